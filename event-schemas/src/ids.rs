@@ -247,7 +247,19 @@ uuid_id! {
 
 /// An event's address: the record's lsn and the event's place in it. The same in every copy of the log.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Encode, Decode, Serialize, Deserialize,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Debug,
+    Encode,
+    Decode,
+    Serialize,
+    Deserialize,
     JsonSchema,
 )]
 pub struct EventAddress {

@@ -1,10 +1,37 @@
 //! The contract: identifiers, values, commands, every event version ever written, the record header and the codec.
 //!
 //! Layout:
-//! - [`ids`]: newtypes for every number with a meaning;
-//! - [`time`]: dates (also partial ones), times of day, recorded time;
-//! - [`header`]: the frozen header of a log entry and the chain.
+//! - [`ids`], [`time`], [`text`]: newtypes for every number with a meaning, dates, bounded text;
+//! - [`pin`], [`person`], [`kin`], [`place`], [`household`], [`card`], [`document`], [`basis`], [`defect`], [`guarded`]: values;
+//! - [`row`]: the rows that events change and the streams in them;
+//! - [`command`]: what offices ask for; [`event`]: what happened; [`record`]: bodies of log entries; [`outcome`]: answers;
+//! - [`header`]: the frozen header of a log entry and the chain; [`codec`]: bytes.
+//!
+//! *Architecture invariant:* this crate does no I/O and reads no clock.
+//! *Architecture invariant:* only [`codec`] calls bincode; only this crate knows what bytes mean.
 
+mod macros;
+
+pub mod basis;
+pub mod card;
+pub mod codec;
+pub mod command;
+pub mod defect;
+pub mod document;
+pub mod event;
+pub mod guarded;
 pub mod header;
+pub mod household;
 pub mod ids;
+pub mod kin;
+pub mod outcome;
+pub mod person;
+pub mod pin;
+pub mod place;
+pub mod record;
+pub mod row;
+pub mod text;
 pub mod time;
+
+pub use command::{Command, CommandEnvelope};
+pub use event::{Event, EventBody};

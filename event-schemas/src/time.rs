@@ -1,12 +1,8 @@
 //! Dates, partial dates, times of day and recorded time.
 
-use bincode::de::Decoder;
-use bincode::error::DecodeError;
+use crate::macros::{as_text, checked_decode};
 use bincode::{Decode, Encode};
 use jiff::civil;
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -52,7 +48,8 @@ impl FromStr for Timestamp {
     type Err = jiff::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<jiff::Timestamp>().map(|timestamp| Self(timestamp.as_microsecond()))
+        text.parse::<jiff::Timestamp>()
+            .map(|timestamp| Self(timestamp.as_microsecond()))
     }
 }
 
@@ -89,7 +86,8 @@ impl Date {
         if !(MIN_YEAR..=MAX_YEAR).contains(&year) {
             return Err(DateError::YearOutOfRange(year));
         }
-        let civil = civil::Date::new(year, month, day).map_err(|_| DateError::NoSuchDay { year, month, day })?;
+        let civil =
+            civil::Date::new(year, month, day).map_err(|_| DateError::NoSuchDay { year, month, day })?;
         Ok(Self::from_civil(civil))
     }
 
@@ -115,7 +113,11 @@ impl Date {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        };
         let year = year_of_era + era * 400 + i32::from(month <= 2);
         (year as i16, month as i8, day as i8)
     }
@@ -145,7 +147,11 @@ impl Date {
     /// Completed years from `birth` to this day; negative before the birth.
     pub fn full_years_since(self, birth: Date) -> i16 {
         let years = self.year() - birth.year();
-        if birth.plus_years(years) > self { years - 1 } else { years }
+        if birth.plus_years(years) > self {
+            years - 1
+        } else {
+            years
+        }
     }
 }
 
@@ -226,7 +232,11 @@ impl PartialDate {
 
     /// Reads a packed value from a row or from bytes.
     pub fn from_packed(packed: u32) -> Option<Self> {
-        let (year, month, day) = ((packed >> 9) as i16, (packed >> 5 & 0xf) as i8, (packed & 0x1f) as i8);
+        let (year, month, day) = (
+            (packed >> 9) as i16,
+            (packed >> 5 & 0xf) as i8,
+            (packed & 0x1f) as i8,
+        );
         let plain = packed >> 9 <= MAX_YEAR as u32 && (month != 0 || day == 0);
         plain.then(|| Self::checked(year, month, day).ok()).flatten()
     }
@@ -269,9 +279,9 @@ impl PartialDate {
         match (self.month(), self.day()) {
             (_, Some(_)) => self.earliest(),
             (Some(12), None) | (None, None) => Date::new(self.year(), 12, 31).expect("31 December exists"),
-            (Some(month), None) => {
-                Date::new(self.year(), month + 1, 1).expect("the first of a month exists").plus_days(-1)
-            }
+            (Some(month), None) => Date::new(self.year(), month + 1, 1)
+                .expect("the first of a month exists")
+                .plus_days(-1),
         }
     }
 }
@@ -308,8 +318,14 @@ impl FromStr for PartialDate {
         let wrong = || DateError::NotAPartialDate(shown(text));
         let mut parts = text.split('-');
         let year = parts.next().and_then(|part| digits(part, 4)).ok_or_else(wrong)?;
-        let month = parts.next().map(|part| digits(part, 2).ok_or_else(wrong)).transpose()?;
-        let day = parts.next().map(|part| digits(part, 2).ok_or_else(wrong)).transpose()?;
+        let month = parts
+            .next()
+            .map(|part| digits(part, 2).ok_or_else(wrong))
+            .transpose()?;
+        let day = parts
+            .next()
+            .map(|part| digits(part, 2).ok_or_else(wrong))
+            .transpose()?;
         if parts.next().is_some() {
             return Err(wrong());
         }
@@ -330,7 +346,9 @@ pub struct TimeOfDay {
 impl TimeOfDay {
     /// `None` unless it is between 00:00 and 23:59.
     pub fn new(hour: u16, minute: u16) -> Option<Self> {
-        (hour < 24 && minute < 60).then_some(Self { minutes: hour * 60 + minute })
+        (hour < 24 && minute < 60).then_some(Self {
+            minutes: hour * 60 + minute,
+        })
     }
 }
 
@@ -356,53 +374,10 @@ impl FromStr for TimeOfDay {
     }
 }
 
-/// Decoding checks what a constructor would: bytes from elsewhere are never trusted to hold a real day.
-macro_rules! checked_decode {
-    ($($name:ident($repr:ty) if $check:expr;)*) => {$(
-        impl<Context> Decode<Context> for $name {
-            fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
-                let raw = <$repr>::decode(decoder)?;
-                let check: fn($repr) -> Option<Self> = $check;
-                check(raw).ok_or(DecodeError::Other(concat!("not a valid ", stringify!($name))))
-            }
-        }
-
-        bincode::impl_borrow_decode!($name);
-    )*};
-}
-
 checked_decode! {
     Date(i32) if |days| (MIN_DAYS..=MAX_DAYS).contains(&days).then_some(Date(days));
     PartialDate(u32) if PartialDate::from_packed;
     TimeOfDay(u16) if |minutes| TimeOfDay::new(minutes / 60, minutes % 60);
-}
-
-/// Serde and JSON Schema through `Display` and `FromStr`.
-macro_rules! as_text {
-    ($($name:ident: $pattern:literal, $description:literal;)*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
-            }
-        }
-
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": $pattern, "description": $description })
-            }
-        }
-    )*};
 }
 
 as_text! {
@@ -425,7 +400,10 @@ mod tests {
         let mut civil = civil::date(MIN_YEAR, 1, 1);
         let mut days = Date::new(MIN_YEAR, 1, 1).unwrap();
         assert_eq!(date("1970-01-01"), Date(0));
-        assert_eq!((date("1800-01-01"), date("2399-12-31")), (Date(MIN_DAYS), Date(MAX_DAYS)));
+        assert_eq!(
+            (date("1800-01-01"), date("2399-12-31")),
+            (Date(MIN_DAYS), Date(MAX_DAYS))
+        );
         while civil.year() < 2101 {
             assert_eq!(days.ymd(), (civil.year(), civil.month(), civil.day()));
             assert_eq!(Date::from_civil(civil), days);
@@ -459,8 +437,18 @@ mod tests {
     #[test]
     fn impossible_dates_are_refused() {
         for text in [
-            "2023-02-29", "2023-13", "2023-00", "2023-00-10", "1799", "2400", "23-01-01", "2023-1-1", "", "2023-01-01-",
-            "2023-04-31", "+023-01-01",
+            "2023-02-29",
+            "2023-13",
+            "2023-00",
+            "2023-00-10",
+            "1799",
+            "2400",
+            "23-01-01",
+            "2023-1-1",
+            "",
+            "2023-01-01-",
+            "2023-04-31",
+            "+023-01-01",
         ] {
             assert!(text.parse::<PartialDate>().is_err(), "{text}");
         }
@@ -473,6 +461,9 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap().vietnam_date().to_string();
         assert_eq!(at("2021-06-30T16:59:59.999999Z"), "2021-06-30");
         assert_eq!(at("2021-06-30T17:00:00Z"), "2021-07-01");
-        assert_eq!(Timestamp::at_vietnam_midnight(date("2021-07-01")).to_string(), "2021-06-30T17:00:00Z");
+        assert_eq!(
+            Timestamp::at_vietnam_midnight(date("2021-07-01")).to_string(),
+            "2021-06-30T17:00:00Z"
+        );
     }
 }

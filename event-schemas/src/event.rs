@@ -1,0 +1,529 @@
+//! Facts. Bodies are frozen: a new meaning is a new version, with a total function from the one before.
+//!
+//! An event names every row it changes ([`EventBody::for_each_stream`]) and carries every value needed, so that
+//! `new row = fold(old row, aspect, event)` needs nothing else.
+
+use crate::basis::{LegacyEntry, RegisterEntry};
+use crate::card::{ApplicationReason, CardSerial, DocumentKind, WithdrawalReason};
+use crate::codec::{CodecError, decode_exactly, encode_into};
+use crate::defect::DefectKind;
+use crate::guarded::{Confidentiality, Guarded};
+use crate::household::{
+    HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship, ResidenceEndReason,
+    ResidenceFileNumber,
+};
+use crate::ids::{CardId, DossierId, DwellingId, HouseholdId, KeyId, OfficeId, PersonId, UnitId};
+use crate::kin::{KinRef, RegisteredParentLink};
+use crate::person::{Identity, Names, PersonalData};
+use crate::pin::Pin;
+use crate::place::{AddressText, Area, DwellingKind, OfficeKind, RegisteredPlace, UnitCode, UnitKind};
+use crate::row::{Aspect, RowRef};
+use crate::text::Text;
+use crate::time::{Date, PartialDate, TimeOfDay};
+use bincode::{Decode, Encode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A fact with its valid time and ground.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// When it holds in the world; ordered by the earliest day it can be.
+    pub effective_on: PartialDate,
+    /// Which of the record's bases is its ground.
+    pub basis: u8,
+    /// Who may see it at all.
+    #[serde(default)]
+    pub class: Confidentiality,
+    /// Which key encrypts its body; zero for none.
+    #[serde(default)]
+    pub key_id: KeyId,
+    pub body: EventBody,
+}
+
+/// Declares the events with their frozen wire numbers.
+macro_rules! events {
+    ($($(#[$doc:meta])* $number:literal v $version:literal $variant:ident, $name:literal;)*) => {
+        /// What happened.
+        #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum EventBody {
+            $($(#[$doc])* $variant($variant),)*
+        }
+
+        impl EventBody {
+            /// Number on the wire and stable name of every event.
+            pub const KINDS: &[(u16, &'static str)] = &[$(($number, $name)),*];
+
+            /// Number on the wire.
+            pub fn kind(&self) -> u16 {
+                match self {
+                    $(Self::$variant(_) => $number,)*
+                }
+            }
+
+            /// Version of the body's layout that is written now.
+            pub fn wire_version(&self) -> u8 {
+                match self {
+                    $(Self::$variant(_) => $version,)*
+                }
+            }
+
+            /// Stable name, as in JSON.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)*
+                }
+            }
+
+            pub(crate) fn encode_body(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
+                match self {
+                    $(Self::$variant(body) => encode_into(body, out),)*
+                }
+            }
+
+            pub(crate) fn decode_body(kind: u16, version: u8, body: &[u8]) -> Result<Self, CodecError> {
+                match (kind, version) {
+                    $(($number, $version) => decode_exactly(body).map(Self::$variant),)*
+                    _ => Err(CodecError::UnknownKind { what: "event", kind, version }),
+                }
+            }
+        }
+    };
+}
+
+events! {
+    100 v 1 UnitEstablished, "unit_established";
+    110 v 1 OfficeRegistered, "office_registered";
+    111 v 1 OfficeAreaChanged, "office_area_changed";
+    120 v 1 DwellingRegistered, "dwelling_registered";
+    200 v 1 PersonRegistered, "person_registered";
+    201 v 1 ParentLinked, "parent_linked";
+    202 v 1 NameChanged, "name_changed";
+    203 v 1 DeathRegistered, "death_registered";
+    204 v 1 DefectNoted, "defect_noted";
+    205 v 1 DefectCleared, "defect_cleared";
+    220 v 1 PinIssued, "pin_issued";
+    221 v 1 PinAccepted, "pin_accepted";
+    300 v 1 PermanentResidenceRegistered, "permanent_residence_registered";
+    301 v 1 PermanentResidenceEnded, "permanent_residence_ended";
+    302 v 1 TemporaryResidenceRegistered, "temporary_residence_registered";
+    303 v 1 TemporaryResidenceEnded, "temporary_residence_ended";
+    400 v 1 HouseholdFormed, "household_formed";
+    401 v 1 MemberJoined, "member_joined";
+    402 v 1 MemberLeft, "member_left";
+    403 v 1 HeadAppointed, "head_appointed";
+    404 v 1 HeadVacated, "head_vacated";
+    405 v 1 RelationshipChanged, "relationship_changed";
+    406 v 1 HouseholdMoved, "household_moved";
+    407 v 1 HouseholdEnded, "household_ended";
+    500 v 1 DossierReceived, "dossier_received";
+    501 v 1 DossierApproved, "dossier_approved";
+    502 v 1 DossierRefused, "dossier_refused";
+    503 v 1 DossierClosed, "dossier_closed";
+    510 v 1 CardProduced, "card_produced";
+    511 v 1 CardHandedOver, "card_handed_over";
+    512 v 1 CardReportedLost, "card_reported_lost";
+    513 v 1 CardReplaced, "card_replaced";
+    514 v 1 CardWithdrawn, "card_withdrawn";
+    515 v 1 CardExpired, "card_expired";
+    516 v 1 CardHolderDied, "card_holder_died";
+}
+
+/// Declares an event body: every one has the same derives.
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: $type,)*
+        }
+    )*};
+}
+
+bodies! {
+    /// A unit exists from the event's date on.
+    UnitEstablished {
+        unit: UnitId,
+        code: UnitCode,
+        name: Text<120>,
+        kind: UnitKind,
+        parent: Option<UnitId>,
+    }
+
+    /// An office may submit from now on.
+    OfficeRegistered {
+        office: OfficeId,
+        name: Text<200>,
+        kind: OfficeKind,
+        areas: Vec<Area<UnitId>>,
+    }
+
+    /// An office has other areas from now on.
+    OfficeAreaChanged {
+        office: OfficeId,
+        areas: Vec<Area<UnitId>>,
+    }
+
+    /// A dwelling is known.
+    DwellingRegistered {
+        dwelling: DwellingId,
+        kind: DwellingKind,
+        unit: UnitId,
+        address: AddressText,
+    }
+
+    /// A person is in the registry: by birth or by enrolment.
+    PersonRegistered {
+        person: PersonId,
+        origin: Origin,
+        identity: Identity<UnitId>,
+        data: PersonalData<UnitId>,
+    }
+
+    /// A parent of a child. Changes the child's row, and the parent's if registered.
+    ParentLinked {
+        child: PersonId,
+        link: RegisteredParentLink,
+    }
+
+    /// The person has another name from the event's date on.
+    NameChanged {
+        person: PersonId,
+        names: Names,
+        reason: Text<200>,
+    }
+
+    /// The person died on the event's date.
+    DeathRegistered {
+        person: PersonId,
+        time: Option<TimeOfDay>,
+        place: Option<RegisteredPlace>,
+        cause: Option<Guarded<Text<120>>>,
+        registered_at: UnitId,
+        entry: RegisterEntry,
+    }
+
+    /// Something is wrong or missing, and was accepted with a basis.
+    DefectNoted {
+        row: RowRef,
+        defect: DefectKind,
+    }
+
+    /// A defect no longer exists.
+    DefectCleared {
+        row: RowRef,
+        defect: DefectKind,
+        reason: Text<200>,
+    }
+
+    /// A PIN was issued from its cell's sequence.
+    PinIssued {
+        person: PersonId,
+        pin: Pin,
+        /// Place in the cell's sequence of draws, from 0.
+        draw: u32,
+        /// Version of the secret key that permutes the cell.
+        key_version: u16,
+    }
+
+    /// A PIN issued before this registry was accepted.
+    PinAccepted {
+        person: PersonId,
+        pin: Pin,
+    }
+
+    /// Permanent residence at this place from the event's date on; an earlier one ends.
+    PermanentResidenceRegistered {
+        person: PersonId,
+        place: RegisteredPlace,
+    }
+
+    /// No permanent residence from the event's date on.
+    PermanentResidenceEnded {
+        person: PersonId,
+        reason: ResidenceEndReason,
+    }
+
+    /// Temporary residence at this place; an earlier one ends.
+    TemporaryResidenceRegistered {
+        person: PersonId,
+        place: RegisteredPlace,
+        /// Last day.
+        until: Date,
+    }
+
+    /// No temporary residence from the event's date on.
+    TemporaryResidenceEnded {
+        person: PersonId,
+        reason: ResidenceEndReason,
+    }
+
+    /// A household exists from the event's date on.
+    HouseholdFormed {
+        household: HouseholdId,
+        kind: HouseholdKind,
+        place: RegisteredPlace,
+        file_number: Option<ResidenceFileNumber>,
+        /// The household it was split from.
+        split_from: Option<HouseholdId>,
+    }
+
+    /// A person belongs to a household from the event's date on.
+    MemberJoined {
+        household: HouseholdId,
+        person: PersonId,
+        membership: Membership,
+        relationship: Relationship,
+    }
+
+    /// A person no longer belongs to a household.
+    MemberLeft {
+        household: HouseholdId,
+        person: PersonId,
+        membership: Membership,
+        reason: LeaveReason,
+    }
+
+    /// A member heads the household from the event's date on.
+    HeadAppointed {
+        household: HouseholdId,
+        head: PersonId,
+    }
+
+    /// The household has no head from the event's date on.
+    HeadVacated {
+        household: HouseholdId,
+        former: PersonId,
+    }
+
+    /// A member relates to the head in another way from the event's date on.
+    RelationshipChanged {
+        household: HouseholdId,
+        person: PersonId,
+        relationship: Relationship,
+    }
+
+    /// The household is at another place from the event's date on.
+    HouseholdMoved {
+        household: HouseholdId,
+        place: RegisteredPlace,
+    }
+
+    /// The household no longer exists.
+    HouseholdEnded {
+        household: HouseholdId,
+        reason: HouseholdEndReason,
+        into: Option<HouseholdId>,
+    }
+
+    /// An application for a card was received.
+    DossierReceived {
+        dossier: DossierId,
+        person: PersonId,
+        document: DocumentKind,
+        reason: ApplicationReason,
+        /// The card that the new one will replace.
+        replaces: Option<CardId>,
+        received_at: UnitId,
+    }
+
+    /// An application was approved.
+    DossierApproved {
+        dossier: DossierId,
+        person: PersonId,
+    }
+
+    /// An application was refused by the authority.
+    DossierRefused {
+        dossier: DossierId,
+        person: PersonId,
+        reason: Text<200>,
+    }
+
+    /// An application ended without a card.
+    DossierClosed {
+        dossier: DossierId,
+        person: PersonId,
+        reason: Text<200>,
+    }
+
+    /// A card was personalised.
+    CardProduced {
+        card: CardId,
+        dossier: DossierId,
+        person: PersonId,
+        document: DocumentKind,
+        serial: CardSerial,
+        /// The PIN as printed.
+        pin: Pin,
+        /// Last day; none for cards without expiry.
+        expires_on: Option<Date>,
+    }
+
+    /// The holder has the card; it is valid.
+    CardHandedOver {
+        card: CardId,
+        person: PersonId,
+    }
+
+    /// The card was reported lost.
+    CardReportedLost {
+        card: CardId,
+        person: PersonId,
+    }
+
+    /// Another card takes this one's place.
+    CardReplaced {
+        card: CardId,
+        person: PersonId,
+        by: CardId,
+    }
+
+    /// The card was withdrawn.
+    CardWithdrawn {
+        card: CardId,
+        person: PersonId,
+        reason: WithdrawalReason,
+    }
+
+    /// The card's last day has passed.
+    CardExpired {
+        card: CardId,
+        person: PersonId,
+    }
+
+    /// The card's holder died.
+    CardHolderDied {
+        card: CardId,
+        person: PersonId,
+    }
+}
+
+/// How a person came into the registry.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    Enrolment,
+    Birth(Box<BirthRegistration>),
+}
+
+/// What only a registered birth states.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BirthRegistration {
+    pub registered_at: UnitId,
+    pub entry: RegisterEntry,
+    /// The register's own entry, if the birth was imported from it.
+    pub legacy: Option<LegacyEntry>,
+    pub weight_g: Option<u16>,
+    pub birth_order: Option<u8>,
+    pub multiple: Option<crate::command::MultipleBirth>,
+    pub found: Option<FoundChild>,
+    /// Registered later than the law's 60 days.
+    pub late: bool,
+}
+
+/// Where and when an abandoned child was found.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FoundChild {
+    pub on: Date,
+    pub place: RegisteredPlace,
+}
+
+impl EventBody {
+    /// Calls `visit` for every stream that the event belongs to, rows in a fixed order. A row may come several times, with
+    /// different aspects.
+    pub fn for_each_stream(&self, mut visit: impl FnMut(RowRef, Aspect)) {
+        use Aspect as A;
+        use RowRef as R;
+        match self {
+            Self::UnitEstablished(e) => visit(R::Unit(e.unit), A::Existence),
+            Self::OfficeRegistered(e) => visit(R::Office(e.office), A::Existence),
+            Self::OfficeAreaChanged(e) => visit(R::Office(e.office), A::Existence),
+            Self::DwellingRegistered(e) => visit(R::Dwelling(e.dwelling), A::Existence),
+            Self::PersonRegistered(e) => {
+                let row = R::Person(e.person);
+                visit(row, A::Existence);
+                visit(row, A::Identity);
+                if !e.data.documents.is_empty() {
+                    visit(row, A::Documents);
+                }
+            }
+            Self::ParentLinked(e) => {
+                visit(R::Person(e.child), A::Kinship);
+                if let KinRef::Registered(parent) = e.link.parent {
+                    visit(R::Person(parent), A::Kinship);
+                }
+            }
+            Self::NameChanged(e) => visit(R::Person(e.person), A::Identity),
+            Self::DeathRegistered(e) => visit(R::Person(e.person), A::Life),
+            Self::DefectNoted(e) => visit(e.row, A::Defects),
+            Self::DefectCleared(e) => visit(e.row, A::Defects),
+            Self::PinIssued(e) => visit(R::Person(e.person), A::Number),
+            Self::PinAccepted(e) => visit(R::Person(e.person), A::Number),
+            Self::PermanentResidenceRegistered(e) => visit(R::Person(e.person), A::PermanentResidence),
+            Self::PermanentResidenceEnded(e) => visit(R::Person(e.person), A::PermanentResidence),
+            Self::TemporaryResidenceRegistered(e) => visit(R::Person(e.person), A::TemporaryResidence),
+            Self::TemporaryResidenceEnded(e) => visit(R::Person(e.person), A::TemporaryResidence),
+            Self::HouseholdFormed(e) => {
+                visit(R::Household(e.household), A::Existence);
+                visit(R::Household(e.household), A::HouseholdPlace);
+            }
+            Self::MemberJoined(e) => {
+                visit(R::Person(e.person), membership_aspect(e.membership));
+                visit(R::Household(e.household), A::Composition);
+            }
+            Self::MemberLeft(e) => {
+                visit(R::Person(e.person), membership_aspect(e.membership));
+                visit(R::Household(e.household), A::Composition);
+            }
+            Self::HeadAppointed(e) => {
+                visit(R::Person(e.head), A::Membership);
+                visit(R::Household(e.household), A::Composition);
+            }
+            Self::HeadVacated(e) => visit(R::Household(e.household), A::Composition),
+            Self::RelationshipChanged(e) => {
+                visit(R::Person(e.person), A::Membership);
+                visit(R::Household(e.household), A::Composition);
+            }
+            Self::HouseholdMoved(e) => visit(R::Household(e.household), A::HouseholdPlace),
+            Self::HouseholdEnded(e) => visit(R::Household(e.household), A::Existence),
+            Self::DossierReceived(e) => {
+                visit(R::Dossier(e.dossier), A::Existence);
+                visit(R::Person(e.person), A::Cards);
+            }
+            Self::DossierApproved(e) => visit(R::Dossier(e.dossier), A::Status),
+            Self::DossierRefused(e) => dossier_of(e.dossier, e.person, visit),
+            Self::DossierClosed(e) => dossier_of(e.dossier, e.person, visit),
+            Self::CardProduced(e) => {
+                visit(R::Card(e.card), A::Existence);
+                dossier_of(e.dossier, e.person, visit);
+            }
+            Self::CardHandedOver(e) => card_of(e.card, e.person, visit),
+            Self::CardReportedLost(e) => card_of(e.card, e.person, visit),
+            Self::CardReplaced(e) => card_of(e.card, e.person, visit),
+            Self::CardWithdrawn(e) => card_of(e.card, e.person, visit),
+            Self::CardExpired(e) => card_of(e.card, e.person, visit),
+            Self::CardHolderDied(e) => card_of(e.card, e.person, visit),
+        }
+    }
+}
+
+fn membership_aspect(membership: Membership) -> Aspect {
+    match membership {
+        Membership::Permanent => Aspect::Membership,
+        Membership::Temporary => Aspect::TemporaryMembership,
+    }
+}
+
+fn dossier_of(dossier: DossierId, person: PersonId, mut visit: impl FnMut(RowRef, Aspect)) {
+    visit(RowRef::Dossier(dossier), Aspect::Status);
+    visit(RowRef::Person(person), Aspect::Cards);
+}
+
+fn card_of(card: CardId, person: PersonId, mut visit: impl FnMut(RowRef, Aspect)) {
+    visit(RowRef::Card(card), Aspect::Status);
+    visit(RowRef::Person(person), Aspect::Cards);
+}

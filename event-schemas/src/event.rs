@@ -202,6 +202,10 @@ bodies! {
         cause: Option<Guarded<Text<120>>>,
         registered_at: UnitId,
         entry: RegisterEntry,
+        /// The register's own entry, if the death was imported from it.
+        legacy: Option<LegacyEntry>,
+        /// Whether a court declared the death.
+        declared: bool,
     }
 
     /// Something is wrong or missing, and was accepted with a basis.

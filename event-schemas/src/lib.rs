@@ -5,7 +5,8 @@
 //! - [`pin`], [`person`], [`kin`], [`place`], [`household`], [`card`], [`document`], [`basis`], [`defect`], [`guarded`]: values;
 //! - [`row`]: the rows that events change and the streams in them;
 //! - [`command`]: what offices ask for; [`event`]: what happened; [`record`]: bodies of log entries; [`outcome`]: answers;
-//! - [`header`]: the frozen header of a log entry and the chain; [`codec`]: bytes.
+//! - [`header`]: the frozen header of a log entry and the chain; [`codec`]: bytes;
+//! - [`examples`]: one valid example of every command and event.
 //!
 //! *Architecture invariant:* this crate does no I/O and reads no clock.
 //! *Architecture invariant:* only [`codec`] calls bincode; only this crate knows what bytes mean.
@@ -19,6 +20,7 @@ pub mod command;
 pub mod defect;
 pub mod document;
 pub mod event;
+pub mod examples;
 pub mod guarded;
 pub mod header;
 pub mod household;

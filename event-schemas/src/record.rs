@@ -1,7 +1,7 @@
 //! Bodies of log entries: what one accepted command appended, and the system's own entries.
 
 use crate::basis::Basis;
-use crate::codec::{CodecError, decode_exactly, decode_framed, decode_from, encode_framed, encode_into};
+use crate::codec::{CodecError, decode_framed, decode_from, encode_framed, encode_into};
 use crate::command::{Command, CommandEnvelope, ExpectedVersion};
 use crate::event::{Event, EventBody};
 use crate::guarded::Confidentiality;
@@ -372,6 +372,24 @@ pub fn decode_command_bytes(bytes: &[u8]) -> Result<CommandEnvelope, CodecError>
     if input.is_empty() {
         Ok(envelope)
     } else {
-        decode_exactly::<()>(input).map(|()| envelope)
+        Err(CodecError::TrailingBytes(input.len()))
+    }
+}
+
+/// The bytes of one event as they stand inside a record.
+pub fn encode_event_bytes(event: &Event) -> Result<Vec<u8>, CodecError> {
+    let mut out = Vec::new();
+    encode_event(event, &mut out)?;
+    Ok(out)
+}
+
+/// Reads the exact bytes of one event.
+pub fn decode_event_bytes(bytes: &[u8]) -> Result<Event, CodecError> {
+    let mut input = bytes;
+    let event = decode_event(&mut input)?;
+    if input.is_empty() {
+        Ok(event)
+    } else {
+        Err(CodecError::TrailingBytes(input.len()))
     }
 }

@@ -33,7 +33,7 @@ pub struct DecideCardApplication {
 
 /// The authority's decision.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ApplicationDecision {
     Approve,
     Refuse { reason: Text<200> },

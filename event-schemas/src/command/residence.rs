@@ -24,7 +24,7 @@ pub struct MovePermanent {
 
 /// Who moves where.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PermanentMove {
     /// A household with all its permanent members; it keeps its number.
     WholeHousehold {

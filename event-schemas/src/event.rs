@@ -46,6 +46,7 @@ macro_rules! events {
         /// What happened.
         #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
+        #[allow(clippy::large_enum_variant, reason = "most events are small and short-lived; boxes would cost each an allocation")]
         pub enum EventBody {
             $($(#[$doc])* $variant($variant),)*
         }

@@ -268,7 +268,7 @@ impl Changes {
 
     fn decode_from(input: &mut &[u8]) -> Result<Self, CodecError> {
         let bases = decode_from(input)?;
-        let events = decode_list(input, "events", |input| decode_event(input))?;
+        let events = decode_list(input, "events", decode_event)?;
         let rows = decode_from(input)?;
         let restatements = decode_list(input, "restatements", |input| {
             let stream = decode_from(input)?;

@@ -1,1 +1,6 @@
-//! tests
+//! Tests of the whole system, each in a file of its own under `tests/`.
+//!
+//! Layout:
+//! - `tests/layering.rs`: which crate may use which, and which libraries stay behind one crate.
+//!
+//! *Architecture invariant:* no rule is tested only here; each crate tests its own.

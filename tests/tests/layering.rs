@@ -1,0 +1,176 @@
+//! The direction of dependencies, and the libraries that only one crate may name.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// What each crate may use of the others outside its tests.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("event-schemas", &[]),
+    ("domain", &["event-schemas"]),
+    ("event-log", &["event-schemas"]),
+    ("state-store", &["event-schemas"]),
+    ("access", &["event-schemas"]),
+    (
+        "command-service",
+        &["access", "domain", "event-log", "event-schemas", "state-store"],
+    ),
+    // Of `domain` only the fold of a timeline.
+    (
+        "projections",
+        &["access", "domain", "event-log", "event-schemas", "state-store"],
+    ),
+    // Never `domain`: a ledger that shared its rules would share its mistakes.
+    ("simulator", &["event-schemas"]),
+    ("dancu", ALL_BUT_TESTS),
+    ("tests", ALL_WITH_DANCU),
+];
+
+const ALL_BUT_TESTS: &[&str] = &[
+    "access",
+    "command-service",
+    "domain",
+    "event-log",
+    "event-schemas",
+    "projections",
+    "simulator",
+    "state-store",
+];
+
+const ALL_WITH_DANCU: &[&str] = &[
+    "access",
+    "command-service",
+    "dancu",
+    "domain",
+    "event-log",
+    "event-schemas",
+    "projections",
+    "simulator",
+    "state-store",
+];
+
+/// Libraries that stay behind one crate, so that they can be replaced there.
+const BEHIND_ONE_CRATE: &[(&str, &str)] = &[
+    ("bincode", "event-schemas"),
+    ("sled", "state-store"),
+    ("anyhow", "dancu"),
+];
+
+/// Crates that do no I/O, are not async and have no clock or chance, and libraries that would bring these in.
+const PURE: &[&str] = &["event-schemas", "domain"];
+const IMPURE_LIBRARIES: &[&str] = &[
+    "tokio",
+    "axum",
+    "reqwest",
+    "rand",
+    "rustix",
+    "sled",
+    "tracing",
+    "async-trait",
+];
+
+#[test]
+fn crates_use_only_what_stands_below_them() {
+    let workspace = workspace();
+    let known: BTreeSet<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
+    let found: BTreeSet<&str> = workspace.keys().map(String::as_str).collect();
+    assert_eq!(
+        found, known,
+        "the table of layers and the workspace name different crates"
+    );
+
+    for (name, allowed) in MAY_USE {
+        for used in workspace[*name]
+            .normal
+            .iter()
+            .filter(|used| known.contains(used.as_str()))
+        {
+            assert!(
+                allowed.contains(&used.as_str()),
+                "{name} must not use {used}: it may use only {allowed:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn tests_of_a_crate_use_neither_the_binary_nor_the_whole_system() {
+    for (name, dependencies) in workspace() {
+        for used in ["dancu", "tests"] {
+            let uses = dependencies.dev.contains(used);
+            assert!(
+                !uses || name == "tests",
+                "the tests of {name} must not use {used}"
+            );
+        }
+    }
+}
+
+#[test]
+fn replaceable_libraries_stay_behind_one_crate() {
+    for (name, dependencies) in workspace() {
+        for (library, owner) in BEHIND_ONE_CRATE {
+            let uses = dependencies.normal.contains(*library) || dependencies.dev.contains(*library);
+            assert!(
+                !uses || name == *owner,
+                "{name} must not name {library}: only {owner} may"
+            );
+        }
+    }
+}
+
+#[test]
+fn pure_crates_bring_in_no_input_output_clock_or_chance() {
+    let workspace = workspace();
+    for name in PURE {
+        for library in IMPURE_LIBRARIES {
+            let uses = workspace[*name].normal.contains(*library);
+            assert!(
+                !uses,
+                "{name} must not use {library}: it does no I/O and knows no chance"
+            );
+        }
+    }
+}
+
+#[derive(Default)]
+struct Dependencies {
+    normal: BTreeSet<String>,
+    dev: BTreeSet<String>,
+}
+
+/// Direct dependencies of every crate of the workspace, by kind; optional ones count.
+fn workspace() -> BTreeMap<String, Dependencies> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs where its tests run");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    packages
+        .iter()
+        .map(|package| (text(&package["name"]), dependencies_of(package)))
+        .collect()
+}
+
+fn dependencies_of(package: &Value) -> Dependencies {
+    let mut dependencies = Dependencies::default();
+    for dependency in package["dependencies"].as_array().unwrap() {
+        let name = text(&dependency["name"]);
+        match dependency["kind"].as_str() {
+            Some("dev") => dependencies.dev.insert(name),
+            _ => dependencies.normal.insert(name),
+        };
+    }
+    dependencies
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}

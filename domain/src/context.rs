@@ -1,0 +1,48 @@
+//! What a decision may know besides the state.
+
+use event_schemas::Event;
+use event_schemas::ids::{EventAddress, Lsn, OfficeId, OfficerId, RulesRevision};
+use event_schemas::pin::PinCell;
+use event_schemas::row::StreamRef;
+use event_schemas::time::Timestamp;
+
+/// Rules that this program decides by.
+pub const RULES: RulesRevision = RulesRevision(1);
+
+/// Who asks, when, and where numbers and history come from.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The lsn that the record will have.
+    pub lsn: Lsn,
+    /// Recorded time, set by the leader.
+    pub recorded_at: Timestamp,
+    pub rules: RulesRevision,
+    pub office: OfficeId,
+    pub officer: OfficerId,
+    pub pins: &'a dyn PinIssuer,
+    pub timelines: &'a dyn TimelineSource,
+}
+
+/// Draws serials of PIN cells. The key stays outside the log; its version is recorded with every number.
+pub trait PinIssuer {
+    /// Version of the key.
+    fn key_version(&self) -> u16;
+
+    /// The serial at this place of the cell's sequence, below [`PinCell::CAPACITY`]. A permutation: no two draws of a
+    /// cell give the same serial.
+    fn serial(&self, cell: PinCell, draw: u32) -> u32;
+}
+
+/// History for late facts: needed only when a fact comes after later ones.
+pub trait TimelineSource {
+    /// All events of a stream, records up to the state at hand, in the order in which they were recorded.
+    fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable>;
+}
+
+/// The history cannot be read now; the command may be tried again.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the history of {stream:?} cannot be read: {cause}")]
+pub struct TimelineUnavailable {
+    pub stream: StreamRef,
+    pub cause: String,
+}

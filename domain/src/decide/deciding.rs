@@ -1,0 +1,478 @@
+//! A decision in the making: what every family of commands needs to name things, judge dates and collect faults.
+
+use crate::context::Context;
+use crate::refusal::Code;
+use crate::registry::Registry;
+use crate::registry::rows::{ABROAD, FLAG_VIETNAMESE, PersonRow};
+use crate::timeline::restate;
+use event_schemas::basis::BasisKind;
+use event_schemas::command::{Command, CommandEnvelope};
+use event_schemas::defect::DefectKind;
+use event_schemas::document::cmnd_number;
+use event_schemas::event::{DefectNoted, Event, EventBody};
+use event_schemas::guarded::Confidentiality;
+use event_schemas::ids::{
+    CardId, DossierId, DwellingId, EventAddress, HouseholdId, KeyId, OfficeId, PersonId, UnitId, Version,
+};
+use event_schemas::outcome::Fault;
+use event_schemas::person::{LegalCapacity, PersonRef};
+use event_schemas::pin::Pin;
+use event_schemas::place::{Area, Place, RegisteredPlace, UnitCode, UnitLevel};
+use event_schemas::record::{Changes, Restatement};
+use event_schemas::row::{Aspect, RowRef, RowTouch, StreamRef};
+use event_schemas::time::{Date, PartialDate};
+use std::fmt::Display;
+
+/// The office number of the registry's own authority: it registers units and offices, and is competent everywhere.
+pub const OPERATOR: OfficeId = OfficeId(0);
+
+/// Age of majority: Civil Code 2015 Art. 20.
+pub const MAJORITY_YEARS: i16 = 18;
+
+/// What was decided.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Decision {
+    Accepted(Accepted),
+    /// Every fault at once.
+    Refused(Vec<Fault>),
+}
+
+/// The changes to append.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Accepted {
+    pub changes: Changes,
+    /// What the office should know all the same.
+    pub notes: Vec<Fault>,
+}
+
+/// A decision in the making.
+pub(crate) struct Deciding<'a> {
+    pub registry: &'a Registry,
+    pub envelope: &'a CommandEnvelope,
+    pub context: &'a Context<'a>,
+    /// The opened day.
+    pub today: Date,
+    /// Numbers that this record hands out so far.
+    pub next_person: PersonId,
+    pub next_household: HouseholdId,
+    pub next_card: CardId,
+    pub next_dossier: DossierId,
+    pub next_dwelling: DwellingId,
+    pub next_unit: UnitId,
+    events: Vec<Event>,
+    late: Vec<StreamRef>,
+    faults: Vec<Fault>,
+    notes: Vec<Fault>,
+}
+
+impl<'a> Deciding<'a> {
+    pub fn new(
+        registry: &'a Registry,
+        envelope: &'a CommandEnvelope,
+        context: &'a Context<'a>,
+        today: Date,
+    ) -> Self {
+        let head = registry.head();
+        Self {
+            registry,
+            envelope,
+            context,
+            today,
+            next_person: head.persons,
+            next_household: head.households,
+            next_card: head.cards,
+            next_dossier: head.dossiers,
+            next_dwelling: head.dwellings,
+            next_unit: head.units,
+            events: Vec::new(),
+            late: Vec::new(),
+            faults: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Hands out the next number of a kind, such as `deciding.new_person()`.
+    pub fn new_person(&mut self) -> PersonId {
+        self.next_person = self.next_person.next();
+        self.next_person
+    }
+
+    pub fn new_household(&mut self) -> HouseholdId {
+        self.next_household = self.next_household.next();
+        self.next_household
+    }
+
+    /// Adds a fact that follows.
+    pub fn emit(&mut self, effective_on: impl Into<PartialDate>, body: EventBody) {
+        self.events.push(Event {
+            effective_on: effective_on.into(),
+            basis: 0,
+            class: Confidentiality::Basic,
+            key_id: KeyId::NONE,
+            body,
+        });
+    }
+
+    /// Adds a fault.
+    pub fn fault(&mut self, code: Code, field: &str, particulars: &[&dyn Display]) {
+        self.faults.push(code.fault(Some(field.to_owned()), particulars));
+    }
+
+    /// Adds a fault with the row that stands against the command.
+    pub fn fault_with(&mut self, code: Code, field: &str, particulars: &[&dyn Display], row: RowRef) {
+        let mut fault = code.fault(Some(field.to_owned()), particulars);
+        fault.rows.push(row);
+        self.faults.push(fault);
+    }
+
+    /// Whether nothing stands against the command so far.
+    pub fn is_faultless(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// A flaggable rule is broken: a defect if it is overridden, else a fault.
+    pub fn flag(
+        &mut self,
+        code: Code,
+        field: &str,
+        particulars: &[&dyn Display],
+        row: RowRef,
+        defect: DefectKind,
+    ) {
+        debug_assert!(code.is_flaggable(), "{code:?} cannot be overridden");
+        if self.is_overridden(code) {
+            self.emit(self.today, EventBody::DefectNoted(DefectNoted { row, defect }));
+        } else {
+            self.fault_with(code, field, particulars, row);
+        }
+    }
+
+    fn is_overridden(&self, code: Code) -> bool {
+        self.envelope
+            .overrides
+            .iter()
+            .any(|rule| rule.as_str() == code.as_str())
+    }
+
+    /// Legacy data may have gaps, and a court may decide against a rule.
+    pub fn may_override(&self) -> bool {
+        matches!(
+            self.envelope.command,
+            Command::EnrolPerson(_) | Command::EnrolHousehold(_)
+        ) || self.envelope.basis.kind == BasisKind::Court
+    }
+
+    /// The person that the command names.
+    pub fn person(&mut self, reference: &PersonRef, field: &str) -> Option<PersonId> {
+        let found = match reference {
+            PersonRef::PersonId(id) => Some(*id),
+            PersonRef::Pin(pin) => self.registry.lookups().person_by_pin(*pin),
+            PersonRef::Cmnd(number) => {
+                cmnd_number(number.as_str()).and_then(|number| self.registry.lookups().person_by_cmnd(number))
+            }
+        };
+        let found = found.filter(|id| self.registry.person(*id).is_some());
+        let Some(id) = found else {
+            self.fault(Code::UnknownPerson, field, &[&Named(reference)]);
+            return None;
+        };
+        if let PersonRef::Pin(pin) = reference {
+            let current = Pin::from_number(self.row(id).pin.get());
+            if let Some(current) = current.filter(|current| current != pin) {
+                self.notes
+                    .push(Code::CancelledPin.fault(Some(field.to_owned()), &[pin, &current]));
+            }
+        }
+        Some(id)
+    }
+
+    /// The person that the command names, alive on the day.
+    pub fn living_person(&mut self, reference: &PersonRef, on: Date, field: &str) -> Option<PersonId> {
+        let id = self.person(reference, field)?;
+        self.check_living(id, on, field).then_some(id)
+    }
+
+    /// Faults unless the person is born and alive on the day.
+    pub fn check_living(&mut self, id: PersonId, on: Date, field: &str) -> bool {
+        let row = self.row(id);
+        if let Some(died) = PartialDate::from_packed(row.died) {
+            self.fault_with(Code::PersonDead, field, &[&id, &died], RowRef::Person(id));
+            return false;
+        }
+        if let Some(birth) = PartialDate::from_packed(row.birth).filter(|birth| on < birth.earliest()) {
+            self.fault_with(Code::DateBeforeBirth, field, &[&on, &birth], RowRef::Person(id));
+            return false;
+        }
+        true
+    }
+
+    /// The row of a person whom [`Self::person`] found.
+    pub fn row(&self, id: PersonId) -> &'a PersonRow {
+        self.registry
+            .person(id)
+            .expect("a person is named only after it was found")
+    }
+
+    /// The household that the command names, if it exists still.
+    pub fn household(&mut self, id: HouseholdId, field: &str) -> Option<HouseholdId> {
+        match self.registry.household(id) {
+            None => {
+                self.fault(Code::UnknownHousehold, field, &[&id]);
+                None
+            }
+            Some(row) if !row.is_open() => {
+                self.fault_with(Code::HouseholdEnded, field, &[&id], RowRef::Household(id));
+                None
+            }
+            Some(_) => Some(id),
+        }
+    }
+
+    /// The unit with this code on the day.
+    pub fn unit(&mut self, code: UnitCode, on: Date, field: &str) -> Option<UnitId> {
+        if let Some(unit) = self.registry.units().by_code(code, on) {
+            return Some(unit);
+        }
+        let near = self.registry.units().near(code);
+        let near: Vec<String> = near.iter().map(|(code, name)| format!("{code} {name}")).collect();
+        let near = if near.is_empty() {
+            "–".to_owned()
+        } else {
+            near.join(", ")
+        };
+        self.fault(Code::UnknownUnit, field, &[&code, &on, &near]);
+        None
+    }
+
+    /// A place as registered: its unit on the day, its dwelling there.
+    pub fn place(&mut self, place: &Place<UnitCode>, on: Date, field: &str) -> Option<RegisteredPlace> {
+        if let Place::Domestic(domestic) = place {
+            let unit = self.unit(domestic.unit, on, field)?;
+            if let Some(dwelling) = domestic.dwelling {
+                match self.registry.dwelling(dwelling) {
+                    None => {
+                        self.fault(Code::UnknownDwelling, field, &[&dwelling]);
+                        return None;
+                    }
+                    Some(row) if row.unit != unit.0 => {
+                        self.fault(Code::DwellingElsewhere, field, &[&dwelling, &domestic.unit]);
+                        return None;
+                    }
+                    Some(_) => {}
+                }
+            }
+            let mapped: Result<_, std::convert::Infallible> = place.clone().try_map_unit(|_| Ok(unit));
+            return mapped.ok();
+        }
+        let mapped: Result<_, std::convert::Infallible> = place.clone().try_map_unit(|_| Ok(UnitId::NONE));
+        mapped.ok()
+    }
+
+    /// A place where somebody can be registered: in a ward, or a district that has none.
+    pub fn residence_place(
+        &mut self,
+        place: &Place<UnitCode>,
+        on: Date,
+        field: &str,
+    ) -> Option<RegisteredPlace> {
+        let registered = self.place(place, on, field)?;
+        let unit = registered.unit().copied();
+        match unit.and_then(|unit| self.registry.units().get(unit)) {
+            Some(row) if row.code.level() == UnitLevel::Ward || self.is_district_without_wards(row.code) => {
+                Some(registered)
+            }
+            Some(row) => {
+                let code = row.code;
+                self.fault(Code::UnitNotForResidence, field, &[&code]);
+                None
+            }
+            None => {
+                self.fault(Code::UnitNotForResidence, field, &[&"VN"]);
+                None
+            }
+        }
+    }
+
+    fn is_district_without_wards(&self, code: UnitCode) -> bool {
+        let units = self.registry.units();
+        code.level() == UnitLevel::District
+            && units
+                .by_code(code, self.today)
+                .is_some_and(|district| !units.iter().any(|(_, row)| row.parent == Some(district)))
+    }
+
+    /// Faults unless the unit lies in one of the office's areas.
+    pub fn check_competent(&mut self, unit: UnitId, field: &str) {
+        if self.context.office == OPERATOR {
+            return;
+        }
+        let Some(office) = self.registry.office(self.context.office) else {
+            return; // Faulted once for the whole command.
+        };
+        let units = self.registry.units();
+        let competent = office.areas.iter().any(|area| match area {
+            Area::Nation => true,
+            Area::Unit(area) => units.is_within(unit, *area),
+            Area::Country(_) => false,
+        });
+        if !competent {
+            let place = units
+                .get(unit)
+                .map_or_else(|| unit.to_string(), |row| format!("{} {}", row.code, row.name));
+            self.fault(Code::NotCompetent, field, &[&self.context.office, &place]);
+        }
+    }
+
+    /// Faults unless the unit where somebody is registered lies in one of the office's areas. Nobody's residence: any
+    /// office with an area may act.
+    pub fn check_competent_for_residence(&mut self, unit: u32, field: &str) {
+        if unit != 0 && unit != ABROAD {
+            self.check_competent(UnitId(unit), field);
+        }
+    }
+
+    /// Faults unless the office is the registry's own authority or is competent for the nation.
+    pub fn check_operator(&mut self, field: &str) {
+        let national = self
+            .registry
+            .office(self.context.office)
+            .is_some_and(|office| office.areas.contains(&Area::Nation));
+        if self.context.office != OPERATOR && !national {
+            self.fault(Code::OperatorOnly, field, &[]);
+        }
+    }
+
+    /// Faults if the day is not opened yet.
+    pub fn check_not_future(&mut self, date: Date, field: &str) {
+        let today = self.today;
+        if date > today {
+            self.fault(Code::DateInFuture, field, &[&date, &today]);
+        }
+    }
+
+    /// Faults if the stream already holds facts of a later day: those would have to be judged anew.
+    pub fn check_no_later(&mut self, row: RowRef, since: i32, effective: Date, field: &str) {
+        if since > effective.0 {
+            self.fault_with(
+                Code::LaterFactsExist,
+                field,
+                &[&row, &effective, &Date(since)],
+                row,
+            );
+        }
+    }
+
+    /// The event about to be emitted for this stream is earlier than others of it: the record will carry the
+    /// stream's restatement.
+    pub fn restate_if_late(&mut self, row: RowRef, aspect: Aspect, since: i32, effective: Date) {
+        if since > effective.0 {
+            self.late.push(StreamRef { row, aspect });
+        }
+    }
+
+    /// Faults if a list is empty or longer than allowed.
+    pub fn check_count(&mut self, count: usize, max: usize, field: &str) -> bool {
+        if count == 0 {
+            self.fault(Code::EmptyList, field, &[]);
+        }
+        if count > max {
+            self.fault(Code::TooMany, field, &[&count, &max]);
+        }
+        (1..=max).contains(&count)
+    }
+
+    /// Whether the person may head a household on the day: of age, and no court has decided otherwise.
+    pub fn has_capacity(&self, id: PersonId, on: Date) -> bool {
+        let row = self.row(id);
+        let of_age = PartialDate::from_packed(row.birth)
+            .is_some_and(|birth| on.full_years_since(birth.latest()) >= MAJORITY_YEARS);
+        of_age && row.capacity == LegalCapacity::Full as u8
+    }
+
+    /// Whether the person is a citizen of Viet Nam.
+    pub fn is_vietnamese(&self, id: PersonId) -> bool {
+        self.row(id).flags & FLAG_VIETNAMESE != 0
+    }
+
+    /// The record's changes, or every fault.
+    pub fn finish(mut self) -> Decision {
+        if !self.faults.is_empty() {
+            return Decision::Refused(self.faults);
+        }
+        let rows = self.touches();
+        let restatements = match self.restatements() {
+            Ok(restatements) => restatements,
+            Err(_) => {
+                self.fault(Code::HistoryUnavailable, "command", &[]);
+                return Decision::Refused(self.faults);
+            }
+        };
+        let bases = vec![self.envelope.basis.clone()];
+        Decision::Accepted(Accepted {
+            changes: Changes {
+                bases,
+                events: self.events,
+                rows,
+                restatements,
+            },
+            notes: self.notes,
+        })
+    }
+
+    fn touches(&self) -> Vec<RowTouch> {
+        touches_of(self.registry, &self.events)
+    }
+
+    fn restatements(&self) -> Result<Vec<Restatement>, crate::context::TimelineUnavailable> {
+        let mut restatements = Vec::new();
+        for stream in &self.late {
+            let recorded = self.context.timelines.stream(*stream)?;
+            let late = self.events.iter().enumerate().filter_map(|(index, event)| {
+                let mut belongs = false;
+                event
+                    .body
+                    .for_each_stream(|row, aspect| belongs |= row == stream.row && aspect == stream.aspect);
+                let address = EventAddress {
+                    lsn: self.context.lsn,
+                    index: index as u16,
+                };
+                belongs.then(|| (address, event.clone()))
+            });
+            restatements.push(restate(*stream, recorded, late));
+        }
+        Ok(restatements)
+    }
+}
+
+/// Every row that the events change, sorted, with its next version (W3).
+pub fn touches_of(registry: &Registry, events: &[Event]) -> Vec<RowTouch> {
+    let mut rows: Vec<RowRef> = Vec::with_capacity(events.len() + 1);
+    for event in events {
+        event.body.for_each_stream(|row, _| rows.push(row));
+    }
+    rows.sort_unstable();
+    rows.dedup();
+    rows.into_iter()
+        .map(|row| {
+            let (version, previous) = registry.version(row);
+            RowTouch {
+                row,
+                version: Version(version.0 + 1),
+                previous,
+            }
+        })
+        .collect()
+}
+
+/// How a reference reads in a sentence. A number that is personal data is not repeated in full.
+struct Named<'a>(&'a PersonRef);
+
+impl Display for Named<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            PersonRef::PersonId(id) => write!(f, "{id}"),
+            PersonRef::Pin(pin) => write!(f, "PIN {pin}"),
+            PersonRef::Cmnd(number) => write!(f, "CMND {number}"),
+        }
+    }
+}

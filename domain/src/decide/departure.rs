@@ -1,0 +1,235 @@
+//! People who leave their permanent household, for whatever reason: membership ends, a head's place is filled or falls
+//! vacant, and a household that nobody is left in ends.
+
+use super::deciding::Deciding;
+use crate::refusal::Code;
+use crate::registry::rows::HouseholdRow;
+use event_schemas::command::Succession;
+use event_schemas::defect::DefectKind;
+use event_schemas::event::{
+    EventBody, HeadAppointed, HeadVacated, HouseholdEnded, MemberLeft, RelationshipChanged,
+};
+use event_schemas::household::{HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship};
+use event_schemas::ids::{HouseholdId, PersonId};
+use event_schemas::row::RowRef;
+use event_schemas::time::{Date, PartialDate};
+
+/// What becomes of a household whose head leaves without a successor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Vacancy {
+    /// The command is refused: somebody who acts by choice names a successor.
+    Refused,
+    /// The headship falls vacant: nobody can be asked to have died later.
+    Allowed,
+}
+
+/// People leave, on a day, for a reason.
+pub(super) struct Departure<'c> {
+    /// Living persons who were found; those without a permanent household are passed over.
+    pub persons: &'c [PersonId],
+    pub on: Date,
+    pub effective: PartialDate,
+    pub reason: LeaveReason,
+    pub successions: &'c [Succession],
+    pub vacancy: Vacancy,
+    /// Household in which the leavers are merged, if that is why they leave.
+    pub into: Option<HouseholdId>,
+    pub field: &'c str,
+}
+
+impl Departure<'_> {
+    /// Emits what follows, household by household in the order in which the persons name them.
+    pub fn decide(&self, d: &mut Deciding<'_>) {
+        let mut households: Vec<HouseholdId> = Vec::new();
+        for &person in self.persons {
+            if let Some(household) = HouseholdId(d.row(person).household).some() {
+                if !households.contains(&household) {
+                    households.push(household);
+                }
+            }
+        }
+        for succession in self.successions {
+            if !households.contains(&succession.household) {
+                d.fault(Code::SuccessionNotNeeded, "successions", &[&succession.household]);
+            }
+        }
+        for household in households {
+            self.leave_household(d, household);
+        }
+    }
+
+    fn leave_household(&self, d: &mut Deciding<'_>, household: HouseholdId) {
+        let Some(row) = d.registry.household(household) else {
+            return;
+        };
+        d.check_no_later(
+            RowRef::Household(household),
+            row.composition_since,
+            self.on,
+            self.field,
+        );
+        for &person in self.persons {
+            if d.row(person).household == household.0 {
+                let reason = self.reason;
+                let left = MemberLeft {
+                    household,
+                    person,
+                    membership: Membership::Permanent,
+                    reason,
+                };
+                d.emit(self.effective, EventBody::MemberLeft(left));
+            }
+        }
+        let remaining: Vec<PersonId> = row
+            .permanent_members()
+            .filter(|member| !self.persons.contains(member))
+            .collect();
+        let succession = self
+            .successions
+            .iter()
+            .find(|succession| succession.household == household);
+        if remaining.is_empty() {
+            if succession.is_some() {
+                d.fault(Code::SuccessionNotNeeded, "successions", &[&household]);
+            }
+            self.end(d, household, row);
+            return;
+        }
+        let head_leaves = row.head != 0 && self.persons.contains(&PersonId(row.head));
+        if !head_leaves {
+            if succession.is_some() {
+                d.fault(Code::SuccessionNotNeeded, "successions", &[&household]);
+            }
+            return;
+        }
+        match succession {
+            Some(succession) => succeed(d, succession, &remaining, None, self.effective, "successions"),
+            None if self.vacancy == Vacancy::Allowed || row.kind == HouseholdKind::Institutional as u8 => {
+                let former = PersonId(row.head);
+                d.emit(
+                    self.effective,
+                    EventBody::HeadVacated(HeadVacated { household, former }),
+                );
+            }
+            None => d.fault_with(
+                Code::SuccessorRequired,
+                "successions",
+                &[&household],
+                RowRef::Household(household),
+            ),
+        }
+    }
+
+    /// The last permanent member has left: temporary memberships end too.
+    fn end(&self, d: &mut Deciding<'_>, household: HouseholdId, row: &HouseholdRow) {
+        for person in row.temporary_members() {
+            let reason = LeaveReason::StayEnded;
+            let left = MemberLeft {
+                household,
+                person,
+                membership: Membership::Temporary,
+                reason,
+            };
+            d.emit(self.effective, EventBody::MemberLeft(left));
+        }
+        let reason = match self.into {
+            Some(_) => HouseholdEndReason::Merged,
+            None => HouseholdEndReason::LastMemberLeft,
+        };
+        d.emit(
+            self.effective,
+            EventBody::HouseholdEnded(HouseholdEnded {
+                household,
+                reason,
+                into: self.into,
+            }),
+        );
+    }
+}
+
+/// Emits a new head and how the others relate to the new head. `staying` are the permanent members; a `former` head among
+/// them needs a relationship.
+pub(super) fn succeed(
+    d: &mut Deciding<'_>,
+    succession: &Succession,
+    staying: &[PersonId],
+    former: Option<PersonId>,
+    effective: PartialDate,
+    field: &str,
+) {
+    let household = succession.household;
+    let Some(head) = d.living_person(&succession.head, effective.earliest(), field) else {
+        return;
+    };
+    if !staying.contains(&head) {
+        d.fault_with(
+            Code::NotAMember,
+            field,
+            &[&head, &household],
+            RowRef::Person(head),
+        );
+        return;
+    }
+    d.emit(
+        effective,
+        EventBody::HeadAppointed(HeadAppointed { household, head }),
+    );
+    check_capacity(d, head, household, effective.earliest(), field);
+    let mut stated: Vec<PersonId> = Vec::new();
+    for member in &succession.relationships {
+        let Some(person) = d.person(&member.person, field) else {
+            continue;
+        };
+        if !staying.contains(&person) {
+            d.fault_with(
+                Code::NotAMember,
+                field,
+                &[&person, &household],
+                RowRef::Person(person),
+            );
+        } else if person == head || member.relationship == Relationship::Head {
+            d.fault(Code::RelationshipIsHead, field, &[]);
+        } else if stated.contains(&person) {
+            d.fault(Code::NamedTwice, field, &[&person]);
+        } else {
+            stated.push(person);
+            let relationship = member.relationship;
+            d.emit(
+                effective,
+                EventBody::RelationshipChanged(RelationshipChanged {
+                    household,
+                    person,
+                    relationship,
+                }),
+            );
+        }
+    }
+    if let Some(former) = former.filter(|former| !stated.contains(former)) {
+        d.fault_with(
+            Code::RelationshipMissing,
+            field,
+            &[&former],
+            RowRef::Person(former),
+        );
+    }
+}
+
+/// A head has full legal capacity, or there is a stated basis to accept another (Law 68/2020/QH14 Art. 10).
+pub(super) fn check_capacity(
+    d: &mut Deciding<'_>,
+    head: PersonId,
+    household: HouseholdId,
+    on: Date,
+    field: &str,
+) {
+    if !d.has_capacity(head, on) {
+        let row = RowRef::Household(household);
+        d.flag(
+            Code::HeadWithoutCapacity,
+            field,
+            &[&head],
+            row,
+            DefectKind::HeadWithoutCapacity,
+        );
+    }
+}

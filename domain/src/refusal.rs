@@ -1,0 +1,221 @@
+//! The catalogue of refusals: stable codes and their sentences in Vietnamese and English. `docs/refusals.md` is generated
+//! from it.
+
+use event_schemas::outcome::Fault;
+use std::fmt::Display;
+
+/// Declares the catalogue. `hard` rules refuse; `flaggable` ones may be overridden by enrolment of legacy data or on the basis
+/// of a court, and then leave a defect.
+macro_rules! catalogue {
+    ($($name:ident $strength:ident, $code:literal, $vi:literal, $en:literal;)*) => {
+        /// Why a command is refused.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Code {
+            $(
+                #[doc = $en]
+                $name,
+            )*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Stable name.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+
+            /// Vietnamese and English sentence; `{0}`, `{1}` … stand for the particulars.
+            pub fn sentences(self) -> (&'static str, &'static str) {
+                match self {
+                    $(Self::$name => ($vi, $en),)*
+                }
+            }
+
+            /// Whether a stated basis may override the rule.
+            pub fn is_flaggable(self) -> bool {
+                match self {
+                    $(Self::$name => strength::$strength,)*
+                }
+            }
+        }
+    };
+}
+
+#[allow(non_upper_case_globals, reason = "they read as words in the catalogue")]
+mod strength {
+    pub const hard: bool = false;
+    pub const flaggable: bool = true;
+}
+
+catalogue! {
+    // Naming things.
+    UnknownPerson hard, "unknown_person", "Không tìm thấy công dân {0}.", "No person is registered as {0}.";
+    UnknownHousehold hard, "unknown_household", "Không tìm thấy hộ {0}.", "No household {0} is registered.";
+    UnknownCard hard, "unknown_card", "Không tìm thấy thẻ {0}.", "No card {0} is registered.";
+    UnknownDossier hard, "unknown_dossier", "Không tìm thấy hồ sơ {0}.", "No dossier {0} is registered.";
+    UnknownDwelling hard, "unknown_dwelling", "Không tìm thấy chỗ ở {0}.", "No dwelling {0} is registered.";
+    UnknownUnit hard, "unknown_unit", "Không có đơn vị hành chính mã {0} vào ngày {1}. Mã gần đúng: {2}.", "No unit has the code {0} on {1}. Near codes: {2}.";
+    UnknownOffice hard, "unknown_office", "Cơ quan {0} chưa được đăng ký.", "Office {0} is not registered.";
+    CancelledPin hard, "cancelled_pin", "Số định danh {0} đã bị hủy; số hiện hành là {1}.", "PIN {0} was cancelled; the person's number is now {1}.";
+    MemberOutOfRange hard, "member_out_of_range", "Không có thành viên thứ {0} trong yêu cầu.", "The command has no member {0}.";
+    // Who, where, when.
+    NotCompetent hard, "not_competent", "Cơ quan {0} không có thẩm quyền tại {1}.", "Office {0} is not competent in {1}.";
+    OperatorOnly hard, "operator_only", "Chỉ cơ quan quản lý cơ sở dữ liệu được thực hiện.", "Only the registry's own authority may do this.";
+    VersionConflict hard, "version_conflict", "{0} đang ở phiên bản {1}, không phải {2}.", "{0} is at version {1}, not {2}.";
+    DateInFuture hard, "date_in_future", "Ngày {0} sau ngày làm việc hiện tại {1}.", "{0} lies after the opened day {1}.";
+    DateBeforeBirth hard, "date_before_birth", "Ngày {0} trước ngày sinh {1}.", "{0} lies before the birth on {1}.";
+    LaterFactsExist hard, "later_facts_exist", "{0} đã có sự kiện sau ngày {1} (ngày {2}); cần đính chính.", "{0} has facts later than {1} (on {2}); this needs a correction.";
+    DayNotOpened hard, "day_not_opened", "Chưa có ngày làm việc.", "No day is opened yet.";
+    // Form.
+    EmptyList hard, "empty_list", "Danh sách không được để trống.", "The list must not be empty.";
+    TooMany hard, "too_many", "Có {0} mục, tối đa {1}.", "It holds {0} items; at most {1} are allowed.";
+    NamedTwice hard, "named_twice", "{0} được nêu hai lần.", "{0} is named twice.";
+    UnknownRule hard, "unknown_rule", "Không có quy tắc {0} hoặc quy tắc này không thể miễn.", "There is no rule {0}, or it cannot be overridden.";
+    OverrideWithoutBasis hard, "override_without_basis", "Miễn áp dụng quy tắc cần căn cứ của tòa án hoặc dữ liệu cũ.", "A rule is overridden only by enrolment of legacy data or on the basis of a court.";
+    HistoryUnavailable hard, "history_unavailable", "Chưa đọc được lịch sử, xin thử lại.", "The history cannot be read now; please try again.";
+    // Units, offices, places.
+    UnitCodeTaken hard, "unit_code_taken", "Mã đơn vị {0} đang được dùng.", "The unit code {0} is in use.";
+    UnitParentMissing hard, "unit_parent_missing", "Đơn vị {0} cần đơn vị cấp trên.", "Unit {0} needs a parent that exists.";
+    UnitParentWrongLevel hard, "unit_parent_wrong_level", "Đơn vị {0} không thể thuộc {1}.", "Unit {0} cannot belong to {1}.";
+    UnitNotForResidence hard, "unit_not_for_residence", "Nơi cư trú phải là cấp xã hoặc huyện đảo, không phải {0}.", "A residence lies in a ward, or a district without wards, not in {0}.";
+    OfficeTaken hard, "office_taken", "Cơ quan {0} đã được đăng ký.", "Office {0} is registered already.";
+    DwellingElsewhere hard, "dwelling_elsewhere", "Chỗ ở {0} không thuộc {1}.", "Dwelling {0} does not lie in {1}.";
+    // Persons.
+    PersonDead hard, "person_dead", "{0} đã được đăng ký khai tử ngày {1}.", "{0} was registered as dead on {1}.";
+    ParentNamedTwice hard, "parent_named_twice", "Có hai {0} cùng loại.", "There are two parents as {0} of the same kind.";
+    ParentSexDiffers hard, "parent_sex_differs", "{0} không thể là {1} theo giới tính đã đăng ký.", "{0} cannot be the {1} by the registered sex.";
+    ParentTooYoung flaggable, "parent_too_young", "{0} chưa đủ tuổi làm cha mẹ khi con sinh ra.", "{0} was too young to be a parent at the birth.";
+    MotherDeadAtBirth hard, "mother_dead_at_birth", "Mẹ {0} đã chết trước khi con sinh ra.", "The mother {0} died before the birth.";
+    FatherDeadBeforeConception flaggable, "father_dead_before_conception", "Cha {0} chết hơn 300 ngày trước khi con sinh ra.", "The father {0} died more than 300 days before the birth.";
+    RegisterEntryTaken hard, "register_entry_taken", "Số {0} năm {1} của cơ quan {2} đã được đăng ký.", "Entry {0} of {1} in the register of office {2} is registered already.";
+    MultipleBirthOutOfRange hard, "multiple_birth_out_of_range", "Sinh nhiều con: thứ {0} trong {1} không hợp lệ.", "Child {0} of {1} born together is impossible.";
+    BirthWeightImpossible hard, "birth_weight_impossible", "Cân nặng {0} g không hợp lệ.", "A birth weight of {0} g is impossible.";
+    DeathBeforeBirth hard, "death_before_birth", "Ngày chết {0} trước ngày sinh {1}.", "The death on {0} lies before the birth on {1}.";
+    FactsAfterDeath hard, "facts_after_death", "{0} có sự kiện ngày {1}, sau ngày chết {2}; cần đính chính.", "{0} has facts on {1}, after the death on {2}; this needs a correction.";
+    DefectNotOpen hard, "defect_not_open", "{0} không có lỗi {1}.", "{0} has no open defect {1}.";
+    NamesUnchanged hard, "names_unchanged", "Họ tên không thay đổi.", "The names are the same as before.";
+    ResidenceAndHousehold hard, "residence_and_household", "Chỉ nêu nơi cư trú hoặc hộ, không cả hai.", "State a residence or a household, not both.";
+    CmndTaken flaggable, "cmnd_taken", "Số CMND {0} đã thuộc về {1}.", "The CMND {0} belongs to {1} already.";
+    // Residence and households.
+    HouseholdEnded hard, "household_ended", "Hộ {0} đã chấm dứt.", "Household {0} has ended.";
+    HouseholdNotThere hard, "household_not_there", "Hộ {0} không ở {1}.", "Household {0} is not in {1}.";
+    NotAMember hard, "not_a_member", "{0} không thuộc hộ {1}.", "{0} is not a member of household {1}.";
+    AlreadyInHousehold hard, "already_in_household", "{0} đã thuộc hộ {1}.", "{0} belongs to household {1} already.";
+    NoHousehold hard, "no_household", "{0} không thuộc hộ nào.", "{0} belongs to no household.";
+    HeadRequired flaggable, "head_required", "Hộ gia đình cần đúng một chủ hộ.", "A family's household needs exactly one head.";
+    TwoHeads hard, "two_heads", "Hộ chỉ có một chủ hộ.", "A household has at most one head.";
+    HeadExists hard, "head_exists", "Hộ {0} đã có chủ hộ {1}.", "Household {0} has the head {1}.";
+    HeadWithoutCapacity flaggable, "head_without_capacity", "{0} không đủ năng lực hành vi dân sự để làm chủ hộ.", "{0} lacks the full legal capacity that a head needs.";
+    SuccessorRequired hard, "successor_required", "Chủ hộ rời hộ {0}: cần chủ hộ mới.", "The head leaves household {0}: name a new one.";
+    SuccessionNotNeeded hard, "succession_not_needed", "Hộ {0} không cần chủ hộ mới.", "Household {0} does not need a new head by this command.";
+    AlreadyHead hard, "already_head", "{0} đang là chủ hộ.", "{0} is the head already.";
+    RelationshipMissing hard, "relationship_missing", "Thiếu quan hệ của {0} với chủ hộ mới.", "The relationship of {0} to the new head is missing.";
+    RelationshipIsHead hard, "relationship_is_head", "Chủ hộ phải được cử bằng thủ tục riêng.", "A head is appointed, not stated as a relationship.";
+    RelationshipUnchanged hard, "relationship_unchanged", "Quan hệ không thay đổi.", "The relationship is the same as before.";
+    HeadRelationshipFixed hard, "head_relationship_fixed", "Chủ hộ không có quan hệ khác.", "The head has no other relationship.";
+    SameHousehold hard, "same_household", "Hai hộ là một.", "Both are the same household.";
+    SamePlace hard, "same_place", "Nơi mới trùng nơi cũ.", "The new place is the old one.";
+    NobodyStays hard, "nobody_stays", "Tách hộ phải để lại ít nhất một người.", "A split must leave somebody in the household.";
+    StayTooShort hard, "stay_too_short", "Tạm trú ít nhất 30 ngày.", "A temporary residence lasts 30 days at least.";
+    StayTooLong hard, "stay_too_long", "Tạm trú tối đa 2 năm mỗi lần.", "A temporary residence lasts two years at most.";
+    StayAtPermanentPlace hard, "stay_at_permanent_place", "Tạm trú phải ngoài xã thường trú.", "A temporary residence lies outside the commune of permanent residence.";
+    NoTemporaryResidence hard, "no_temporary_residence", "{0} không có đăng ký tạm trú.", "{0} has no temporary residence.";
+    TemporaryResidenceExists hard, "temporary_residence_exists", "{0} đang có đăng ký tạm trú đến {1}.", "{0} has a temporary residence until {1}.";
+    // Numbers.
+    HasPin hard, "has_pin", "{0} đã có số định danh {1}.", "{0} has the PIN {1} already.";
+    PinTaken hard, "pin_taken", "Số định danh {0} đã thuộc về người khác.", "The PIN {0} belongs to another person.";
+    PinPlaceUnknown hard, "pin_place_unknown", "Mã nơi đăng ký khai sinh {0} trong số định danh không tồn tại.", "The PIN's place {0} does not exist.";
+    PinDisagrees flaggable, "pin_disagrees", "Số định danh {0} không khớp giới tính hoặc năm sinh.", "The PIN {0} does not agree with sex or year of birth.";
+    PinNotPossible hard, "pin_not_possible", "Chưa thể cấp số: cần giới tính và năm sinh từ 1900.", "No PIN can be issued: sex, and a year of birth from 1900 on, must be known.";
+    PinPlaceMissing hard, "pin_place_missing", "Cần nơi đăng ký khai sinh để cấp số định danh.", "The place of birth registration is needed for a PIN.";
+    PinCellExhausted hard, "pin_cell_exhausted", "Đã hết số cho nơi {0}, mã {1}, năm {2}.", "No numbers are left for place {0}, code {1}, year {2}.";
+    // Cards.
+    NoPin hard, "no_pin", "{0} chưa có số định danh.", "{0} has no PIN.";
+    TooYoungForCard hard, "too_young_for_card", "{0} chưa đủ 14 tuổi.", "{0} is younger than 14.";
+    DossierOpen hard, "dossier_open", "{0} đang có hồ sơ {1}.", "{0} has the open dossier {1}.";
+    CardExists hard, "card_exists", "{0} đang có thẻ {1}.", "{0} has the card {1}.";
+    NoCardToReplace hard, "no_card_to_replace", "{0} không có thẻ để đổi hoặc cấp lại.", "{0} has no card to exchange or replace.";
+    DocumentNotInForce hard, "document_not_in_force", "Loại giấy tờ này không được cấp vào ngày {0}.", "This document is not issued on {0}.";
+    DocumentNotForPerson hard, "document_not_for_person", "Loại giấy tờ này không dành cho {0}.", "This document is not for {0}.";
+    DossierNotReceived hard, "dossier_not_received", "Hồ sơ {0} không ở trạng thái chờ quyết định.", "Dossier {0} does not await a decision.";
+    DossierNotApproved hard, "dossier_not_approved", "Hồ sơ {0} chưa được duyệt.", "Dossier {0} is not approved.";
+    SerialTaken hard, "serial_taken", "Số sê-ri {0} đã được dùng.", "The serial {0} is in use.";
+    CardNotProduced hard, "card_not_produced", "Thẻ {0} không chờ trao.", "Card {0} does not await its hand-over.";
+    CardNotInUse hard, "card_not_in_use", "Thẻ {0} không còn hiệu lực.", "Card {0} is not in use.";
+    ReplacementReasonWrong hard, "replacement_reason_wrong", "Lý do không phù hợp với cấp lại.", "This is no reason to replace a card.";
+    CardExpiresAtOnce hard, "card_expires_at_once", "Thẻ sẽ hết hạn ngay.", "The card would have expired when issued.";
+}
+
+impl Code {
+    /// The code with its name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+
+    /// A fault with its particulars put into the sentences.
+    pub fn fault(self, field: Option<String>, particulars: &[&dyn Display]) -> Fault {
+        let (vi, en) = self.sentences();
+        Fault {
+            code: self.as_str().to_owned(),
+            field,
+            vi: fill(vi, particulars),
+            en: fill(en, particulars),
+            rows: Vec::new(),
+            events: Vec::new(),
+            overridable: self.is_flaggable(),
+        }
+    }
+}
+
+fn fill(sentence: &str, particulars: &[&dyn Display]) -> String {
+    let mut filled = sentence.to_owned();
+    for (place, particular) in particulars.iter().enumerate() {
+        filled = filled.replace(&format!("{{{place}}}"), &particular.to_string());
+    }
+    filled
+}
+
+/// The catalogue as a page of Markdown.
+pub fn catalogue_page() -> String {
+    let mut page = String::from(
+        "# Refusals\n\nEvery refusal has a stable code and a sentence in Vietnamese and English. A *flaggable* rule may be overridden by \
+         enrolment of legacy data, or on the basis of a court; it then leaves a defect.\n\nThis page is generated: \
+         `dancu refusals > docs/refusals.md`.\n\n| code | | Tiếng Việt | English |\n|---|---|---|---|\n",
+    );
+    for code in Code::ALL {
+        let (vi, en) = code.sentences();
+        let strength = if code.is_flaggable() { "flaggable" } else { "hard" };
+        page.push_str(&format!("| `{}` | {strength} | {vi} | {en} |\n", code.as_str()));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_unique_and_say_the_same_in_both_languages() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let (vi, en) = code.sentences();
+            for place in ["{0}", "{1}", "{2}", "{3}"] {
+                assert_eq!(vi.contains(place), en.contains(place), "{}", code.as_str());
+            }
+            assert_eq!(Code::named(code.as_str()), Some(*code));
+        }
+    }
+
+    #[test]
+    fn particulars_stand_in_both_sentences() {
+        let fault = Code::NotCompetent.fault(None, &[&"O7", &"01"]);
+        assert_eq!(fault.en, "Office O7 is not competent in 01.");
+        assert_eq!(fault.vi, "Cơ quan O7 không có thẩm quyền tại 01.");
+    }
+}

@@ -1,0 +1,67 @@
+//! Rows that fall due with a day: cards whose last day has passed, stays whose last day has passed. Derived from rows
+//! alone, so it is rebuilt when pages are loaded.
+
+use super::fold::RowImage;
+use super::rows::NO_EXPIRY;
+use event_schemas::card::CardStatus;
+use event_schemas::ids::{CardId, PersonId};
+use event_schemas::row::RowRef;
+use event_schemas::time::Date;
+use std::collections::BTreeSet;
+
+/// What falls due.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DueRow {
+    Card(CardId),
+    Stay(PersonId),
+}
+
+/// Rows by the first day on which they no longer hold.
+#[derive(Clone, Default, Debug)]
+pub struct DueRows(BTreeSet<(i32, DueRow)>);
+
+impl DueRows {
+    /// Rows due by `date`, earliest first, at most `limit`.
+    pub fn by(&self, date: Date, limit: usize) -> Vec<DueRow> {
+        self.0
+            .iter()
+            .take_while(|(day, _)| *day <= date.0)
+            .take(limit)
+            .map(|(_, row)| *row)
+            .collect()
+    }
+
+    pub(super) fn replace(&mut self, row: RowRef, before: &RowImage, after: &RowImage) {
+        let (old, new) = (due_of(row, before), due_of(row, after));
+        if old == new {
+            return;
+        }
+        if let Some(old) = old {
+            self.0.remove(&old);
+        }
+        if let Some(new) = new {
+            self.0.insert(new);
+        }
+    }
+
+    /// Bytes in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.len() * (size_of::<(i32, DueRow)>() + 4)
+    }
+}
+
+fn due_of(row: RowRef, image: &RowImage) -> Option<(i32, DueRow)> {
+    match (row, image) {
+        (RowRef::Card(id), RowImage::Card(card)) => {
+            let open = card.version > 0
+                && CardStatus::ALL
+                    .get(usize::from(card.status))
+                    .is_some_and(|status| status.is_open());
+            (open && card.expires != NO_EXPIRY).then(|| (card.expires + 1, DueRow::Card(id)))
+        }
+        (RowRef::Person(id), RowImage::Person(_, Some(temporary))) => {
+            (temporary.unit != 0).then(|| (temporary.until + 1, DueRow::Stay(id)))
+        }
+        _ => None,
+    }
+}

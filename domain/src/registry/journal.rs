@@ -1,0 +1,115 @@
+//! What is in flight: before-images of every row, key and number that unconfirmed groups have changed, so that doubt can be
+//! rolled back (W8) and pages are saved without it.
+
+use super::Registry;
+use super::fold::RowImage;
+use super::lookups::{LookupChange, LookupEntry, Lookups};
+use super::{Head, digest_of};
+use event_schemas::Event;
+use event_schemas::row::RowRef;
+use std::collections::VecDeque;
+
+/// One group of records that was appended and is not yet read back.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    head: Head,
+    pub(super) rows: Vec<(RowRef, RowImage)>,
+    pub(super) lookups: Vec<LookupChange>,
+    entries: Vec<LookupEntry>,
+}
+
+/// Groups in flight, oldest first, and keys that confirmed records changed since they were last saved.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Journal {
+    groups: VecDeque<Group>,
+    confirmed_lookups: Vec<LookupEntry>,
+}
+
+impl Journal {
+    pub(super) fn open_group(&mut self) -> Option<&mut Group> {
+        self.groups.back_mut()
+    }
+
+    pub(super) fn note_lookups(&mut self, event: &Event) {
+        let entries = Lookups::entries_of(event);
+        match self.groups.back_mut() {
+            Some(group) => group.entries.extend(entries),
+            None => self.confirmed_lookups.extend(entries),
+        }
+    }
+
+    pub(super) fn take_confirmed_lookups(&mut self) -> Vec<LookupEntry> {
+        std::mem::take(&mut self.confirmed_lookups)
+    }
+
+    /// Before-images of a kind of row, newest first.
+    pub(super) fn images_newest_first(&self) -> impl Iterator<Item = &(RowRef, RowImage)> {
+        self.groups.iter().rev().flat_map(|group| group.rows.iter().rev())
+    }
+
+    /// The head as the oldest group found it: what is confirmed.
+    pub(super) fn confirmed_head(&self) -> Option<&Head> {
+        self.groups.front().map(|group| &group.head)
+    }
+}
+
+impl Registry {
+    /// Everything applied from here on belongs to a new group, until the next one is opened.
+    pub fn open_group(&mut self) {
+        let head = self.head.clone();
+        self.journal.groups.push_back(Group {
+            head,
+            rows: Vec::new(),
+            lookups: Vec::new(),
+            entries: Vec::new(),
+        });
+    }
+
+    /// Groups in flight.
+    pub fn groups_in_flight(&self) -> usize {
+        self.journal.groups.len()
+    }
+
+    /// The oldest group was read back: its rows may be saved.
+    ///
+    /// # Panics
+    /// If no group is in flight.
+    pub fn confirm_group(&mut self) {
+        let group = self
+            .journal
+            .groups
+            .pop_front()
+            .expect("a group is confirmed only while it is in flight");
+        for (row, _) in &group.rows {
+            self.mark_dirty(*row);
+        }
+        self.journal.confirmed_lookups.extend(group.entries);
+    }
+
+    /// Takes all groups in flight back, newest first: rows, keys, numbers and the digest are as before.
+    pub fn roll_back(&mut self) {
+        while let Some(group) = self.journal.groups.pop_back() {
+            for (row, before) in group.rows.into_iter().rev() {
+                let after = self.image(row);
+                self.due.replace(row, &after, &before);
+                self.put(row, before);
+            }
+            for change in group.lookups.into_iter().rev() {
+                self.lookups.undo(change);
+            }
+            self.head = group.head;
+        }
+    }
+
+    /// The head without what is in flight.
+    pub fn confirmed_head(&self) -> &Head {
+        self.journal.confirmed_head().unwrap_or(&self.head)
+    }
+
+    /// Sums all rows anew: equal to the kept digest, or a fold is wrong.
+    pub fn recompute_digest(&self) -> u128 {
+        let mut sum = 0u128;
+        self.for_each_row(|row| sum = sum.wrapping_add(digest_of(row, &self.image(row))));
+        sum
+    }
+}

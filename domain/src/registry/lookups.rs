@@ -1,0 +1,271 @@
+//! Keys by which rows are found, and counters. They only grow, and every change is a function of one event, so taking an
+//! event in twice changes nothing (R3).
+
+use event_schemas::basis::{LegacyEntry, RegisterEntry, RegisterKind};
+use event_schemas::event::{Event, EventBody, Origin};
+use event_schemas::ids::{CardId, OfficeId, PersonId};
+use event_schemas::pin::{Pin, PinCell};
+use hashbrown::HashMap;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// One register of one office in one year.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Register {
+    pub office: OfficeId,
+    pub kind: RegisterKind,
+    pub year: i16,
+}
+
+/// A key and what it led to before (nothing: it is new). Undone in reverse order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LookupChange {
+    Pin {
+        pin: Pin,
+        before: Option<u32>,
+    },
+    Cmnd {
+        number: u32,
+        before: Option<u32>,
+    },
+    Draws {
+        cell: u32,
+        before: Option<u32>,
+    },
+    Entries {
+        register: Register,
+        before: Option<u32>,
+    },
+    Legacy {
+        register: Register,
+        number: u32,
+        before: bool,
+    },
+    Serial {
+        hash: u64,
+        before: Option<u32>,
+    },
+}
+
+/// A key and what it leads to now: how lookups are saved, in runs of what has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LookupEntry {
+    Pin(Pin, u32),
+    Cmnd(u32, u32),
+    Draws(u32, u32),
+    Entries(Register, u32),
+    Legacy(Register, u32),
+    Serial(u64, u32),
+}
+
+/// All lookups.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Lookups {
+    pins: HashMap<u64, u32>,
+    cmnds: HashMap<u32, u32>,
+    /// Numbers drawn so far from each cell's sequence.
+    draws: HashMap<u32, u32>,
+    /// Highest number assigned in each register.
+    entries: HashMap<Register, u32>,
+    legacy: HashMap<(Register, u32), ()>,
+    serials: HashMap<u64, u32>,
+}
+
+/// Card serials are compared by a 64-bit digest: a false match among 10^8 cards has a chance of 3 in 10 000 and costs
+/// another serial, never a wrong acceptance.
+fn serial_hash(serial: &str) -> u64 {
+    xxh3_64(serial.as_bytes())
+}
+
+impl Lookups {
+    /// Who has or had the PIN.
+    pub fn person_by_pin(&self, pin: Pin) -> Option<PersonId> {
+        self.pins.get(&pin.number()).copied().map(PersonId)
+    }
+
+    /// Who first stated the CMND number.
+    pub fn person_by_cmnd(&self, number: u32) -> Option<PersonId> {
+        self.cmnds.get(&number).copied().map(PersonId)
+    }
+
+    /// The card with this serial.
+    pub fn card_by_serial(&self, serial: &str) -> Option<CardId> {
+        self.serials.get(&serial_hash(serial)).copied().map(CardId)
+    }
+
+    /// Numbers drawn so far from the cell.
+    pub fn draws(&self, cell: PinCell) -> u32 {
+        self.draws.get(&cell.packed()).copied().unwrap_or(0)
+    }
+
+    /// The next number of a register: gap-free, past entries taken over from older books.
+    pub fn next_entry(&self, register: Register) -> u32 {
+        let mut number = self.entries.get(&register).copied().unwrap_or(0) + 1;
+        while self.legacy.contains_key(&(register, number)) {
+            number += 1;
+        }
+        number
+    }
+
+    /// Whether the register has the entry already.
+    pub fn entry_taken(&self, register: Register, number: u32) -> bool {
+        self.legacy.contains_key(&(register, number))
+            || number <= self.entries.get(&register).copied().unwrap_or(0)
+    }
+
+    /// Takes an event's keys in; changes are appended to `journal`.
+    pub(super) fn fold(&mut self, event: &Event, journal: &mut Vec<LookupChange>) {
+        match &event.body {
+            EventBody::PersonRegistered(e) => {
+                for number in e
+                    .data
+                    .documents
+                    .iter()
+                    .filter_map(|document| document.cmnd_number())
+                {
+                    if !self.cmnds.contains_key(&number) {
+                        self.cmnds.insert(number, e.person.0);
+                        journal.push(LookupChange::Cmnd { number, before: None });
+                    }
+                }
+                if let Origin::Birth(birth) = &e.origin {
+                    self.fold_entry(birth.entry, birth.legacy, journal);
+                }
+            }
+            EventBody::DeathRegistered(e) => {
+                self.fold_entry(e.entry, e.legacy, journal);
+            }
+            EventBody::PinIssued(e) => {
+                self.insert_pin(e.pin, e.person, journal);
+                let cell = e.pin.cell().packed();
+                let before = self.draws.get(&cell).copied();
+                if before.unwrap_or(0) <= e.draw {
+                    self.draws.insert(cell, e.draw + 1);
+                    journal.push(LookupChange::Draws { cell, before });
+                }
+            }
+            EventBody::PinAccepted(e) => self.insert_pin(e.pin, e.person, journal),
+            EventBody::CardProduced(e) => {
+                let hash = serial_hash(e.serial.as_str());
+                let before = self.serials.insert(hash, e.card.0);
+                journal.push(LookupChange::Serial { hash, before });
+            }
+            _ => {}
+        }
+    }
+
+    fn insert_pin(&mut self, pin: Pin, person: PersonId, journal: &mut Vec<LookupChange>) {
+        let before = self.pins.insert(pin.number(), person.0);
+        journal.push(LookupChange::Pin { pin, before });
+    }
+
+    fn fold_entry(
+        &mut self,
+        entry: RegisterEntry,
+        legacy: Option<LegacyEntry>,
+        journal: &mut Vec<LookupChange>,
+    ) {
+        let register = Register {
+            office: entry.office,
+            kind: entry.register,
+            year: entry.year,
+        };
+        if legacy.is_some() {
+            let before = self.legacy.insert((register, entry.number), ()).is_some();
+            journal.push(LookupChange::Legacy {
+                register,
+                number: entry.number,
+                before,
+            });
+            return;
+        }
+        let before = self.entries.get(&register).copied();
+        if before.unwrap_or(0) < entry.number {
+            self.entries.insert(register, entry.number);
+            journal.push(LookupChange::Entries { register, before });
+        }
+    }
+
+    /// Takes one change back.
+    pub(super) fn undo(&mut self, change: LookupChange) {
+        fn set<K: std::hash::Hash + Eq>(map: &mut HashMap<K, u32>, key: K, before: Option<u32>) {
+            match before {
+                Some(value) => map.insert(key, value),
+                None => map.remove(&key),
+            };
+        }
+        match change {
+            LookupChange::Pin { pin, before } => set(&mut self.pins, pin.number(), before),
+            LookupChange::Cmnd { number, before } => set(&mut self.cmnds, number, before),
+            LookupChange::Draws { cell, before } => set(&mut self.draws, cell, before),
+            LookupChange::Entries { register, before } => set(&mut self.entries, register, before),
+            LookupChange::Legacy {
+                register,
+                number,
+                before,
+            } => {
+                if !before {
+                    self.legacy.remove(&(register, number));
+                }
+            }
+            LookupChange::Serial { hash, before } => set(&mut self.serials, hash, before),
+        }
+    }
+
+    /// What events taken in so far make of the keys that a change names. Read from confirmed events by the saver, so
+    /// that what is in flight never reaches a page.
+    pub fn entries_of(event: &Event) -> Vec<LookupEntry> {
+        let mut scratch = Self::default();
+        let mut journal = Vec::new();
+        scratch.fold(event, &mut journal);
+        journal.into_iter().map(|change| scratch.entry(change)).collect()
+    }
+
+    fn entry(&self, change: LookupChange) -> LookupEntry {
+        match change {
+            LookupChange::Pin { pin, .. } => LookupEntry::Pin(pin, self.pins[&pin.number()]),
+            LookupChange::Cmnd { number, .. } => LookupEntry::Cmnd(number, self.cmnds[&number]),
+            LookupChange::Draws { cell, .. } => LookupEntry::Draws(cell, self.draws[&cell]),
+            LookupChange::Entries { register, .. } => LookupEntry::Entries(register, self.entries[&register]),
+            LookupChange::Legacy { register, number, .. } => LookupEntry::Legacy(register, number),
+            LookupChange::Serial { hash, .. } => LookupEntry::Serial(hash, self.serials[&hash]),
+        }
+    }
+
+    /// Takes a saved entry in. Counters keep the highest, first holders stay first, so order and repetition do not matter.
+    pub(super) fn load(&mut self, entry: LookupEntry) {
+        match entry {
+            LookupEntry::Pin(pin, person) => {
+                self.pins.insert(pin.number(), person);
+            }
+            LookupEntry::Cmnd(number, person) => {
+                self.cmnds.entry(number).or_insert(person);
+            }
+            LookupEntry::Draws(cell, draws) => raise(&mut self.draws, cell, draws),
+            LookupEntry::Entries(register, number) => raise(&mut self.entries, register, number),
+            LookupEntry::Legacy(register, number) => {
+                self.legacy.insert((register, number), ());
+            }
+            LookupEntry::Serial(hash, card) => {
+                self.serials.insert(hash, card);
+            }
+        }
+    }
+
+    /// Bytes in memory, about: keys, values and the tables' spare room.
+    pub fn memory_bytes(&self) -> usize {
+        fn of<K, V>(map: &HashMap<K, V>) -> usize {
+            map.capacity() * (size_of::<(K, V)>() + 1) * 8 / 7
+        }
+        of(&self.pins)
+            + of(&self.cmnds)
+            + of(&self.draws)
+            + of(&self.entries)
+            + of(&self.legacy)
+            + of(&self.serials)
+    }
+}
+
+fn raise<K: std::hash::Hash + Eq>(map: &mut HashMap<K, u32>, key: K, value: u32) {
+    let highest = map.entry(key).or_insert(0);
+    *highest = value.max(*highest);
+}

@@ -1,0 +1,100 @@
+//! Who asks: an office, the officer who acts for it, and what they may do.
+
+use event_schemas::ids::{OfficeId, OfficerId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+/// Declares the scopes with their stable names.
+macro_rules! scopes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $meaning:literal;)*) => {
+        /// One thing that a token allows. Tokens and `docs` use the stable names.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+        pub enum Scope {
+            $($(#[$doc])* #[doc = $meaning] #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Scope {
+            /// Every scope.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Stable name.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// One sentence for tables and OpenAPI.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+scopes! {
+    SubmitCommands = "commands:submit", "Submit commands for the office, dry runs included.";
+    ReadCommands = "commands:read", "See what became of the office's own commands.";
+    ReadPersons = "persons:read", "Read personal data, kin, residence and history of persons.";
+    ReadHouseholds = "households:read", "Read households, their members and their history.";
+    ReadCards = "cards:read", "Read cards and applications for cards.";
+    ReadUnits = "units:read", "Read administrative units and how many people live in them; names nobody.";
+    Operate = "service:operate", "See how the service is doing, and have views rebuilt.";
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No such scope.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("'{0}' is no scope")]
+pub struct UnknownScope(String);
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().copied().find(|scope| scope.name() == text);
+        found.ok_or_else(|| UnknownScope(text.chars().take(40).collect()))
+    }
+}
+
+/// Whoever presented a token that was found good.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Caller {
+    pub office: OfficeId,
+    pub officer: OfficerId,
+    pub scopes: BTreeSet<Scope>,
+}
+
+impl Caller {
+    /// Whether the token allows this.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+}
+
+/// Why a token is not good. Says nothing that helps to forge one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum TokenError {
+    #[error("the token is not a signed JWT of this service")]
+    Malformed,
+    #[error("the token names a key that this service does not know")]
+    UnknownKey,
+    #[error("the token's signature is wrong")]
+    BadSignature,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    #[error("the token was made for another service")]
+    OtherAudience,
+}

@@ -6,7 +6,7 @@
 //! - [`row`]: the rows that events change and the streams in them;
 //! - [`command`]: what offices ask for; [`event`]: what happened; [`record`]: bodies of log entries; [`outcome`]: answers;
 //! - [`header`]: the frozen header of a log entry and the chain; [`codec`]: bytes;
-//! - [`examples`]: one valid example of every command and event.
+//! - [`schema`]: JSON Schema of commands, events, answers; [`examples`]: one valid example of every command and event.
 //!
 //! *Architecture invariant:* this crate does no I/O and reads no clock.
 //! *Architecture invariant:* only [`codec`] calls bincode; only this crate knows what bytes mean.
@@ -32,6 +32,7 @@ pub mod pin;
 pub mod place;
 pub mod record;
 pub mod row;
+pub mod schema;
 pub mod text;
 pub mod time;
 

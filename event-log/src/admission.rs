@@ -203,11 +203,7 @@ impl AdmissionState {
             return Err(DropReason::GenesisNotFirst);
         }
         let well_formed = header.term == Term(0) && header.lsn == Lsn(1) && header.prev == ChainHead::EMPTY;
-        if well_formed {
-            Ok(())
-        } else {
-            Err(DropReason::GenesisMalformed)
-        }
+        if well_formed { Ok(()) } else { Err(DropReason::GenesisMalformed) }
     }
 
     fn judge_claim(&self, header: &EntryHeader) -> Result<(), DropReason> {
@@ -288,9 +284,7 @@ impl DropCounters {
 
     /// Every reason with its count, zeroes included.
     pub fn iter(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
-        DropReason::ALL
-            .into_iter()
-            .map(|reason| (reason, self.of(reason)))
+        DropReason::ALL.into_iter().map(|reason| (reason, self.of(reason)))
     }
 }
 
@@ -309,10 +303,7 @@ impl Admission {
 
     /// Continues behind what `state` has judged; the next entry wanted is the one at `state.next`.
     pub fn resume(state: AdmissionState) -> Self {
-        Self {
-            state,
-            drops: DropCounters::default(),
-        }
+        Self { state, drops: DropCounters::default() }
     }
 
     /// Judges the next raw entry and takes it if it is admitted. Positions may have gaps, but never go back: an
@@ -330,10 +321,7 @@ impl Admission {
             return self.drop_for(reason);
         }
         let header = self.state.advance(header, entry);
-        Verdict::Admitted {
-            header,
-            lsn: header.lsn,
-        }
+        Verdict::Admitted { header, lsn: header.lsn }
     }
 
     fn drop_for(&mut self, reason: DropReason) -> Verdict {

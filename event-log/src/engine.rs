@@ -95,22 +95,13 @@ pub enum LogError {
     UnknownFormat { place: String, found: u32, known: u32 },
     /// A log, but another one.
     #[error("{place} belongs to log instance {found}, not {expected}")]
-    WrongInstance {
-        place: String,
-        expected: InstanceId,
-        found: InstanceId,
-    },
+    WrongInstance { place: String, expected: InstanceId, found: InstanceId },
     /// A part of the log is not there.
     #[error("{place} is missing; the log cannot be used without it. Restore it from a copy")]
     Missing { place: String },
     /// Stored bytes are not what was written. Nothing after the place can be trusted.
     #[error("{file} is damaged at byte {offset} (position {}): {what}", position.0)]
-    Damaged {
-        file: String,
-        offset: u64,
-        position: Position,
-        what: String,
-    },
+    Damaged { file: String, offset: u64, position: Position, what: String },
     /// No room is left to write to.
     #[error("the disk is full: {action}")]
     DiskFull { action: String },

@@ -94,17 +94,7 @@ struct Bounds {
 
 fn header(kind: EntryKind, term: Term, claim_id: ClaimId, lsn: Lsn, prev: ChainHead) -> EntryHeader {
     let recorded_at = Timestamp(0);
-    EntryHeader {
-        kind,
-        format: 0,
-        term,
-        claim_id,
-        lsn,
-        prev,
-        recorded_at,
-        key_id: KeyId(0),
-        body_len: 0,
-    }
+    EntryHeader { kind, format: 0, term, claim_id, lsn, prev, recorded_at, key_id: KeyId(0), body_len: 0 }
 }
 
 impl Bounds {
@@ -115,7 +105,7 @@ impl Bounds {
 
     fn arrive(&self, system: &mut System, entry: Vec<u8>) {
         if let Verdict::Admitted { .. } = self.admit(&mut system.judge, &entry) {
-            let header = EntryHeader::of_entry(&entry).unwrap();
+            let header = EntryHeader::of_entry(&entry).expect("an admitted entry has a header");
             system.facts.push(Fact {
                 kind: header.kind as u8,
                 term: header.term,
@@ -135,25 +125,21 @@ impl Bounds {
         let claim_id = ClaimId((at as u128 + 1) << 8 | u128::from(node.claims));
         node.claims += 1;
         node.claimed = Some((term, claim_id));
-        system.network.push(encode_entry(
-            header(EntryKind::Claim, term, claim_id, Lsn(0), ChainHead::EMPTY),
-            b"",
-        ));
+        system
+            .network
+            .push(encode_entry(header(EntryKind::Claim, term, claim_id, Lsn(0), ChainHead::EMPTY), b""));
     }
 
     fn write(&self, system: &mut System, at: usize) {
         let node = &mut system.nodes[at];
         let read = *node.admission.state();
-        let (_, claim_id) = node.claimed.unwrap();
+        let (_, claim_id) = node.claimed.expect("only a claimer writes");
         let (lsn, prev) = match node.draft {
             Some((term, lsn, head)) if term == read.term && lsn > read.last_lsn => (lsn, head),
             _ => (read.last_lsn, read.head),
         };
         let body = [at as u8, node.records];
-        let entry = encode_entry(
-            header(EntryKind::Record, read.term, claim_id, lsn.next(), prev),
-            &body,
-        );
+        let entry = encode_entry(header(EntryKind::Record, read.term, claim_id, lsn.next(), prev), &body);
         node.records += 1;
         node.draft = Some((read.term, lsn.next(), prev.extend(&entry)));
         system.network.push(entry);
@@ -165,13 +151,7 @@ impl Model for Bounds {
     type Action = Action;
 
     fn init_states(&self) -> Vec<System> {
-        let node = Node {
-            admission: Admission::new(),
-            claimed: None,
-            draft: None,
-            claims: 0,
-            records: 0,
-        };
+        let node = Node { admission: Admission::new(), claimed: None, draft: None, claims: 0, records: 0 };
         let mut system = System {
             nodes: vec![node; self.nodes],
             network: Vec::new(),
@@ -181,10 +161,8 @@ impl Model for Bounds {
             facts: Vec::new(),
             judged: Vec::new(),
         };
-        let genesis = encode_entry(
-            header(EntryKind::Genesis, Term(0), ClaimId(0), Lsn(1), ChainHead::EMPTY),
-            b"",
-        );
+        let genesis =
+            encode_entry(header(EntryKind::Genesis, Term(0), ClaimId(0), Lsn(1), ChainHead::EMPTY), b"");
         for node in &mut system.nodes {
             node.admission.admit(Position(0), &genesis);
         }
@@ -254,27 +232,21 @@ impl Model for Bounds {
                 })
             }),
             Property::sometimes("records in two terms", |_, system: &System| {
-                let terms = system
-                    .facts
-                    .iter()
-                    .filter(|fact| fact.kind == 0)
-                    .map(|fact| fact.term.0);
+                let terms = system.facts.iter().filter(|fact| fact.kind == 0).map(|fact| fact.term.0);
                 terms.clone().min() < terms.max()
             }),
-            Property::sometimes(
-                "a late record of a past leader falls out",
-                |_, system: &System| system.judge.drops().of(DropReason::TermOver) > 0,
-            ),
+            Property::sometimes("a late record of a past leader falls out", |_, system: &System| {
+                system.judge.drops().of(DropReason::TermOver) > 0
+            }),
             Property::sometimes("a lost record voids its successor", |_, system: &System| {
                 system.judge.drops().of(DropReason::LsnAhead) > 0
             }),
             Property::sometimes("a duplicate falls out", |_, system: &System| {
                 system.judge.drops().of(DropReason::LsnTaken) > 0
             }),
-            Property::sometimes(
-                "one of two simultaneous claims falls out",
-                |_, system: &System| system.judge.drops().of(DropReason::ClaimTermTaken) > 0,
-            ),
+            Property::sometimes("one of two simultaneous claims falls out", |_, system: &System| {
+                system.judge.drops().of(DropReason::ClaimTermTaken) > 0
+            }),
             Property::sometimes("a loser's record falls out", |_, system: &System| {
                 system.judge.drops().of(DropReason::ClaimNotCurrent) > 0
             }),
@@ -284,10 +256,7 @@ impl Model for Bounds {
 
 fn one_claim_a_term(_: &Bounds, system: &System) -> bool {
     let mut claims = BTreeMap::new();
-    system
-        .facts
-        .iter()
-        .all(|fact| *claims.entry(fact.term).or_insert(fact.claim_id) == fact.claim_id)
+    system.facts.iter().all(|fact| *claims.entry(fact.term).or_insert(fact.claim_id) == fact.claim_id)
 }
 
 /// Recomputed from the facts' own bytes, not from what admission says of them.
@@ -308,11 +277,7 @@ fn chain_is_whole(_: &Bounds, system: &System) -> bool {
 /// those that hold always and were violated, and those that hold sometimes.
 fn examples(bounds: Bounds) -> Vec<&'static str> {
     let checker = bounds.checker().threads(2).spawn_bfs().join();
-    println!(
-        "{} states, depth {}",
-        checker.unique_state_count(),
-        checker.max_depth()
-    );
+    println!("{} states, depth {}", checker.unique_state_count(), checker.max_depth());
     let mut names: Vec<_> = checker.discoveries().into_keys().collect();
     names.sort_unstable();
     names
@@ -328,13 +293,8 @@ const WITHOUT_PIPELINING: [&str; 4] = [
 
 #[test]
 fn two_nodes_that_write_ahead_over_a_network_that_duplicates_never_break_the_log() {
-    let bounds = Bounds {
-        nodes: 2,
-        claims_per_node: 1,
-        records_per_node: 2,
-        copies: 1,
-        variant: Variant::Real,
-    };
+    let bounds =
+        Bounds { nodes: 2, claims_per_node: 1, records_per_node: 2, copies: 1, variant: Variant::Real };
     assert_eq!(
         examples(bounds),
         [
@@ -350,50 +310,28 @@ fn two_nodes_that_write_ahead_over_a_network_that_duplicates_never_break_the_log
 
 #[test]
 fn two_nodes_that_take_over_from_each_other_again_and_again_never_break_the_log() {
-    let bounds = Bounds {
-        nodes: 2,
-        claims_per_node: 2,
-        records_per_node: 1,
-        copies: 0,
-        variant: Variant::Real,
-    };
+    let bounds =
+        Bounds { nodes: 2, claims_per_node: 2, records_per_node: 1, copies: 0, variant: Variant::Real };
     assert_eq!(examples(bounds), WITHOUT_PIPELINING);
 }
 
 #[test]
 fn three_nodes_that_claim_at_once_never_break_the_log() {
-    let bounds = Bounds {
-        nodes: 3,
-        claims_per_node: 1,
-        records_per_node: 1,
-        copies: 0,
-        variant: Variant::Real,
-    };
+    let bounds =
+        Bounds { nodes: 3, claims_per_node: 1, records_per_node: 1, copies: 0, variant: Variant::Real };
     assert_eq!(examples(bounds), WITHOUT_PIPELINING);
 }
 
 #[test]
 fn an_admission_that_ignores_the_claim_id_is_caught() {
     let variant = Variant::IgnoresClaimId;
-    let found = examples(Bounds {
-        nodes: 2,
-        claims_per_node: 1,
-        records_per_node: 1,
-        copies: 0,
-        variant,
-    });
+    let found = examples(Bounds { nodes: 2, claims_per_node: 1, records_per_node: 1, copies: 0, variant });
     assert!(found.contains(&"W7: one claim writes in a term"), "{found:?}");
 }
 
 #[test]
 fn an_admission_that_ignores_the_place_is_caught() {
     let variant = Variant::IgnoresPlace;
-    let found = examples(Bounds {
-        nodes: 2,
-        claims_per_node: 1,
-        records_per_node: 2,
-        copies: 0,
-        variant,
-    });
+    let found = examples(Bounds { nodes: 2, claims_per_node: 1, records_per_node: 2, copies: 0, variant });
     assert!(found.contains(&"W6: the chain never breaks"), "{found:?}");
 }

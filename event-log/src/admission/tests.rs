@@ -18,10 +18,7 @@ fn header(kind: EntryKind, term: u64, claim: u128) -> EntryHeader {
 }
 
 fn genesis() -> EntryHeader {
-    EntryHeader {
-        lsn: Lsn(1),
-        ..header(EntryKind::Genesis, 0, 0)
-    }
+    EntryHeader { lsn: Lsn(1), ..header(EntryKind::Genesis, 0, 0) }
 }
 
 /// A record that continues `state` as its current leader would write it.
@@ -40,10 +37,7 @@ fn record_on(state: &AdmissionState) -> EntryHeader {
 fn led() -> Admission {
     let mut admission = Admission::new();
     assert_eq!(give(&mut admission, genesis()).unwrap(), Lsn(1));
-    assert_eq!(
-        give(&mut admission, header(EntryKind::Claim, 1, 0xa)).unwrap(),
-        Lsn(2)
-    );
+    assert_eq!(give(&mut admission, header(EntryKind::Claim, 1, 0xa)).unwrap(), Lsn(2));
     admission
 }
 
@@ -63,36 +57,18 @@ fn give_bytes(admission: &mut Admission, entry: &[u8]) -> Result<Lsn, DropReason
 #[test]
 fn a_log_begins_with_one_genesis_then_claims_then_records() {
     let mut admission = Admission::new();
+    assert_eq!(give(&mut admission, header(EntryKind::Claim, 1, 0xa)), Err(DropReason::NoGenesis));
     assert_eq!(
-        give(&mut admission, header(EntryKind::Claim, 1, 0xa)),
-        Err(DropReason::NoGenesis)
-    );
-    assert_eq!(
-        give(
-            &mut admission,
-            EntryHeader {
-                lsn: Lsn(2),
-                ..genesis()
-            }
-        ),
+        give(&mut admission, EntryHeader { lsn: Lsn(2), ..genesis() }),
         Err(DropReason::GenesisMalformed)
     );
     assert_eq!(
-        give(
-            &mut admission,
-            EntryHeader {
-                term: Term(1),
-                ..genesis()
-            }
-        ),
+        give(&mut admission, EntryHeader { term: Term(1), ..genesis() }),
         Err(DropReason::GenesisMalformed)
     );
     assert_eq!(give(&mut admission, genesis()), Ok(Lsn(1)));
     assert_eq!(give(&mut admission, genesis()), Err(DropReason::GenesisNotFirst));
-    assert_eq!(
-        give(&mut admission, header(EntryKind::Record, 0, 0)),
-        Err(DropReason::ClaimNotCurrent)
-    );
+    assert_eq!(give(&mut admission, header(EntryKind::Record, 0, 0)), Err(DropReason::ClaimNotCurrent));
     assert_eq!(give(&mut admission, header(EntryKind::Claim, 1, 0xa)), Ok(Lsn(2)));
     let record = record_on(admission.state());
     assert_eq!(give(&mut admission, record), Ok(Lsn(3)));
@@ -103,27 +79,12 @@ fn a_log_begins_with_one_genesis_then_claims_then_records() {
 #[test]
 fn only_the_next_term_can_be_claimed_and_only_once() {
     let mut admission = led();
-    assert_eq!(
-        give(&mut admission, header(EntryKind::Claim, 1, 0xb)),
-        Err(DropReason::ClaimTermTaken)
-    );
-    assert_eq!(
-        give(&mut admission, header(EntryKind::Claim, 3, 0xb)),
-        Err(DropReason::ClaimTermAhead)
-    );
-    let states_an_lsn = EntryHeader {
-        lsn: Lsn(3),
-        ..header(EntryKind::Claim, 2, 0xb)
-    };
-    assert_eq!(
-        give(&mut admission, states_an_lsn),
-        Err(DropReason::ClaimMalformed)
-    );
+    assert_eq!(give(&mut admission, header(EntryKind::Claim, 1, 0xb)), Err(DropReason::ClaimTermTaken));
+    assert_eq!(give(&mut admission, header(EntryKind::Claim, 3, 0xb)), Err(DropReason::ClaimTermAhead));
+    let states_an_lsn = EntryHeader { lsn: Lsn(3), ..header(EntryKind::Claim, 2, 0xb) };
+    assert_eq!(give(&mut admission, states_an_lsn), Err(DropReason::ClaimMalformed));
     assert_eq!(give(&mut admission, header(EntryKind::Claim, 2, 0xb)), Ok(Lsn(3)));
-    assert_eq!(
-        give(&mut admission, header(EntryKind::Claim, 2, 0xa)),
-        Err(DropReason::ClaimTermTaken)
-    );
+    assert_eq!(give(&mut admission, header(EntryKind::Claim, 2, 0xa)), Err(DropReason::ClaimTermTaken));
     assert!(admission.state().is_led_by(Term(2), ClaimId(0xb)));
 }
 
@@ -139,17 +100,11 @@ fn each_way_not_to_be_the_next_entry_has_its_own_reason() {
     assert_eq!(verdict(|_| ()), Ok(Lsn(3)));
     assert_eq!(verdict(|h| h.term = Term(0)), Err(DropReason::TermOver));
     assert_eq!(verdict(|h| h.term = Term(2)), Err(DropReason::TermNotClaimed));
-    assert_eq!(
-        verdict(|h| h.claim_id = ClaimId(0xb)),
-        Err(DropReason::ClaimNotCurrent)
-    );
+    assert_eq!(verdict(|h| h.claim_id = ClaimId(0xb)), Err(DropReason::ClaimNotCurrent));
     assert_eq!(verdict(|h| h.lsn = Lsn(2)), Err(DropReason::LsnTaken));
     assert_eq!(verdict(|h| h.lsn = Lsn(4)), Err(DropReason::LsnAhead));
     assert_eq!(verdict(|h| h.prev = ChainHead(7)), Err(DropReason::PrevNotHead));
-    assert_eq!(
-        verdict(|h| h.recorded_at = Timestamp(99)),
-        Err(DropReason::TimeWentBack)
-    );
+    assert_eq!(verdict(|h| h.recorded_at = Timestamp(99)), Err(DropReason::TimeWentBack));
 }
 
 #[test]
@@ -159,70 +114,40 @@ fn foreign_bytes_are_dropped_and_counted_and_change_nothing() {
     let mut unknown_kind = encode_entry(record_on(&before), b"");
     unknown_kind[4] = 250;
     assert_eq!(give_bytes(&mut admission, b""), Err(DropReason::TooShort));
-    assert_eq!(
-        give_bytes(&mut admission, &[0; 100]),
-        Err(DropReason::ForeignBytes)
-    );
-    assert_eq!(
-        give_bytes(&mut admission, &unknown_kind),
-        Err(DropReason::UnknownKind)
-    );
+    assert_eq!(give_bytes(&mut admission, &[0; 100]), Err(DropReason::ForeignBytes));
+    assert_eq!(give_bytes(&mut admission, &unknown_kind), Err(DropReason::UnknownKind));
     assert_eq!(
         give_bytes(&mut admission, &encode_entry(record_on(&before), b"x")[..72]),
         Err(DropReason::LengthMismatch)
     );
-    assert_eq!(
-        *admission.state(),
-        AdmissionState {
-            next: Position(before.next.0 + 4),
-            ..before
-        }
-    );
+    assert_eq!(*admission.state(), AdmissionState { next: Position(before.next.0 + 4), ..before });
     assert_eq!(admission.drops().of(DropReason::ForeignBytes), 1);
 }
 
 #[test]
 fn a_claim_takes_the_time_of_the_entry_before_it() {
     let mut admission = led();
-    let early = EntryHeader {
-        recorded_at: Timestamp(3),
-        ..header(EntryKind::Claim, 2, 0xb)
-    };
+    let early = EntryHeader { recorded_at: Timestamp(3), ..header(EntryKind::Claim, 2, 0xb) };
     let next = admission.state().next;
     let Verdict::Admitted { header, lsn } = admission.admit(next, &encode_entry(early, b"")) else {
         panic!("a claimer cannot know the last recorded time")
     };
-    assert_eq!(
-        (header.recorded_at, lsn, header.lsn),
-        (Timestamp(100), Lsn(3), Lsn(3))
-    );
+    assert_eq!((header.recorded_at, lsn, header.lsn), (Timestamp(100), Lsn(3), Lsn(3)));
     assert_eq!(admission.state().recorded_at, Timestamp(100));
-    let ahead = EntryHeader {
-        recorded_at: Timestamp(i64::MAX),
-        ..super::tests::header(EntryKind::Claim, 3, 0xc)
-    };
+    let ahead =
+        EntryHeader { recorded_at: Timestamp(i64::MAX), ..super::tests::header(EntryKind::Claim, 3, 0xc) };
     assert_eq!(give(&mut admission, ahead), Ok(Lsn(4)));
-    assert_eq!(
-        admission.state().recorded_at,
-        Timestamp(100),
-        "a claimer's clock moves nothing"
-    );
+    assert_eq!(admission.state().recorded_at, Timestamp(100), "a claimer's clock moves nothing");
 }
 
 #[test]
 fn nothing_is_admitted_after_the_seal() {
     let mut admission = led();
-    let sealed = EntryHeader {
-        kind: EntryKind::Sealed,
-        ..record_on(admission.state())
-    };
+    let sealed = EntryHeader { kind: EntryKind::Sealed, ..record_on(admission.state()) };
     give(&mut admission, sealed).unwrap();
     let record = record_on(admission.state());
     assert_eq!(give(&mut admission, record), Err(DropReason::LogSealed));
-    assert_eq!(
-        give(&mut admission, header(EntryKind::Claim, 2, 0xb)),
-        Err(DropReason::LogSealed)
-    );
+    assert_eq!(give(&mut admission, header(EntryKind::Claim, 2, 0xb)), Err(DropReason::LogSealed));
     assert!(!admission.state().is_led_by(Term(1), ClaimId(0xa)));
 }
 
@@ -233,21 +158,14 @@ fn a_repeated_delivery_changes_nothing() {
     let position = admission.state().next;
     admission.admit(position, &record);
     let after = *admission.state();
-    assert_eq!(
-        admission.admit(position, &record),
-        Verdict::Dropped(DropReason::AlreadyRead)
-    );
+    assert_eq!(admission.admit(position, &record), Verdict::Dropped(DropReason::AlreadyRead));
     assert_eq!(*admission.state(), after);
 }
 
 #[test]
 fn names_of_reasons_are_distinct_snake_case() {
     let mut names: Vec<_> = DropReason::ALL.iter().map(|reason| reason.name()).collect();
-    assert!(
-        names
-            .iter()
-            .all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
-    );
+    assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
     for (number, reason) in DropReason::ALL.into_iter().enumerate() {
         assert_eq!(reason as usize, number);
     }

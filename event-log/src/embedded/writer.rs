@@ -1,0 +1,92 @@
+//! Appending groups: one write and one flush for each.
+
+use super::files::create_segment;
+use super::layout::{FIRST_GROUP, Frontier, encode_group};
+use super::sector::link_after;
+use super::shared::{Mark, Segment, Shared, io_failure};
+use crate::admission::Admission;
+use crate::disk::Disk;
+use crate::engine::LogError;
+use event_schemas::ids::Position;
+use std::sync::Arc;
+
+/// The one writer of a log. After an error it must not be used again: what is on the disk is then not known.
+///
+/// *Architecture invariant:* a group is written only after the flush of the one before it has succeeded, so after a
+/// crash at most the last group is torn.
+pub(super) struct Writer {
+    disk: Arc<dyn Disk>,
+    shared: Arc<Shared>,
+    segment: Arc<Segment>,
+    segment_bytes: u64,
+    offset: u64,
+    frontier: Frontier,
+    content: Vec<u8>,
+    sectors: Vec<u8>,
+}
+
+impl Writer {
+    /// Continues behind the mark of `shared`.
+    pub(super) fn new(disk: Arc<dyn Disk>, shared: Arc<Shared>, segment_bytes: u64) -> Self {
+        let mark = shared.mark();
+        let segment = shared.segment(mark.segment).expect("the mark names a segment that exists");
+        Self {
+            disk,
+            segment,
+            segment_bytes,
+            offset: mark.offset,
+            frontier: mark.frontier,
+            shared,
+            content: Vec::new(),
+            sectors: Vec::new(),
+        }
+    }
+
+    /// Makes the entries durable, then moves the mark.
+    pub(super) fn append(&mut self, entries: &[Vec<u8>]) -> Result<(), LogError> {
+        let mut admission = Admission::resume(self.frontier.admission);
+        let mut position = self.frontier.position;
+        let mut admitted = 0;
+        for entry in entries {
+            admitted += usize::from(admission.admit(position, entry).lsn().is_some());
+            position = position.next();
+        }
+        let start = self.frontier;
+        encode_group(self.shared.sectors, &start, admitted, entries, &mut self.content, &mut self.sectors);
+        if self.offset + self.sectors.len() as u64 > self.segment.head.len {
+            self.begin_segment(FIRST_GROUP + self.sectors.len() as u64)?;
+        }
+        self.write_and_sync(position)?;
+        self.frontier = Frontier {
+            sequence: start.sequence + 1,
+            position,
+            link: link_after(start.link, &self.sectors),
+            admission: *admission.state(),
+        };
+        self.segment.index().add(&start, self.offset);
+        self.offset += self.sectors.len() as u64;
+        let mark = Mark { segment: self.segment.head.number, offset: self.offset, frontier: self.frontier };
+        self.shared.publish(mark);
+        Ok(())
+    }
+
+    fn write_and_sync(&self, end: Position) -> Result<(), LogError> {
+        let action = |what| {
+            let (from, until) = (self.frontier.position.0, end.0);
+            format!("{what} positions {from}..{until} to {}", self.segment.place)
+        };
+        let file = &self.segment.file;
+        file.write_at(&self.sectors, self.offset).map_err(|error| io_failure(action("writing"), &error))?;
+        file.sync().map_err(|error| io_failure(action("flushing"), &error))
+    }
+
+    fn begin_segment(&mut self, needed_bytes: u64) -> Result<(), LogError> {
+        let number = self.shared.segment_count();
+        let len = self.segment_bytes.max(needed_bytes);
+        let segment = create_segment(&*self.disk, self.shared.instance, number, len, self.frontier)?;
+        self.segment = Arc::new(segment);
+        self.offset = FIRST_GROUP;
+        self.shared.add_segment(Arc::clone(&self.segment));
+        Ok(())
+    }
+}

@@ -4,6 +4,7 @@
 //! - [`registry`]: the decision state and its fold;
 //! - [`decide`](mod@decide): a command on a state gives events or refusals; one file per family of commands;
 //! - [`refusal`]: the catalogue of refusals; [`context`]: what a decision may know besides the state;
+//! - [`invariants`]: what holds of every state, checked by tests and by the product alike;
 //! - [`timeline`]: streams in valid-time order, for late facts; [`permutation`]: how PINs are drawn.
 //!
 //! *Architecture invariant:* no I/O, no clock, no random source, nothing asynchronous.
@@ -11,8 +12,12 @@
 
 pub mod context;
 pub mod decide;
+pub mod invariants;
+pub mod permutation;
 pub mod refusal;
 pub mod registry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod timeline;
 
 pub use context::{Context, PinIssuer, TimelineSource, TimelineUnavailable};

@@ -97,7 +97,6 @@ catalogue! {
     DeathBeforeBirth hard, "death_before_birth", "Ngày chết {0} trước ngày sinh {1}.", "The death on {0} lies before the birth on {1}.";
     FactsAfterDeath hard, "facts_after_death", "{0} có sự kiện ngày {1}, sau ngày chết {2}; cần đính chính.", "{0} has facts on {1}, after the death on {2}; this needs a correction.";
     DefectNotOpen hard, "defect_not_open", "{0} không có lỗi {1}.", "{0} has no open defect {1}.";
-    NamesUnchanged hard, "names_unchanged", "Họ tên không thay đổi.", "The names are the same as before.";
     ResidenceAndHousehold hard, "residence_and_household", "Chỉ nêu nơi cư trú hoặc hộ, không cả hai.", "State a residence or a household, not both.";
     CmndTaken flaggable, "cmnd_taken", "Số CMND {0} đã thuộc về {1}.", "The CMND {0} belongs to {1} already.";
     // Residence and households.
@@ -147,7 +146,6 @@ catalogue! {
     CardNotProduced hard, "card_not_produced", "Thẻ {0} không chờ trao.", "Card {0} does not await its hand-over.";
     CardNotInUse hard, "card_not_in_use", "Thẻ {0} không còn hiệu lực.", "Card {0} is not in use.";
     ReplacementReasonWrong hard, "replacement_reason_wrong", "Lý do không phù hợp với cấp lại.", "This is no reason to replace a card.";
-    CardExpiresAtOnce hard, "card_expires_at_once", "Thẻ sẽ hết hạn ngay.", "The card would have expired when issued.";
 }
 
 impl Code {

@@ -20,8 +20,5 @@ pub fn restate(
     late: impl IntoIterator<Item = (EventAddress, Event)>,
 ) -> Restatement {
     recorded.extend(late);
-    Restatement {
-        stream,
-        timeline: in_valid_order(recorded),
-    }
+    Restatement { stream, timeline: in_valid_order(recorded) }
 }

@@ -49,6 +49,8 @@ defects! {
     PinDisagrees = 8, "pin_disagrees";
     /// The same CMND number stands with another person.
     CmndShared = 9, "cmnd_shared";
+    /// The father died more than 300 days before the birth.
+    FatherLongDead = 10, "father_long_dead";
 }
 
 /// Youngest age at which a parent's link raises no question.
@@ -80,11 +82,7 @@ impl FromStr for DefectKind {
     type Err = UnknownDefect;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.name() == text)
-            .ok_or(UnknownDefect)
+        Self::ALL.iter().copied().find(|kind| kind.name() == text).ok_or(UnknownDefect)
     }
 }
 

@@ -148,18 +148,13 @@ impl<'a> Deciding<'a> {
     }
 
     fn is_overridden(&self, code: Code) -> bool {
-        self.envelope
-            .overrides
-            .iter()
-            .any(|rule| rule.as_str() == code.as_str())
+        self.envelope.overrides.iter().any(|rule| rule.as_str() == code.as_str())
     }
 
     /// Legacy data may have gaps, and a court may decide against a rule.
     pub fn may_override(&self) -> bool {
-        matches!(
-            self.envelope.command,
-            Command::EnrolPerson(_) | Command::EnrolHousehold(_)
-        ) || self.envelope.basis.kind == BasisKind::Court
+        matches!(self.envelope.command, Command::EnrolPerson(_) | Command::EnrolHousehold(_))
+            || self.envelope.basis.kind == BasisKind::Court
     }
 
     /// The person that the command names.
@@ -179,8 +174,7 @@ impl<'a> Deciding<'a> {
         if let PersonRef::Pin(pin) = reference {
             let current = Pin::from_number(self.row(id).pin.get());
             if let Some(current) = current.filter(|current| current != pin) {
-                self.notes
-                    .push(Code::CancelledPin.fault(Some(field.to_owned()), &[pin, &current]));
+                self.notes.push(Code::CancelledPin.fault(Some(field.to_owned()), &[pin, &current]));
             }
         }
         Some(id)
@@ -208,9 +202,7 @@ impl<'a> Deciding<'a> {
 
     /// The row of a person whom [`Self::person`] found.
     pub fn row(&self, id: PersonId) -> &'a PersonRow {
-        self.registry
-            .person(id)
-            .expect("a person is named only after it was found")
+        self.registry.person(id).expect("a person is named only after it was found")
     }
 
     /// The household that the command names, if it exists still.
@@ -235,11 +227,7 @@ impl<'a> Deciding<'a> {
         }
         let near = self.registry.units().near(code);
         let near: Vec<String> = near.iter().map(|(code, name)| format!("{code} {name}")).collect();
-        let near = if near.is_empty() {
-            "–".to_owned()
-        } else {
-            near.join(", ")
-        };
+        let near = if near.is_empty() { "–".to_owned() } else { near.join(", ") };
         self.fault(Code::UnknownUnit, field, &[&code, &on, &near]);
         None
     }
@@ -316,9 +304,8 @@ impl<'a> Deciding<'a> {
             Area::Country(_) => false,
         });
         if !competent {
-            let place = units
-                .get(unit)
-                .map_or_else(|| unit.to_string(), |row| format!("{} {}", row.code, row.name));
+            let place =
+                units.get(unit).map_or_else(|| unit.to_string(), |row| format!("{} {}", row.code, row.name));
             self.fault(Code::NotCompetent, field, &[&self.context.office, &place]);
         }
     }
@@ -353,12 +340,7 @@ impl<'a> Deciding<'a> {
     /// Faults if the stream already holds facts of a later day: those would have to be judged anew.
     pub fn check_no_later(&mut self, row: RowRef, since: i32, effective: Date, field: &str) {
         if since > effective.0 {
-            self.fault_with(
-                Code::LaterFactsExist,
-                field,
-                &[&row, &effective, &Date(since)],
-                row,
-            );
+            self.fault_with(Code::LaterFactsExist, field, &[&row, &effective, &Date(since)], row);
         }
     }
 
@@ -409,12 +391,7 @@ impl<'a> Deciding<'a> {
         };
         let bases = vec![self.envelope.basis.clone()];
         Decision::Accepted(Accepted {
-            changes: Changes {
-                bases,
-                events: self.events,
-                rows,
-                restatements,
-            },
+            changes: Changes { bases, events: self.events, rows, restatements },
             notes: self.notes,
         })
     }
@@ -432,10 +409,7 @@ impl<'a> Deciding<'a> {
                 event
                     .body
                     .for_each_stream(|row, aspect| belongs |= row == stream.row && aspect == stream.aspect);
-                let address = EventAddress {
-                    lsn: self.context.lsn,
-                    index: index as u16,
-                };
+                let address = EventAddress { lsn: self.context.lsn, index: index as u16 };
                 belongs.then(|| (address, event.clone()))
             });
             restatements.push(restate(*stream, recorded, late));
@@ -455,11 +429,7 @@ pub fn touches_of(registry: &Registry, events: &[Event]) -> Vec<RowTouch> {
     rows.into_iter()
         .map(|row| {
             let (version, previous) = registry.version(row);
-            RowTouch {
-                row,
-                version: Version(version.0 + 1),
-                previous,
-            }
+            RowTouch { row, version: Version(version.0 + 1), previous }
         })
         .collect()
 }

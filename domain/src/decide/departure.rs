@@ -11,7 +11,7 @@ use event_schemas::event::{
 };
 use event_schemas::household::{HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship};
 use event_schemas::ids::{HouseholdId, PersonId};
-use event_schemas::row::RowRef;
+use event_schemas::row::{Aspect, RowRef};
 use event_schemas::time::{Date, PartialDate};
 
 /// What becomes of a household whose head leaves without a successor.
@@ -62,32 +62,28 @@ impl Departure<'_> {
         let Some(row) = d.registry.household(household) else {
             return;
         };
-        d.check_no_later(
-            RowRef::Household(household),
-            row.composition_since,
-            self.on,
-            self.field,
-        );
+        let head_leaves = row.head != 0 && self.persons.contains(&PersonId(row.head));
+        let succession = self.successions.iter().find(|succession| succession.household == household);
+        if head_leaves && succession.is_some() {
+            // Whoever succeeds must have been there on the day; later facts would have to be judged anew.
+            d.check_no_later(RowRef::Household(household), row.composition_since, self.on, self.field);
+        } else {
+            d.restate_if_late(
+                RowRef::Household(household),
+                Aspect::Composition,
+                row.composition_since,
+                self.on,
+            );
+        }
         for &person in self.persons {
             if d.row(person).household == household.0 {
                 let reason = self.reason;
-                let left = MemberLeft {
-                    household,
-                    person,
-                    membership: Membership::Permanent,
-                    reason,
-                };
+                let left = MemberLeft { household, person, membership: Membership::Permanent, reason };
                 d.emit(self.effective, EventBody::MemberLeft(left));
             }
         }
-        let remaining: Vec<PersonId> = row
-            .permanent_members()
-            .filter(|member| !self.persons.contains(member))
-            .collect();
-        let succession = self
-            .successions
-            .iter()
-            .find(|succession| succession.household == household);
+        let remaining: Vec<PersonId> =
+            row.permanent_members().filter(|member| !self.persons.contains(member)).collect();
         if remaining.is_empty() {
             if succession.is_some() {
                 d.fault(Code::SuccessionNotNeeded, "successions", &[&household]);
@@ -95,7 +91,6 @@ impl Departure<'_> {
             self.end(d, household, row);
             return;
         }
-        let head_leaves = row.head != 0 && self.persons.contains(&PersonId(row.head));
         if !head_leaves {
             if succession.is_some() {
                 d.fault(Code::SuccessionNotNeeded, "successions", &[&household]);
@@ -106,10 +101,7 @@ impl Departure<'_> {
             Some(succession) => succeed(d, succession, &remaining, None, self.effective, "successions"),
             None if self.vacancy == Vacancy::Allowed || row.kind == HouseholdKind::Institutional as u8 => {
                 let former = PersonId(row.head);
-                d.emit(
-                    self.effective,
-                    EventBody::HeadVacated(HeadVacated { household, former }),
-                );
+                d.emit(self.effective, EventBody::HeadVacated(HeadVacated { household, former }));
             }
             None => d.fault_with(
                 Code::SuccessorRequired,
@@ -122,15 +114,16 @@ impl Departure<'_> {
 
     /// The last permanent member has left: temporary memberships end too.
     fn end(&self, d: &mut Deciding<'_>, household: HouseholdId, row: &HouseholdRow) {
+        // Others may have left later than this one; the household ended with the last of them.
+        let ended_on = if row.composition_since > self.on.0 {
+            PartialDate::of_day(Date(row.composition_since))
+        } else {
+            self.effective
+        };
         for person in row.temporary_members() {
             let reason = LeaveReason::StayEnded;
-            let left = MemberLeft {
-                household,
-                person,
-                membership: Membership::Temporary,
-                reason,
-            };
-            d.emit(self.effective, EventBody::MemberLeft(left));
+            let left = MemberLeft { household, person, membership: Membership::Temporary, reason };
+            d.emit(ended_on, EventBody::MemberLeft(left));
         }
         let reason = match self.into {
             Some(_) => HouseholdEndReason::Merged,
@@ -138,11 +131,7 @@ impl Departure<'_> {
         };
         d.emit(
             self.effective,
-            EventBody::HouseholdEnded(HouseholdEnded {
-                household,
-                reason,
-                into: self.into,
-            }),
+            EventBody::HouseholdEnded(HouseholdEnded { household, reason, into: self.into }),
         );
     }
 }
@@ -162,18 +151,10 @@ pub(super) fn succeed(
         return;
     };
     if !staying.contains(&head) {
-        d.fault_with(
-            Code::NotAMember,
-            field,
-            &[&head, &household],
-            RowRef::Person(head),
-        );
+        d.fault_with(Code::NotAMember, field, &[&head, &household], RowRef::Person(head));
         return;
     }
-    d.emit(
-        effective,
-        EventBody::HeadAppointed(HeadAppointed { household, head }),
-    );
+    d.emit(effective, EventBody::HeadAppointed(HeadAppointed { household, head }));
     check_capacity(d, head, household, effective.earliest(), field);
     let mut stated: Vec<PersonId> = Vec::new();
     for member in &succession.relationships {
@@ -181,12 +162,7 @@ pub(super) fn succeed(
             continue;
         };
         if !staying.contains(&person) {
-            d.fault_with(
-                Code::NotAMember,
-                field,
-                &[&person, &household],
-                RowRef::Person(person),
-            );
+            d.fault_with(Code::NotAMember, field, &[&person, &household], RowRef::Person(person));
         } else if person == head || member.relationship == Relationship::Head {
             d.fault(Code::RelationshipIsHead, field, &[]);
         } else if stated.contains(&person) {
@@ -196,21 +172,12 @@ pub(super) fn succeed(
             let relationship = member.relationship;
             d.emit(
                 effective,
-                EventBody::RelationshipChanged(RelationshipChanged {
-                    household,
-                    person,
-                    relationship,
-                }),
+                EventBody::RelationshipChanged(RelationshipChanged { household, person, relationship }),
             );
         }
     }
     if let Some(former) = former.filter(|former| !stated.contains(former)) {
-        d.fault_with(
-            Code::RelationshipMissing,
-            field,
-            &[&former],
-            RowRef::Person(former),
-        );
+        d.fault_with(Code::RelationshipMissing, field, &[&former], RowRef::Person(former));
     }
 }
 
@@ -224,12 +191,6 @@ pub(super) fn check_capacity(
 ) {
     if !d.has_capacity(head, on) {
         let row = RowRef::Household(household);
-        d.flag(
-            Code::HeadWithoutCapacity,
-            field,
-            &[&head],
-            row,
-            DefectKind::HeadWithoutCapacity,
-        );
+        d.flag(Code::HeadWithoutCapacity, field, &[&head], row, DefectKind::HeadWithoutCapacity);
     }
 }

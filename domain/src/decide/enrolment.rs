@@ -1,7 +1,283 @@
+//! Enrolment: persons and households who lived before the registry knew them. Legacy data has gaps: they become defects.
+
 use super::deciding::Deciding;
-pub(super) fn enrol_person(d: &mut Deciding<'_>, command: &event_schemas::command::EnrolPerson) {
-    let _ = (d, command);
+use super::kinship::{ParentFacts, check_parents};
+use super::pin::check_accepted_pin;
+use crate::refusal::Code;
+use event_schemas::command::{EnrolHousehold, EnrolPerson, MAX_MEMBERS, MemberRef, NewPerson};
+use event_schemas::defect::DefectKind;
+use event_schemas::event::{
+    DefectNoted, EventBody, HeadAppointed, HouseholdFormed, MemberJoined, Origin, ParentLinked,
+    PermanentResidenceRegistered, PersonRegistered, PinAccepted,
+};
+use event_schemas::household::{HouseholdKind, Membership, Relationship};
+use event_schemas::ids::{HouseholdId, PersonId, UnitId};
+use event_schemas::kin::{KinRef, ParentLink};
+use event_schemas::person::{
+    LegalCapacity, MAX_DOCUMENTS, MAX_NATIONALITIES, MAX_OTHER_NAMES, Nationality, Sex,
+};
+use event_schemas::place::{Place, RegisteredPlace};
+use event_schemas::row::RowRef;
+use event_schemas::time::Date;
+
+use super::deciding::MAJORITY_YEARS;
+
+/// A member of the command at hand, for members who refer to each other.
+struct Enrolled<'c> {
+    id: PersonId,
+    person: &'c NewPerson,
 }
-pub(super) fn enrol_household(d: &mut Deciding<'_>, command: &event_schemas::command::EnrolHousehold) {
-    let _ = (d, command);
+
+pub(super) fn enrol_household(d: &mut Deciding<'_>, command: &EnrolHousehold) {
+    let on = command.effective_on;
+    d.check_not_future(on, "command.enrol_household.effective_on");
+    if !d.check_count(command.members.len(), MAX_MEMBERS, "command.enrol_household.members") {
+        return;
+    }
+    let place = d.residence_place(&command.place, on, "command.enrol_household.place");
+    if let Some(unit) = place.as_ref().and_then(|place| place.unit()) {
+        d.check_competent(*unit, "command.enrol_household.place");
+    }
+    let household = d.new_household();
+    let enrolled: Vec<Enrolled<'_>> = command
+        .members
+        .iter()
+        .map(|member| Enrolled { id: d.new_person(), person: &member.person })
+        .collect();
+    if let Some(place) = &place {
+        let file_number = command.file_number.clone();
+        let place = place.clone();
+        let formed = HouseholdFormed { household, kind: command.kind, place, file_number, split_from: None };
+        d.emit(on, EventBody::HouseholdFormed(formed));
+    }
+    for (number, member) in command.members.iter().enumerate() {
+        let field = format!("command.enrol_household.members[{number}].person");
+        register_person(d, number, &enrolled, on, &field);
+        let person = enrolled[number].id;
+        if let Some(place) = &place {
+            let place = place.clone();
+            d.emit(
+                on,
+                EventBody::PermanentResidenceRegistered(PermanentResidenceRegistered { person, place }),
+            );
+        }
+        let (membership, relationship) = (Membership::Permanent, member.relationship);
+        d.emit(on, EventBody::MemberJoined(MemberJoined { household, person, membership, relationship }));
+    }
+    appoint_enrolled_head(d, command, household, &enrolled);
+}
+
+fn appoint_enrolled_head(
+    d: &mut Deciding<'_>,
+    command: &EnrolHousehold,
+    household: HouseholdId,
+    enrolled: &[Enrolled<'_>],
+) {
+    let field = "command.enrol_household.members";
+    let heads: Vec<usize> = (0..enrolled.len())
+        .filter(|number| command.members[*number].relationship == Relationship::Head)
+        .collect();
+    match heads.as_slice() {
+        [] if command.kind == HouseholdKind::Family => {
+            let row = RowRef::Household(household);
+            d.emit(d.today, EventBody::DefectNoted(DefectNoted { row, defect: DefectKind::HeadMissing }));
+        }
+        [] => {}
+        [number] => {
+            let head = &enrolled[*number];
+            d.emit(
+                command.effective_on,
+                EventBody::HeadAppointed(HeadAppointed { household, head: head.id }),
+            );
+            if !is_of_age(head.person, command.effective_on) {
+                let row = RowRef::Household(household);
+                let field = format!("{field}[{number}]");
+                d.flag(Code::HeadWithoutCapacity, &field, &[&head.id], row, DefectKind::HeadWithoutCapacity);
+            }
+        }
+        _ => d.fault(Code::TwoHeads, field, &[]),
+    }
+}
+
+fn is_of_age(person: &NewPerson, on: Date) -> bool {
+    person.data.capacity == LegalCapacity::Full
+        && on.full_years_since(person.identity.birth.latest()) >= MAJORITY_YEARS
+}
+
+pub(super) fn enrol_person(d: &mut Deciding<'_>, command: &EnrolPerson) {
+    let on = command.effective_on;
+    d.check_not_future(on, "command.enrol_person.effective_on");
+    let enrolled = [Enrolled { id: d.new_person(), person: &command.person }];
+    register_person(d, 0, &enrolled, on, "command.enrol_person.person");
+    let person = enrolled[0].id;
+    if command.residence.is_some() && command.household.is_some() {
+        d.fault(Code::ResidenceAndHousehold, "command.enrol_person.residence", &[]);
+    }
+    if let Some(place) = &command.residence {
+        let field = "command.enrol_person.residence";
+        if let Some(place) = d.residence_place(place, on, field) {
+            if let Some(unit) = place.unit() {
+                d.check_competent(*unit, field);
+            }
+            d.emit(
+                on,
+                EventBody::PermanentResidenceRegistered(PermanentResidenceRegistered { person, place }),
+            );
+        }
+    }
+    if let Some(place) = &command.household {
+        let field = "command.enrol_person.household";
+        join_with_residence(d, person, place.household, place.relationship, on, field);
+        if place.relationship == Relationship::Head && d.is_faultless() {
+            let household = place.household;
+            if is_of_age(&command.person, on) {
+                d.emit(on, EventBody::HeadAppointed(HeadAppointed { household, head: person }));
+            } else {
+                let row = RowRef::Household(household);
+                d.emit(on, EventBody::HeadAppointed(HeadAppointed { household, head: person }));
+                d.flag(Code::HeadWithoutCapacity, field, &[&person], row, DefectKind::HeadWithoutCapacity);
+            }
+        }
+    }
+}
+
+/// A person who is new in the registry joins an open household, and is resident where it is.
+pub(super) fn join_with_residence(
+    d: &mut Deciding<'_>,
+    person: PersonId,
+    household: HouseholdId,
+    relationship: Relationship,
+    on: Date,
+    field: &str,
+) {
+    let Some(household) = d.household(household, field) else { return };
+    let row = d.registry.household(household).expect("the household was found");
+    d.check_competent_for_residence(row.unit, field);
+    d.check_no_later(RowRef::Household(household), row.composition_since.max(row.place_since), on, field);
+    if relationship == Relationship::Head && row.head != 0 {
+        d.fault_with(
+            Code::HeadExists,
+            field,
+            &[&household, &PersonId(row.head)],
+            RowRef::Household(household),
+        );
+    }
+    let place: RegisteredPlace = Place::in_unit(UnitId(row.unit));
+    d.emit(on, EventBody::PermanentResidenceRegistered(PermanentResidenceRegistered { person, place }));
+    let membership = Membership::Permanent;
+    d.emit(on, EventBody::MemberJoined(MemberJoined { household, person, membership, relationship }));
+}
+
+/// Registers one person of the command, with parents, PIN and what is missing.
+fn register_person(d: &mut Deciding<'_>, number: usize, enrolled: &[Enrolled<'_>], on: Date, field: &str) {
+    let Enrolled { id, person } = enrolled[number];
+    check_form(d, person, field);
+    if person.identity.birth.earliest() > on {
+        d.fault(Code::DateBeforeBirth, &format!("{field}.identity.birth"), &[&on, &person.identity.birth]);
+    }
+    let mut known = true;
+    let birth_day = person.identity.birth.latest().min(d.today);
+    let identity = person.identity.clone().try_map_units(|code| {
+        d.unit(code, birth_day.max(on), &format!("{field}.identity.birth_place"))
+            .ok_or(())
+            .inspect_err(|()| known = false)
+    });
+    let data = person.data.clone().try_map_units(|code| d.unit(code, on, &format!("{field}.data")).ok_or(()));
+    if let (Ok(identity), Ok(data)) = (identity, data) {
+        let registered = PersonRegistered { person: id, origin: Origin::Enrolment, identity, data };
+        d.emit(on, EventBody::PersonRegistered(registered));
+    }
+    note_gaps(d, id, person, on);
+    check_cmnds(d, id, person, field);
+    link_parents(d, number, enrolled, field);
+    if let Some(pin) = person.pin {
+        let field = format!("{field}.pin");
+        let accepted =
+            check_accepted_pin(d, id, pin, person.identity.sex, person.identity.birth.year(), &field);
+        let twice = enrolled.iter().filter(|other| other.person.pin == Some(pin)).count() > 1;
+        if twice {
+            d.fault(Code::NamedTwice, &field, &[&pin]);
+        } else if accepted {
+            d.emit(on, EventBody::PinAccepted(PinAccepted { person: id, pin }));
+        }
+    }
+}
+
+fn check_form(d: &mut Deciding<'_>, person: &NewPerson, field: &str) {
+    let bounded = [
+        (person.identity.names.other.len(), MAX_OTHER_NAMES, "identity.names.other"),
+        (person.data.documents.len(), MAX_DOCUMENTS, "data.documents"),
+        (person.parents.len(), event_schemas::kin::MAX_PARENTS, "parents"),
+    ];
+    for (count, max, list) in bounded {
+        if count > max {
+            d.fault(Code::TooMany, &format!("{field}.{list}"), &[&count, &max]);
+        }
+    }
+    if let Nationality::Countries(countries) = &person.identity.nationality {
+        d.check_count(countries.len(), MAX_NATIONALITIES, &format!("{field}.identity.nationality"));
+    }
+}
+
+fn note_gaps(d: &mut Deciding<'_>, id: PersonId, person: &NewPerson, on: Date) {
+    let minor = on.full_years_since(person.identity.birth.earliest()) < MAJORITY_YEARS;
+    let gaps = [
+        (person.identity.birth.full().is_none(), DefectKind::BirthDateIncomplete),
+        (person.identity.sex == Sex::Unknown, DefectKind::SexUnknown),
+        (minor && person.parents.is_empty(), DefectKind::ParentsMissing),
+        (person.data.birth_registration_place.is_none(), DefectKind::BirthRegistrationPlaceMissing),
+    ];
+    for (missing, defect) in gaps {
+        if missing {
+            let row = RowRef::Person(id);
+            d.emit(d.today, EventBody::DefectNoted(DefectNoted { row, defect }));
+        }
+    }
+}
+
+fn check_cmnds(d: &mut Deciding<'_>, id: PersonId, person: &NewPerson, field: &str) {
+    for (place, document) in person.data.documents.iter().enumerate() {
+        let holder = document.cmnd_number().and_then(|number| d.registry.lookups().person_by_cmnd(number));
+        if let Some(holder) = holder {
+            let field = format!("{field}.data.documents[{place}]");
+            d.flag(
+                Code::CmndTaken,
+                &field,
+                &[&document.number, &holder],
+                RowRef::Person(id),
+                DefectKind::CmndShared,
+            );
+        }
+    }
+}
+
+fn link_parents(d: &mut Deciding<'_>, number: usize, enrolled: &[Enrolled<'_>], field: &str) {
+    let Enrolled { id: child, person } = enrolled[number];
+    let mut links: Vec<(ParentLink<PersonId>, Option<ParentFacts>)> = Vec::new();
+    for (place, link) in person.parents.iter().enumerate() {
+        let field = format!("{field}.parents[{place}]");
+        let resolved = match &link.parent {
+            KinRef::Described(described) => Some((KinRef::Described(described.clone()), None)),
+            KinRef::Registered(MemberRef::Member(member)) => match enrolled.get(usize::from(*member)) {
+                Some(parent) if parent.id != child => {
+                    let facts = ParentFacts::of_new(parent.id, &parent.person.identity);
+                    Some((KinRef::Registered(parent.id), Some(facts)))
+                }
+                _ => {
+                    d.fault(Code::MemberOutOfRange, &field, &[member]);
+                    None
+                }
+            },
+            KinRef::Registered(MemberRef::Person(reference)) => d
+                .person(reference, &field)
+                .map(|parent| (KinRef::Registered(parent), Some(ParentFacts::of_registered(d, parent)))),
+        };
+        if let Some((parent, facts)) = resolved {
+            links.push((ParentLink { role: link.role, kind: link.kind, parent, period: link.period }, facts));
+        }
+    }
+    check_parents(d, child, person.identity.birth, &links, &format!("{field}.parents"));
+    for (link, _) in links {
+        d.emit(person.identity.birth, EventBody::ParentLinked(ParentLinked { child, link }));
+    }
 }

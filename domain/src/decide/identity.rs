@@ -1,7 +1,42 @@
+//! Changes of names, and defects that are cleared.
+
 use super::deciding::Deciding;
-pub(super) fn change_name(d: &mut Deciding<'_>, command: &event_schemas::command::ChangeName) {
-    let _ = (d, command);
+use crate::refusal::Code;
+use crate::registry::fold::RowImage;
+use event_schemas::command::{ChangeName, ClearDefect};
+use event_schemas::event::{DefectCleared, EventBody, NameChanged};
+use event_schemas::person::MAX_OTHER_NAMES;
+use event_schemas::row::{Aspect, RowRef};
+
+/// A change holds from its day on (Law 60/2014/QH13 Art. 26–28); an earlier day than the last change restates the timeline, so
+/// that the later name stays in force.
+pub(super) fn change_name(d: &mut Deciding<'_>, command: &ChangeName) {
+    let (on, field) = (command.effective_on, "command.change_name.person");
+    d.check_not_future(on, "command.change_name.effective_on");
+    if command.names.other.len() > MAX_OTHER_NAMES {
+        let count = command.names.other.len();
+        d.fault(Code::TooMany, "command.change_name.names.other", &[&count, &MAX_OTHER_NAMES]);
+    }
+    let Some(person) = d.living_person(&command.person, on, field) else { return };
+    d.check_competent_for_residence(d.row(person).unit, field);
+    d.restate_if_late(RowRef::Person(person), Aspect::Identity, d.row(person).identity_since, on);
+    let (names, reason) = (command.names.clone(), command.reason.clone());
+    d.emit(on, EventBody::NameChanged(NameChanged { person, names, reason }));
 }
-pub(super) fn clear_defect(d: &mut Deciding<'_>, command: &event_schemas::command::ClearDefect) {
-    let _ = (d, command);
+
+pub(super) fn clear_defect(d: &mut Deciding<'_>, command: &ClearDefect) {
+    let (row, defect) = (command.row, command.defect);
+    let field = "command.clear_defect.row";
+    let (open, unit) = match (row, d.registry.image(row)) {
+        (RowRef::Person(_), RowImage::Person(person, _)) => (person.defects, person.unit),
+        (RowRef::Household(_), RowImage::Household(household)) => (household.defects, household.unit),
+        _ => (0, 0),
+    };
+    if open & defect.bit() == 0 {
+        d.fault_with(Code::DefectNotOpen, field, &[&row, &defect], row);
+        return;
+    }
+    d.check_competent_for_residence(unit, field);
+    let reason = command.reason.clone();
+    d.emit(d.today, EventBody::DefectCleared(DefectCleared { row, defect, reason }));
 }

@@ -10,8 +10,10 @@ mod departure;
 mod enrolment;
 mod household;
 mod identity;
+mod kinship;
 mod lapse;
 mod pin;
+mod register;
 mod residence;
 
 pub use deciding::{Accepted, Decision, MAJORITY_YEARS, OPERATOR, touches_of};
@@ -78,12 +80,7 @@ fn check_envelope(d: &mut Deciding<'_>) {
             &[&envelope.expected_versions.len(), &MAX_EXPECTED_VERSIONS],
         );
     }
-    for (place, expected) in envelope
-        .expected_versions
-        .iter()
-        .take(MAX_EXPECTED_VERSIONS)
-        .enumerate()
-    {
+    for (place, expected) in envelope.expected_versions.iter().take(MAX_EXPECTED_VERSIONS).enumerate() {
         let (version, _) = d.registry.version(expected.row);
         if version != expected.version {
             let field = format!("expected_versions[{place}]");
@@ -96,11 +93,7 @@ fn check_envelope(d: &mut Deciding<'_>) {
         }
     }
     if envelope.overrides.len() > MAX_OVERRIDES {
-        d.fault(
-            Code::TooMany,
-            "overrides",
-            &[&envelope.overrides.len(), &MAX_OVERRIDES],
-        );
+        d.fault(Code::TooMany, "overrides", &[&envelope.overrides.len(), &MAX_OVERRIDES]);
     }
     for rule in envelope.overrides.iter().take(MAX_OVERRIDES) {
         if !Code::named(rule.as_str()).is_some_and(Code::is_flaggable) {

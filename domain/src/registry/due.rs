@@ -23,12 +23,7 @@ pub struct DueRows(BTreeSet<(i32, DueRow)>);
 impl DueRows {
     /// Rows due by `date`, earliest first, at most `limit`.
     pub fn by(&self, date: Date, limit: usize) -> Vec<DueRow> {
-        self.0
-            .iter()
-            .take_while(|(day, _)| *day <= date.0)
-            .take(limit)
-            .map(|(_, row)| *row)
-            .collect()
+        self.0.iter().take_while(|(day, _)| *day <= date.0).take(limit).map(|(_, row)| *row).collect()
     }
 
     pub(super) fn replace(&mut self, row: RowRef, before: &RowImage, after: &RowImage) {
@@ -54,9 +49,7 @@ fn due_of(row: RowRef, image: &RowImage) -> Option<(i32, DueRow)> {
     match (row, image) {
         (RowRef::Card(id), RowImage::Card(card)) => {
             let open = card.version > 0
-                && CardStatus::ALL
-                    .get(usize::from(card.status))
-                    .is_some_and(|status| status.is_open());
+                && CardStatus::ALL.get(usize::from(card.status)).is_some_and(|status| status.is_open());
             (open && card.expires != NO_EXPIRY).then(|| (card.expires + 1, DueRow::Card(id)))
         }
         (RowRef::Person(id), RowImage::Person(_, Some(temporary))) => {

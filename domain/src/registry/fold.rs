@@ -70,16 +70,16 @@ impl RowImage {
 
     /// Forgets an aspect, so that a restated timeline can be folded from its beginning.
     pub fn reset(&mut self, aspect: Aspect) {
-        let Self::Person(person, temporary) = self else {
-            return;
-        };
-        match aspect {
-            Aspect::Identity => person.identity_since = i32::MIN,
-            Aspect::PermanentResidence => {
-                person.unit = 0;
-                person.residence_since = i32::MIN;
+        match (self, aspect) {
+            (Self::Person(person, _), Aspect::Identity) => person.identity_since = i32::MIN,
+            (Self::Person(person, _), Aspect::PermanentResidence) => person.unit = 0,
+            (Self::Person(_, Some(temporary)), Aspect::TemporaryResidence) => {
+                (temporary.unit, temporary.until) = (0, 0);
             }
-            Aspect::TemporaryResidence => *temporary = None,
+            (Self::Household(household), Aspect::Composition) => {
+                household.members.clear();
+                household.head = 0;
+            }
             _ => {}
         }
     }
@@ -111,11 +111,7 @@ fn fold_person(
     match (aspect, &event.body) {
         (Aspect::Existence, EventBody::PersonRegistered(e)) => {
             person.capacity = e.data.capacity as u8;
-            let stated = e
-                .data
-                .birth_registration_place
-                .as_ref()
-                .and_then(|place| place.unit());
+            let stated = e.data.birth_registration_place.as_ref().and_then(|place| place.unit());
             let registered = match &e.origin {
                 Origin::Birth(birth) => Some(&birth.registered_at),
                 Origin::Enrolment => None,
@@ -195,10 +191,7 @@ fn flags_of(nationality: &Nationality, identification: Identification) -> u8 {
 }
 
 fn fold_temporary(temporary: &mut Option<TemporaryRow>, day: i32, body: &EventBody) {
-    let row = temporary.get_or_insert_with(|| TemporaryRow {
-        since: i32::MIN,
-        ..TemporaryRow::default()
-    });
+    let row = temporary.get_or_insert_with(|| TemporaryRow { since: i32::MIN, ..TemporaryRow::default() });
     match body {
         EventBody::TemporaryResidenceRegistered(e) => {
             row.unit = unit_number(&e.place);
@@ -225,18 +218,14 @@ fn fold_cards_of_person(person: &mut PersonRow, body: &EventBody) {
     match body {
         EventBody::DossierReceived(e) => person.dossier = e.dossier.0,
         EventBody::DossierRefused(_) | EventBody::DossierClosed(_) => person.dossier = 0,
-        EventBody::CardProduced(e) => {
+        EventBody::CardHandedOver(e) => {
+            person.card = e.card.0;
             person.dossier = 0;
-            // The card in use stays until the new one is handed over; a first card is known from here on.
-            if person.card == 0 {
-                person.card = e.card.0;
-            }
         }
-        EventBody::CardHandedOver(e) => person.card = e.card.0,
-        EventBody::CardReplaced(e) if person.card == e.card.0 => person.card = e.by.0,
-        EventBody::CardWithdrawn(e) if person.card == e.card.0 => person.card = 0,
-        EventBody::CardExpired(e) if person.card == e.card.0 => person.card = 0,
-        EventBody::CardHolderDied(e) if person.card == e.card.0 => person.card = 0,
+        // The card of the open application ended before its hand-over.
+        EventBody::CardWithdrawn(e) if person.card != e.card.0 => person.dossier = 0,
+        EventBody::CardExpired(e) if person.card != e.card.0 => person.dossier = 0,
+        EventBody::CardHolderDied(e) if person.card != e.card.0 => person.dossier = 0,
         _ => {}
     }
 }
@@ -385,8 +374,6 @@ fn fold_office(office: &mut Option<OfficeRow>, event: &Event) {
 /// Streams of one event, collected. Most events have one to three.
 pub fn streams_of(event: &Event) -> SmallVec<[(RowRef, Aspect); 4]> {
     let mut streams = SmallVec::new();
-    event
-        .body
-        .for_each_stream(|row, aspect| streams.push((row, aspect)));
+    event.body.for_each_stream(|row, aspect| streams.push((row, aspect)));
     streams
 }

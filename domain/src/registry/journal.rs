@@ -75,11 +75,7 @@ impl Registry {
     /// # Panics
     /// If no group is in flight.
     pub fn confirm_group(&mut self) {
-        let group = self
-            .journal
-            .groups
-            .pop_front()
-            .expect("a group is confirmed only while it is in flight");
+        let group = self.journal.groups.pop_front().expect("a group is confirmed only while it is in flight");
         for (row, _) in &group.rows {
             self.mark_dirty(*row);
         }

@@ -19,31 +19,12 @@ pub struct Register {
 /// A key and what it led to before (nothing: it is new). Undone in reverse order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LookupChange {
-    Pin {
-        pin: Pin,
-        before: Option<u32>,
-    },
-    Cmnd {
-        number: u32,
-        before: Option<u32>,
-    },
-    Draws {
-        cell: u32,
-        before: Option<u32>,
-    },
-    Entries {
-        register: Register,
-        before: Option<u32>,
-    },
-    Legacy {
-        register: Register,
-        number: u32,
-        before: bool,
-    },
-    Serial {
-        hash: u64,
-        before: Option<u32>,
-    },
+    Pin { pin: Pin, before: Option<u32> },
+    Cmnd { number: u32, before: Option<u32> },
+    Draws { cell: u32, before: Option<u32> },
+    Entries { register: Register, before: Option<u32> },
+    Legacy { register: Register, number: u32, before: bool },
+    Serial { hash: u64, before: Option<u32> },
 }
 
 /// A key and what it leads to now: how lookups are saved, in runs of what has changed.
@@ -116,12 +97,7 @@ impl Lookups {
     pub(super) fn fold(&mut self, event: &Event, journal: &mut Vec<LookupChange>) {
         match &event.body {
             EventBody::PersonRegistered(e) => {
-                for number in e
-                    .data
-                    .documents
-                    .iter()
-                    .filter_map(|document| document.cmnd_number())
-                {
+                for number in e.data.documents.iter().filter_map(|document| document.cmnd_number()) {
                     if !self.cmnds.contains_key(&number) {
                         self.cmnds.insert(number, e.person.0);
                         journal.push(LookupChange::Cmnd { number, before: None });
@@ -164,18 +140,10 @@ impl Lookups {
         legacy: Option<LegacyEntry>,
         journal: &mut Vec<LookupChange>,
     ) {
-        let register = Register {
-            office: entry.office,
-            kind: entry.register,
-            year: entry.year,
-        };
+        let register = Register { office: entry.office, kind: entry.register, year: entry.year };
         if legacy.is_some() {
             let before = self.legacy.insert((register, entry.number), ()).is_some();
-            journal.push(LookupChange::Legacy {
-                register,
-                number: entry.number,
-                before,
-            });
+            journal.push(LookupChange::Legacy { register, number: entry.number, before });
             return;
         }
         let before = self.entries.get(&register).copied();
@@ -198,11 +166,7 @@ impl Lookups {
             LookupChange::Cmnd { number, before } => set(&mut self.cmnds, number, before),
             LookupChange::Draws { cell, before } => set(&mut self.draws, cell, before),
             LookupChange::Entries { register, before } => set(&mut self.entries, register, before),
-            LookupChange::Legacy {
-                register,
-                number,
-                before,
-            } => {
+            LookupChange::Legacy { register, number, before } => {
                 if !before {
                     self.legacy.remove(&(register, number));
                 }

@@ -147,9 +147,7 @@ impl Registry {
     /// Version and last record of a row; zero if it does not exist.
     pub fn version(&self, row: RowRef) -> (Version, Lsn) {
         fn of<R: Row>(row: Option<&R>) -> (Version, Lsn) {
-            row.map_or((Version::NONE, Lsn::ZERO), |row| {
-                (Version(row.version()), row.last_lsn())
-            })
+            row.map_or((Version::NONE, Lsn::ZERO), |row| (Version(row.version()), row.last_lsn()))
         }
         match row {
             RowRef::Person(id) => of(self.person(id)),
@@ -157,13 +155,12 @@ impl Registry {
             RowRef::Card(id) => of(self.card(id)),
             RowRef::Dossier(id) => of(self.dossier(id)),
             RowRef::Dwelling(id) => of(self.dwelling(id)),
-            RowRef::Unit(id) => self
-                .units
-                .get(id)
-                .map_or((Version::NONE, Lsn::ZERO), |row| (row.version, row.last_lsn)),
-            RowRef::Office(id) => self
-                .office(id)
-                .map_or((Version::NONE, Lsn::ZERO), |row| (row.version, row.last_lsn)),
+            RowRef::Unit(id) => {
+                self.units.get(id).map_or((Version::NONE, Lsn::ZERO), |row| (row.version, row.last_lsn))
+            }
+            RowRef::Office(id) => {
+                self.office(id).map_or((Version::NONE, Lsn::ZERO), |row| (row.version, row.last_lsn))
+            }
         }
     }
 
@@ -292,11 +289,8 @@ impl Registry {
 
     fn replace(&mut self, row: RowRef, before: RowImage, after: RowImage) {
         if !self.replaying {
-            self.head.digest = self
-                .head
-                .digest
-                .wrapping_sub(digest_of(row, &before))
-                .wrapping_add(digest_of(row, &after));
+            self.head.digest =
+                self.head.digest.wrapping_sub(digest_of(row, &before)).wrapping_add(digest_of(row, &after));
             self.due.replace(row, &before, &after);
         }
         self.put(row, after);
@@ -366,11 +360,7 @@ pub struct MemoryUse {
 }
 
 fn new_person() -> PersonRow {
-    PersonRow {
-        identity_since: i32::MIN,
-        residence_since: i32::MIN,
-        ..PersonRow::default()
-    }
+    PersonRow { identity_since: i32::MIN, residence_since: i32::MIN, ..PersonRow::default() }
 }
 
 /// Digest of one row; zero for a row that does not exist, so that the sum over rows needs no list of them.
@@ -429,10 +419,7 @@ fn kind_number(row: RowRef) -> u8 {
 
 /// Address of the event at this place of a record.
 pub fn address(lsn: Lsn, index: usize) -> EventAddress {
-    EventAddress {
-        lsn,
-        index: index as u16,
-    }
+    EventAddress { lsn, index: index as u16 }
 }
 
 pub use units::{OfficeRow as Office, UnitRow as Unit};

@@ -105,14 +105,10 @@ impl Registry {
         match page.table {
             PageTable::Persons => self.encode_persons(page, &mut bytes),
             PageTable::Households => encode_rows(
-                self.confirmed_rows(
-                    page,
-                    self.households.rows_of_page(page.page),
-                    |image| match image {
-                        RowImage::Household(row) => row,
-                        image => unreachable!("{image:?} is no household"),
-                    },
-                ),
+                self.confirmed_rows(page, self.households.rows_of_page(page.page), |image| match image {
+                    RowImage::Household(row) => row,
+                    image => unreachable!("{image:?} is no household"),
+                }),
                 &mut bytes,
             ),
             PageTable::Cards => encode_rows(
@@ -130,14 +126,10 @@ impl Registry {
                 &mut bytes,
             ),
             PageTable::Dwellings => encode_rows(
-                self.confirmed_rows(
-                    page,
-                    self.dwellings.rows_of_page(page.page),
-                    |image| match image {
-                        RowImage::Dwelling(row) => row,
-                        image => unreachable!("{image:?} is no dwelling"),
-                    },
-                ),
+                self.confirmed_rows(page, self.dwellings.rows_of_page(page.page), |image| match image {
+                    RowImage::Dwelling(row) => row,
+                    image => unreachable!("{image:?} is no dwelling"),
+                }),
                 &mut bytes,
             ),
             PageTable::Units => self.encode_units(&mut bytes)?,
@@ -256,11 +248,7 @@ impl Registry {
                 }
             }
         }
-        if input.is_empty() {
-            Ok(())
-        } else {
-            Err(PageError::TrailingBytes(input.len()))
-        }
+        if input.is_empty() { Ok(()) } else { Err(PageError::TrailingBytes(input.len())) }
     }
 
     fn load_temporary(&mut self, input: &mut &[u8]) -> Result<(), PageError> {
@@ -299,21 +287,11 @@ impl Registry {
 
     /// Calls `visit` for every row that exists.
     pub fn for_each_row(&self, mut visit: impl FnMut(RowRef)) {
-        self.persons
-            .iter()
-            .for_each(|(id, _)| visit(RowRef::Person(PersonId(id))));
-        self.households
-            .iter()
-            .for_each(|(id, _)| visit(RowRef::Household(HouseholdId(id))));
-        self.cards
-            .iter()
-            .for_each(|(id, _)| visit(RowRef::Card(CardId(id))));
-        self.dossiers
-            .iter()
-            .for_each(|(id, _)| visit(RowRef::Dossier(DossierId(id))));
-        self.dwellings
-            .iter()
-            .for_each(|(id, _)| visit(RowRef::Dwelling(DwellingId(id))));
+        self.persons.iter().for_each(|(id, _)| visit(RowRef::Person(PersonId(id))));
+        self.households.iter().for_each(|(id, _)| visit(RowRef::Household(HouseholdId(id))));
+        self.cards.iter().for_each(|(id, _)| visit(RowRef::Card(CardId(id))));
+        self.dossiers.iter().for_each(|(id, _)| visit(RowRef::Dossier(DossierId(id))));
+        self.dwellings.iter().for_each(|(id, _)| visit(RowRef::Dwelling(DwellingId(id))));
         self.units.iter().for_each(|(id, _)| visit(RowRef::Unit(id)));
         self.offices.keys().for_each(|id| visit(RowRef::Office(*id)));
     }
@@ -342,14 +320,7 @@ impl Head {
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         let mut out = Vec::new();
         encode_into(
-            &(
-                self.log_id,
-                self.clock,
-                self.date,
-                self.day_pending,
-                self.lsn,
-                self.recorded_at.0,
-            ),
+            &(self.log_id, self.clock, self.date, self.day_pending, self.lsn, self.recorded_at.0),
             &mut out,
         )?;
         encode_into(
@@ -421,11 +392,7 @@ impl LookupEntry {
             4 => register(input).map(|(register, number)| Self::Entries(register, number)),
             5 => register(input).map(|(register, number)| Self::Legacy(register, number)),
             6 => decode_from::<(u64, u32)>(input).map(|(hash, card)| Self::Serial(hash, card)),
-            kind => Err(CodecError::UnknownKind {
-                what: "lookup",
-                kind: kind.into(),
-                version: 0,
-            }),
+            kind => Err(CodecError::UnknownKind { what: "lookup", kind: kind.into(), version: 0 }),
         }
     }
 }

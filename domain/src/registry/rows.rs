@@ -155,9 +155,9 @@ rows! {
         household: u32,
         /// Unit of permanent residence; zero for none, [`ABROAD`] for abroad.
         unit: u32,
-        /// The card that is or may come to be accepted.
+        /// The card handed over last, whatever became of it.
         card: u32,
-        /// The application under way.
+        /// The application under way, until its card is handed over.
         dossier: u32,
         /// Latest effective day in the identity stream, days since 1970.
         identity_since: i32,
@@ -255,10 +255,7 @@ pub const FLAG_VERIFIED: u8 = 4;
 impl HouseholdRow {
     /// Permanent members in the order in which they joined.
     pub fn permanent_members(&self) -> impl Iterator<Item = PersonId> + '_ {
-        self.members
-            .iter()
-            .filter(|&&member| member & TEMPORARY_MEMBER == 0)
-            .map(|&member| PersonId(member))
+        self.members.iter().filter(|&&member| member & TEMPORARY_MEMBER == 0).map(|&member| PersonId(member))
     }
 
     /// Temporary members in the order in which they joined.

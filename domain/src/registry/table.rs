@@ -23,10 +23,7 @@ pub struct Table<R> {
 
 impl<R> Default for Table<R> {
     fn default() -> Self {
-        Self {
-            pages: Vec::new(),
-            dirty: Vec::new(),
-        }
+        Self { pages: Vec::new(), dirty: Vec::new() }
     }
 }
 
@@ -82,24 +79,17 @@ impl<R: Row> Table<R> {
 
     /// The lsn that the id's page reflected when it was loaded.
     pub fn loaded_lsn(&self, id: u32) -> Lsn {
-        self.pages
-            .get(page_of(id) as usize)
-            .map_or(Lsn::ZERO, |page| page.loaded_lsn)
+        self.pages.get(page_of(id) as usize).map_or(Lsn::ZERO, |page| page.loaded_lsn)
     }
 
     /// The page's rows, as they stand.
     pub fn rows_of_page(&self, page: u32) -> Vec<R> {
-        self.pages
-            .get(page as usize)
-            .map(|page| page.rows.clone())
-            .unwrap_or_default()
+        self.pages.get(page as usize).map(|page| page.rows.clone()).unwrap_or_default()
     }
 
     /// Takes a saved page in.
     pub fn load_page(&mut self, page: u32, lsn: Lsn, input: &mut &[u8]) -> Result<(), RowBytesError> {
-        let rows = (0..PAGE_ROWS)
-            .map(|_| R::decode(input))
-            .collect::<Result<Vec<_>, _>>()?;
+        let rows = (0..PAGE_ROWS).map(|_| R::decode(input)).collect::<Result<Vec<_>, _>>()?;
         while self.pages.len() <= page as usize {
             self.pages.push(Page {
                 rows: vec![R::default(); PAGE_ROWS],
@@ -107,11 +97,7 @@ impl<R: Row> Table<R> {
                 dirty: false,
             });
         }
-        self.pages[page as usize] = Page {
-            rows,
-            loaded_lsn: lsn,
-            dirty: false,
-        };
+        self.pages[page as usize] = Page { rows, loaded_lsn: lsn, dirty: false };
         Ok(())
     }
 

@@ -139,58 +139,25 @@ impl Units {
 impl UnitRow {
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
         encode_into(
-            &(
-                self.code,
-                &self.name,
-                self.kind,
-                self.parent,
-                self.valid_from,
-                self.version,
-                self.last_lsn,
-            ),
+            &(self.code, &self.name, self.kind, self.parent, self.valid_from, self.version, self.last_lsn),
             out,
         )
     }
 
     pub(super) fn decode(input: &mut &[u8]) -> Result<Self, CodecError> {
         let (code, name, kind, parent, valid_from, version, last_lsn) = decode_from(input)?;
-        Ok(Self {
-            code,
-            name,
-            kind,
-            parent,
-            valid_from,
-            version,
-            last_lsn,
-        })
+        Ok(Self { code, name, kind, parent, valid_from, version, last_lsn })
     }
 }
 
 impl OfficeRow {
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
-        encode_into(
-            &(
-                &self.name,
-                self.kind,
-                &self.areas,
-                self.since,
-                self.version,
-                self.last_lsn,
-            ),
-            out,
-        )
+        encode_into(&(&self.name, self.kind, &self.areas, self.since, self.version, self.last_lsn), out)
     }
 
     pub(super) fn decode(input: &mut &[u8]) -> Result<Self, CodecError> {
         let (name, kind, areas, since, version, last_lsn) = decode_from(input)?;
-        Ok(Self {
-            name,
-            kind,
-            areas,
-            since,
-            version,
-            last_lsn,
-        })
+        Ok(Self { name, kind, areas, since, version, last_lsn })
     }
 }
 

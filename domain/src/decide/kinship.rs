@@ -1,0 +1,104 @@
+//! What must hold between a child and its parents.
+
+use super::deciding::Deciding;
+use crate::refusal::Code;
+use crate::registry::fold::sex_of;
+use event_schemas::defect::{DefectKind, MIN_PARENT_AGE_YEARS};
+use event_schemas::ids::PersonId;
+use event_schemas::kin::{ParentKind, ParentLink, ParentRole};
+use event_schemas::person::{Identity, Sex};
+use event_schemas::row::RowRef;
+use event_schemas::time::PartialDate;
+
+/// Longest time between a father's death and a birth (*con sinh sau khi cha chết*): 300 days, Law 52/2014/QH13 Art. 88.
+pub(super) const MAX_DAYS_AFTER_FATHER: i32 = 300;
+
+/// What is known of a registered parent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ParentFacts {
+    id: PersonId,
+    sex: Sex,
+    birth: Option<PartialDate>,
+    died: Option<PartialDate>,
+}
+
+impl ParentFacts {
+    pub fn of_registered(d: &Deciding<'_>, id: PersonId) -> Self {
+        let row = d.row(id);
+        Self {
+            id,
+            sex: sex_of(row.sex),
+            birth: PartialDate::from_packed(row.birth),
+            died: PartialDate::from_packed(row.died),
+        }
+    }
+
+    pub fn of_new<U>(id: PersonId, identity: &Identity<U>) -> Self {
+        Self { id, sex: identity.sex, birth: Some(identity.birth), died: None }
+    }
+}
+
+/// One mother and one father of each kind, of the right sex, old enough, and alive when it matters.
+pub(super) fn check_parents(
+    d: &mut Deciding<'_>,
+    child: PersonId,
+    birth: PartialDate,
+    links: &[(ParentLink<PersonId>, Option<ParentFacts>)],
+    field: &str,
+) {
+    for (place, (link, facts)) in links.iter().enumerate() {
+        let role = role_name(link.role);
+        let twice =
+            links[..place].iter().any(|(other, _)| other.role == link.role && other.kind == link.kind);
+        if twice {
+            d.fault(Code::ParentNamedTwice, field, &[&role]);
+        }
+        if let Some(facts) = facts {
+            check_parent(d, child, birth, link, facts, field);
+        }
+    }
+}
+
+fn check_parent(
+    d: &mut Deciding<'_>,
+    child: PersonId,
+    birth: PartialDate,
+    link: &ParentLink<PersonId>,
+    parent: &ParentFacts,
+    field: &str,
+) {
+    let row = RowRef::Person(parent.id);
+    let wrong = match link.role {
+        ParentRole::Mother => Sex::Male,
+        ParentRole::Father => Sex::Female,
+    };
+    if parent.sex == wrong {
+        d.fault_with(Code::ParentSexDiffers, field, &[&parent.id, &role_name(link.role)], row);
+    }
+    if link.kind != ParentKind::Biological && link.kind != ParentKind::Presumed {
+        return;
+    }
+    // Judged in the parent's favour where dates are partial.
+    let age = parent.birth.map(|parent_birth| birth.latest().full_years_since(parent_birth.earliest()));
+    if age.is_some_and(|age| age < MIN_PARENT_AGE_YEARS) {
+        d.flag(Code::ParentTooYoung, field, &[&parent.id], RowRef::Person(child), DefectKind::ParentTooYoung);
+    }
+    let Some(died) = parent.died else { return };
+    match link.role {
+        ParentRole::Mother if died.latest() < birth.earliest() => {
+            d.fault_with(Code::MotherDeadAtBirth, field, &[&parent.id], row);
+        }
+        ParentRole::Father if died.latest().plus_days(MAX_DAYS_AFTER_FATHER) < birth.earliest() => {
+            let child = RowRef::Person(child);
+            d.flag(Code::FatherDeadBeforeConception, field, &[&parent.id], child, DefectKind::FatherLongDead);
+        }
+        _ => {}
+    }
+}
+
+fn role_name(role: ParentRole) -> &'static str {
+    match role {
+        ParentRole::Mother => "mother",
+        ParentRole::Father => "father",
+    }
+}

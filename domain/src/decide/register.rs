@@ -1,0 +1,32 @@
+//! Entries in an office's registers: gap-free within a year, unique, older ones taken over.
+
+use super::deciding::Deciding;
+use crate::refusal::Code;
+use crate::registry::lookups::Register;
+use event_schemas::basis::{LegacyEntry, RegisterEntry, RegisterKind};
+
+/// The next number of the submitting office in this year, or the entry that already stands in a register.
+pub(super) fn register_entry(
+    d: &mut Deciding<'_>,
+    kind: RegisterKind,
+    legacy: Option<LegacyEntry>,
+    field: &str,
+) -> Option<RegisterEntry> {
+    let lookups = d.registry.lookups();
+    let Some(legacy) = legacy else {
+        let register = Register { office: d.context.office, kind, year: d.today.year() };
+        let number = lookups.next_entry(register);
+        return Some(RegisterEntry { office: register.office, register: kind, year: register.year, number });
+    };
+    let register = Register { office: legacy.office, kind, year: legacy.year };
+    if lookups.entry_taken(register, legacy.number) {
+        d.fault(Code::RegisterEntryTaken, field, &[&legacy.number, &legacy.year, &legacy.office]);
+        return None;
+    }
+    if legacy.year > d.today.year() {
+        let today = d.today;
+        d.fault(Code::DateInFuture, field, &[&legacy.year, &today]);
+        return None;
+    }
+    Some(RegisterEntry { office: legacy.office, register: kind, year: legacy.year, number: legacy.number })
+}

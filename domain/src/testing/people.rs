@@ -1,0 +1,167 @@
+//! Persons and households that are taken for granted.
+
+use super::{World, partial, text, unit};
+use event_schemas::event::{
+    EventBody, HeadAppointed, HouseholdFormed, MemberJoined, Origin, PermanentResidenceRegistered,
+    PersonRegistered, PinAccepted, TemporaryResidenceRegistered,
+};
+use event_schemas::household::{HouseholdKind, Membership, Relationship};
+use event_schemas::ids::{HouseholdId, PersonId};
+use event_schemas::person::{
+    Identification, Identity, LegalCapacity, Names, Nationality, PersonRef, PersonalData, Sex,
+};
+use event_schemas::place::Place;
+use event_schemas::time::PartialDate;
+
+/// A person to be taken for granted; change what a test needs.
+#[derive(Clone, Debug)]
+pub struct NewPersonOf {
+    pub sex: Sex,
+    pub birth: PartialDate,
+    pub capacity: LegalCapacity,
+    pub nationality: Nationality,
+    /// A unit's code.
+    pub born_in: Option<&'static str>,
+    /// Twelve digits.
+    pub pin: Option<&'static str>,
+}
+
+/// A man, a citizen of full capacity, born in Hà Nội.
+pub fn man(birth: &str) -> NewPersonOf {
+    NewPersonOf {
+        sex: Sex::Male,
+        birth: partial(birth),
+        capacity: LegalCapacity::Full,
+        nationality: Nationality::vietnamese(),
+        born_in: Some(super::PHUC_XA),
+        pin: None,
+    }
+}
+
+/// A woman, a citizen of full capacity, born in Hà Nội.
+pub fn woman(birth: &str) -> NewPersonOf {
+    NewPersonOf { sex: Sex::Female, ..man(birth) }
+}
+
+/// A reference by number.
+pub fn id(person: PersonId) -> PersonRef {
+    PersonRef::PersonId(person)
+}
+
+impl World {
+    /// A person who is registered, and lives nowhere yet. Facts hold from the birth on.
+    pub fn person(&mut self, new: NewPersonOf) -> PersonId {
+        let person = self.registry.head().persons.next();
+        let registered = EventBody::PersonRegistered(PersonRegistered {
+            person,
+            origin: Origin::Enrolment,
+            identity: Identity {
+                names: Names {
+                    surname: Some(text("Nguyễn")),
+                    middle: None,
+                    given: text("An"),
+                    other: Vec::new(),
+                },
+                sex: new.sex,
+                birth: new.birth,
+                birth_time: None,
+                birth_place: None,
+                nationality: new.nationality,
+                identification: Identification::Verified,
+            },
+            data: PersonalData {
+                capacity: new.capacity,
+                birth_registration_place: new.born_in.map(|code| Place::in_unit(unit(code))),
+                ..PersonalData::default()
+            },
+        });
+        let birth = new.birth.to_string();
+        let accepted = new.pin.map(|pin| {
+            let pin = pin.parse().expect("PINs of the laboratory are valid");
+            EventBody::PinAccepted(PinAccepted { person, pin })
+        });
+        self.given_events(&birth, [registered].into_iter().chain(accepted));
+        person
+    }
+
+    /// A family's household in a unit since a day. Whoever is `Head` is appointed.
+    pub fn household(
+        &mut self,
+        code: &str,
+        since: &str,
+        members: &[(PersonId, Relationship)],
+    ) -> HouseholdId {
+        self.household_of(HouseholdKind::Family, code, since, members)
+    }
+
+    /// A household of this kind.
+    pub fn household_of(
+        &mut self,
+        kind: HouseholdKind,
+        code: &str,
+        since: &str,
+        members: &[(PersonId, Relationship)],
+    ) -> HouseholdId {
+        let household = self.registry.head().households.next();
+        let place = Place::in_unit(unit(code));
+        let mut bodies = vec![EventBody::HouseholdFormed(HouseholdFormed {
+            household,
+            kind,
+            place: place.clone(),
+            file_number: None,
+            split_from: None,
+        })];
+        for &(person, relationship) in members {
+            bodies.push(EventBody::MemberJoined(MemberJoined {
+                household,
+                person,
+                membership: Membership::Permanent,
+                relationship,
+            }));
+            if relationship == Relationship::Head {
+                let head = person;
+                bodies.push(EventBody::HeadAppointed(HeadAppointed { household, head }));
+            }
+            bodies.push(EventBody::PermanentResidenceRegistered(PermanentResidenceRegistered {
+                person,
+                place: place.clone(),
+            }));
+        }
+        self.given_events(since, bodies);
+        household
+    }
+
+    /// A permanent residence without a household.
+    pub fn resident(&mut self, person: PersonId, code: &str, since: &str) {
+        let place = Place::in_unit(unit(code));
+        let registered = PermanentResidenceRegistered { person, place };
+        self.given_events(since, [EventBody::PermanentResidenceRegistered(registered)]);
+    }
+
+    /// A temporary residence, in a household or not.
+    pub fn stay(
+        &mut self,
+        person: PersonId,
+        code: &str,
+        since: &str,
+        until: &str,
+        household: Option<HouseholdId>,
+    ) {
+        let place = Place::in_unit(unit(code));
+        let until = super::date(until);
+        let mut bodies = vec![EventBody::TemporaryResidenceRegistered(TemporaryResidenceRegistered {
+            person,
+            place,
+            until,
+        })];
+        if let Some(household) = household {
+            bodies.push(EventBody::MemberJoined(MemberJoined {
+                household,
+                person,
+                membership: Membership::Temporary,
+                relationship: Relationship::NotKin,
+            }));
+        }
+        self.given_events(since, bodies);
+    }
+}

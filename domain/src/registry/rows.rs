@@ -279,8 +279,8 @@ mod tests {
     #[test]
     fn rows_stay_small() {
         assert_eq!(size_of::<PersonRow>(), 64);
-        assert_eq!(size_of::<HouseholdRow>(), 64);
-        assert_eq!(size_of::<CardRow>(), 28);
+        assert_eq!(size_of::<HouseholdRow>(), 56);
+        assert_eq!(size_of::<CardRow>(), 24);
         assert_eq!(size_of::<DossierRow>(), 28);
     }
 

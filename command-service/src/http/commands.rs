@@ -1,0 +1,181 @@
+//! One command at a time.
+
+use crate::gateway::{CommandStatus, SubmitError, Submitter};
+use crate::http::CommandApi;
+use crate::http::input::parse_command;
+use crate::http::limits::Limits;
+use crate::http::problems::{self, ExtendedProblem};
+use access::Caller;
+use access::http::{Problem, QueryOf};
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use event_schemas::ids::CommandId;
+use event_schemas::outcome::{Outcome, Refusal};
+use futures_util::StreamExt;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+/// Code of the fault by which the writer says that an id belongs to another command.
+pub const ID_REUSED: &str = "command_id_reused";
+
+/// How many times the allowed size of a body is read on, only so that the sender gets to read the problem.
+const DRAIN_FACTOR: usize = 8;
+
+/// The query string of a submission.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitQuery {
+    /// Decide and answer, append nothing; the same as `dry_run` in the command.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Whom the token names.
+pub fn submitter(caller: &Caller) -> Submitter {
+    Submitter { office: caller.office, officer: caller.officer }
+}
+
+/// `POST /v1/commands`
+pub async fn submit(
+    State(api): State<CommandApi>,
+    Extension(caller): Extension<Caller>,
+    QueryOf(query): QueryOf<SubmitQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Err(problem) = expect_content_type(&headers, &["application/json"]) {
+        return problem.into_response();
+    }
+    let bytes = match read_body(&headers, body, &api.limits).await {
+        Ok(bytes) => bytes,
+        Err(problem) => return problem.into_response(),
+    };
+    let mut envelope = match parse_command(&bytes) {
+        Ok(envelope) => envelope,
+        Err(fault) => return fault.into_problem().into_response(),
+    };
+    envelope.dry_run |= query.dry_run;
+    let (command_id, kind) = (envelope.command_id, envelope.command.name());
+    let answer = api.gateway.submit(submitter(&caller), envelope).await;
+    match &answer {
+        Ok(Outcome::Accepted(acceptance)) => {
+            tracing::info!(%command_id, kind, office = %caller.office, lsn = acceptance.lsn.0, "accepted");
+        }
+        Ok(Outcome::Refused(refusal)) => {
+            let codes: Vec<&str> = refusal.faults.iter().map(|fault| fault.code.as_str()).collect();
+            tracing::info!(%command_id, kind, office = %caller.office, ?codes, "refused");
+        }
+        Err(error) => tracing::warn!(%command_id, kind, office = %caller.office, %error, "not answered"),
+    }
+    match answer {
+        Ok(Outcome::Accepted(acceptance)) => Json(Outcome::Accepted(acceptance)).into_response(),
+        Ok(Outcome::Refused(refusal)) => refused(refusal).into_response(),
+        Err(error) => problem_of(&error).into_response(),
+    }
+}
+
+/// `GET /v1/commands/{command_id}`
+pub async fn status(
+    State(api): State<CommandApi>,
+    Extension(caller): Extension<Caller>,
+    Path(command_id): Path<String>,
+) -> Response {
+    let Ok(command_id) = command_id.parse::<CommandId>() else {
+        return Problem::of(&problems::BAD_COMMAND_ID).into_response();
+    };
+    match api.gateway.status_of(submitter(&caller), command_id).await {
+        Ok(CommandStatus::Accepted(acceptance)) => Json(Outcome::Accepted(acceptance)).into_response(),
+        Ok(CommandStatus::NotFound { log_id, lsn }) => {
+            let problem = Problem::of(&problems::NO_SUCH_COMMAND);
+            let judged_at = json!({ "command_id": command_id, "log_id": log_id, "lsn": lsn });
+            ExtendedProblem::with(problem, &judged_at).into_response()
+        }
+        Err(error) => problem_of(&error).into_response(),
+    }
+}
+
+/// A refused outcome as a problem. It still reads as an [`Outcome`]: `outcome`, `command_id`, `log_id`, `lsn`, `faults`.
+pub fn refused(refusal: Refusal) -> ExtendedProblem {
+    let reused = refusal.faults.iter().any(|fault| fault.code == ID_REUSED);
+    let kind = if reused { &problems::COMMAND_ID_REUSED } else { &problems::COMMAND_REFUSED };
+    let en: Vec<&str> = refusal.faults.iter().map(|fault| fault.en.as_str()).collect();
+    let vi: Vec<&str> = refusal.faults.iter().map(|fault| fault.vi.as_str()).collect();
+    let problem = Problem::of(kind).detail(en.join(" "), vi.join(" ")).faults(refusal.faults.clone());
+    ExtendedProblem::with(problem, &Outcome::Refused(refusal))
+}
+
+/// Why there is no outcome, as a problem.
+pub fn problem_of(error: &SubmitError) -> Problem {
+    match error {
+        SubmitError::Overloaded { retry_after_s } => {
+            Problem::of(&problems::OVERLOADED).retry_after_s((*retry_after_s).max(1))
+        }
+        SubmitError::NotLeading { retry_after_s } => {
+            Problem::of(&problems::NOT_LEADING).retry_after_s((*retry_after_s).max(1))
+        }
+        SubmitError::Stopping => Problem::of(&problems::STOPPING).retry_after_s(5),
+        SubmitError::TooLate => Problem::of(&problems::DEADLINE_PASSED),
+        SubmitError::Unresolved => Problem::of(&problems::OUTCOME_UNKNOWN).retry_after_s(1),
+        SubmitError::BatchTooLong => Problem::internal(error),
+        // The text is for operators; the log has it.
+        SubmitError::Failed(cause) => {
+            tracing::error!(%cause, "the log failed");
+            Problem::of(&problems::NOT_LEADING).retry_after_s(30)
+        }
+    }
+}
+
+/// Checks the media type; parameters such as a character set are ignored, JSON is UTF-8.
+pub fn expect_content_type(headers: &HeaderMap, taken: &[&str]) -> Result<(), Problem> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = given.split(';').next().unwrap_or_default().trim();
+    if taken.iter().any(|taken| media_type.eq_ignore_ascii_case(taken)) {
+        return Ok(());
+    }
+    let shown: String = media_type.chars().take(80).collect();
+    let taken = taken.join(", ");
+    let (en, vi) = if shown.is_empty() {
+        (
+            format!("The header Content-Type is missing; this takes {taken}."),
+            format!("Thiếu tiêu đề Content-Type; địa chỉ này nhận {taken}."),
+        )
+    } else {
+        (
+            format!("Content-Type is {shown}; this takes {taken}."),
+            format!("Content-Type là {shown}; địa chỉ này nhận {taken}."),
+        )
+    };
+    Err(Problem::of(&problems::WRONG_CONTENT_TYPE).detail(en, vi))
+}
+
+async fn read_body(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+    let most = limits.body_bytes;
+    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let stated: usize = stated.unwrap_or(0);
+    let mut stream = body.into_data_stream();
+    let mut bytes = Vec::with_capacity(stated.min(most));
+    let mut seen = 0_usize;
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Problem::of(&problems::BODY_INCOMPLETE))?;
+        seen = seen.saturating_add(chunk.len());
+        if seen <= most {
+            bytes.extend_from_slice(&chunk);
+        } else {
+            bytes = Vec::new();
+            if seen > most.saturating_mul(DRAIN_FACTOR) {
+                break;
+            }
+        }
+    }
+    if seen > most {
+        let en = format!("The body is larger than {most} bytes; send many commands as a batch.");
+        let vi = format!("Nội dung lớn hơn {most} byte; hãy gửi nhiều yêu cầu theo lô.");
+        return Err(Problem::of(&problems::BODY_TOO_LARGE).detail(en, vi));
+    }
+    Ok(bytes.into())
+}
+

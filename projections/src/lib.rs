@@ -1,1 +1,30 @@
-//! projections
+//! What can be asked: persons, households, cards, residence and counts, folded from the log.
+//!
+//! Layout:
+//! - [`rows`]: rows and their folds; `derived`: indexes and totals from *(row before, row after)*; [`layout`]: tables
+//!   and keys; `stored`: bytes of rows;
+//! - [`view`]: a view's tables, and readings of one lsn; `apply`: admitted entries into a batch;
+//! - [`projector`]: the step function that keeps a view up to date; [`service`]: the thread that drives it;
+//! - [`checksum`], [`rebuild`], `generations`: proving a view equal to a fresh fold, and switching to it;
+//! - [`history`]: a row's records, newest first, by walking the log; [`cursor`]: how listings go on;
+//! - [`answers`]: the JSON of answers; [`http`]: the routes.
+//!
+//! *Architecture invariant:* nothing here writes to the log, and nobody reads a view to decide a command.
+//! *Architecture invariant:* a row is a pure function of the row before and the event; an index or a total, of the row
+//! before and the row after. Nothing else updates them (R2).
+//! *Architecture invariant:* readers see rows, indexes and totals of one lsn, and every answer names it.
+//! *Architecture invariant:* what cannot be applied stops the projector, which says so; nothing is skipped (R5).
+
+mod apply;
+pub mod checksum;
+mod derived;
+pub mod layout;
+pub mod projector;
+pub mod rows;
+mod stored;
+pub mod view;
+
+pub use apply::ApplyError;
+pub use layout::{FOLD_REVISION, ResidenceKind};
+pub use projector::{Projector, ProjectorError, Step};
+pub use view::{Listing, Reading, UnitCounts, View};

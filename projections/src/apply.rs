@@ -1,0 +1,208 @@
+//! Applies admitted entries to a batch: rows by their folds, indexes and totals by what the rows became.
+
+use crate::derived::{Derived, TotalChanges, count_of};
+use crate::layout::{FACT_DAY, FACT_ENTRIES, FACTS, row_place};
+use crate::rows::each_kind;
+use crate::rows::{
+    CardRow, DossierRow, DwellingRow, Fact, HouseholdRow, OfficeRow, PersonRow, Row, Stamp, UnitRow,
+};
+use event_schemas::header::EntryKind;
+use event_schemas::ids::{EventAddress, LogId, Lsn, Version};
+use event_schemas::record::{AdmittedEntry, Changes, EntryBody, EntryError};
+use event_schemas::row::RowRef;
+use event_schemas::time::Date;
+use state_store::pages::PageRow;
+use state_store::store::StoreError;
+use state_store::tables::Batch;
+
+/// Why an admitted entry cannot be applied. The projector stops with it and never skips (R5).
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error("the entry at lsn {lsn} cannot be read: {error}")]
+    Unreadable { lsn: Lsn, error: EntryError },
+    #[error("the record at lsn {lsn} changes {row}, which it does not name")]
+    RowNotNamed { lsn: Lsn, row: RowRef },
+    #[error(
+        "the record at lsn {lsn} makes {row} version {stated} after the record at lsn {previous}, but the row is at \
+         version {} of lsn {}", found.version, found.last_lsn
+    )]
+    OtherVersion { lsn: Lsn, row: RowRef, stated: Version, previous: Lsn, found: Stamp },
+    #[error("after the record at lsn {lsn} a total would fall below zero")]
+    NegativeTotal { lsn: Lsn },
+    #[error("from lsn {lsn} on the log is written in format {format}, which this program does not know")]
+    UnknownFormat { lsn: Lsn, format: u16 },
+    #[error("lsn {lsn} begins log {found}; this view was opened for log {expected}")]
+    OtherLog { lsn: Lsn, found: LogId, expected: LogId },
+    #[error("the entry at lsn {lsn} cannot be kept: {error}")]
+    Store { lsn: Lsn, error: StoreError },
+}
+
+/// Applies entries to one batch, in the order of their lsn.
+pub(crate) struct Applier<'a> {
+    batch: Batch<'a>,
+    log_id: LogId,
+    totals: TotalChanges,
+    entries: [u64; EntryKind::ALL.len()],
+    day: Option<Date>,
+    lsn: Lsn,
+}
+
+/// A row that a record changes.
+struct Changing {
+    row: RowRef,
+    before: Derived,
+    value: Row,
+}
+
+impl<'a> Applier<'a> {
+    pub fn new(batch: Batch<'a>, log_id: LogId) -> Self {
+        let entries = [0; EntryKind::ALL.len()];
+        Self { batch, log_id, totals: TotalChanges::default(), entries, day: None, lsn: Lsn::ZERO }
+    }
+
+    /// About how much memory the batch takes.
+    pub fn bytes(&self) -> usize {
+        self.batch.bytes()
+    }
+
+    /// Applies one entry that admission let in at `lsn`.
+    pub fn apply(&mut self, lsn: Lsn, bytes: &[u8]) -> Result<(), ApplyError> {
+        let entry =
+            AdmittedEntry::decode(lsn, bytes).map_err(|error| ApplyError::Unreadable { lsn, error })?;
+        self.lsn = lsn;
+        self.entries[entry.header.kind as usize] += 1;
+        if let Some(changes) = entry.changes() {
+            return self.apply_changes(lsn, changes);
+        }
+        match entry.body {
+            EntryBody::Genesis(genesis) => {
+                if genesis.log_id != self.log_id {
+                    return Err(ApplyError::OtherLog { lsn, found: genesis.log_id, expected: self.log_id });
+                }
+                self.day = Some(genesis.date);
+            }
+            EntryBody::DayOpened { date } => self.day = Some(date),
+            EntryBody::Activate { format } => return Err(ApplyError::UnknownFormat { lsn, format }),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Shows everything applied at once.
+    pub fn publish(mut self) -> Result<Lsn, ApplyError> {
+        let lsn = self.lsn;
+        let stored = |error| ApplyError::Store { lsn, error };
+        if std::mem::take(&mut self.totals).write(&mut self.batch).map_err(stored)?.is_err() {
+            return Err(ApplyError::NegativeTotal { lsn });
+        }
+        self.write_facts().map_err(stored)?;
+        self.batch.publish(lsn).map_err(stored)?;
+        Ok(lsn)
+    }
+
+    fn write_facts(&mut self) -> Result<(), StoreError> {
+        if let Some(day) = self.day {
+            self.batch.put(FACTS, FACT_DAY, day.0.to_be_bytes().to_vec())?;
+        }
+        let saved = self.batch.get(FACTS, FACT_ENTRIES)?.unwrap_or_default();
+        let mut counts = Vec::with_capacity(self.entries.len() * 8);
+        for (kind, count) in self.entries.iter().enumerate() {
+            let before = saved.get(kind * 8..).map_or(0, count_of);
+            counts.extend_from_slice(&(before + count).to_be_bytes());
+        }
+        self.batch.put(FACTS, FACT_ENTRIES, counts)
+    }
+
+    fn apply_changes(&mut self, lsn: Lsn, changes: &Changes) -> Result<(), ApplyError> {
+        let mut rows = Vec::with_capacity(changes.rows.len());
+        for touch in &changes.rows {
+            let value = self.read_row(touch.row).map_err(|error| ApplyError::Store { lsn, error })?;
+            let found = value.stamp();
+            if touch.version != found.version.next() || touch.previous != found.last_lsn {
+                let (row, stated, previous) = (touch.row, touch.version, touch.previous);
+                return Err(ApplyError::OtherVersion { lsn, row, stated, previous, found });
+            }
+            rows.push(Changing { row: touch.row, before: Derived::of(touch.row, &value), value });
+        }
+        fold_changes(lsn, changes, &mut rows)?;
+        for (touch, mut changing) in changes.rows.iter().zip(rows) {
+            changing.value.set_stamp(Stamp { version: touch.version, last_lsn: lsn });
+            self.write_row(changing).map_err(|error| ApplyError::Store { lsn, error })?;
+        }
+        Ok(())
+    }
+
+    fn read_row(&self, row: RowRef) -> Result<Row, StoreError> {
+        let found = read_row(row, |table, id| self.batch.get_row(table, id))?;
+        Ok(found.unwrap_or_else(|| Row::new(row)))
+    }
+
+    fn write_row(&mut self, changing: Changing) -> Result<(), StoreError> {
+        let Changing { row, before, value } = changing;
+        let after = Derived::of(row, &value);
+        self.totals.change(&mut self.batch, &before, &after)?;
+        let (table, id) = row_place(row);
+        let mut bytes = Vec::with_capacity(512);
+        each_kind!(&value, inner => inner.encode(&mut bytes));
+        self.batch.put_row(table, id, bytes)
+    }
+}
+
+/// Reads a row of any kind through `get`, decoded.
+pub(crate) fn read_row(
+    row: RowRef,
+    get: impl FnOnce(state_store::engine::TableId, u32) -> Result<Option<Vec<u8>>, StoreError>,
+) -> Result<Option<Row>, StoreError> {
+    let (table, id) = row_place(row);
+    let Some(bytes) = get(table, id)? else {
+        return Ok(None);
+    };
+    let decoded = decode_row(row, &bytes);
+    decoded.map(Some).map_err(|error| StoreError::Damaged(format!("{row}: {error}")))
+}
+
+fn decode_row(row: RowRef, bytes: &[u8]) -> Result<Row, state_store::pages::PageError> {
+    use state_store::pages::decode_row as decode;
+    Ok(match row {
+        RowRef::Person(_) => Row::Person(Box::new(decode::<PersonRow>(bytes)?)),
+        RowRef::Household(_) => Row::Household(Box::new(decode::<HouseholdRow>(bytes)?)),
+        RowRef::Card(_) => Row::Card(Box::new(decode::<CardRow>(bytes)?)),
+        RowRef::Dossier(_) => Row::Dossier(Box::new(decode::<DossierRow>(bytes)?)),
+        RowRef::Dwelling(_) => Row::Dwelling(Box::new(decode::<DwellingRow>(bytes)?)),
+        RowRef::Unit(_) => Row::Unit(Box::new(decode::<UnitRow>(bytes)?)),
+        RowRef::Office(_) => Row::Office(Box::new(decode::<OfficeRow>(bytes)?)),
+    })
+}
+
+/// Folds a record's events into its rows; a restated stream is folded anew from its timeline instead.
+fn fold_changes(lsn: Lsn, changes: &Changes, rows: &mut [Changing]) -> Result<(), ApplyError> {
+    let mut not_named = None;
+    for (index, event) in changes.events.iter().enumerate() {
+        let at = EventAddress { lsn, index: index as u16 };
+        event.body.for_each_stream(|row, aspect| {
+            let restated = changes.restatements.iter().map(|restatement| restatement.stream);
+            if restated.into_iter().any(|stream| stream.row == row && stream.aspect == aspect) {
+                return;
+            }
+            match rows.iter_mut().find(|changing| changing.row == row) {
+                Some(changing) => changing.value.fold(row, aspect, Fact { at, event }),
+                None => not_named = Some(row),
+            }
+        });
+    }
+    for restatement in &changes.restatements {
+        let stream = restatement.stream;
+        let Some(changing) = rows.iter_mut().find(|changing| changing.row == stream.row) else {
+            not_named = Some(stream.row);
+            continue;
+        };
+        changing.value.reset(stream.aspect);
+        for (at, event) in &restatement.timeline {
+            changing.value.fold(stream.row, stream.aspect, Fact { at: *at, event });
+        }
+    }
+    match not_named {
+        Some(row) => Err(ApplyError::RowNotNamed { lsn, row }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,159 @@
+//! What lies in which table, and under which key.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | rows | dense id | the row |
+//! | by PIN | PIN 8 | person 4, in force 1 |
+//! | by CMND | number 4, person 4 | – |
+//! | residents | kind 1, unit 4, person 4 | – |
+//! | households by unit | unit 4, household 4 | – |
+//! | units by code | code's digits, 0, unit 4 | – |
+//! | units by parent | parent 4, unit 4 | – |
+//! | totals | unit 4, total 1, sex 1 | count 8 |
+//! | facts | name | see [`FACT_DAY`], [`FACT_ENTRIES`] |
+//!
+//! Numbers are big-endian, so that the order of keys is the order of numbers.
+
+use event_schemas::ids::{HouseholdId, PersonId, UnitId};
+use event_schemas::person::Sex;
+use event_schemas::pin::Pin;
+use event_schemas::place::UnitCode;
+use event_schemas::row::RowRef;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use state_store::engine::TableId;
+use state_store::tables::{TableKind, TableSpec};
+
+/// One more whenever the same records would make other rows, indexes or totals.
+pub const FOLD_REVISION: u32 = 1;
+
+pub(crate) const PERSONS: TableId = TableId(1);
+pub(crate) const HOUSEHOLDS: TableId = TableId(2);
+pub(crate) const CARDS: TableId = TableId(3);
+pub(crate) const DOSSIERS: TableId = TableId(4);
+pub(crate) const DWELLINGS: TableId = TableId(5);
+pub(crate) const UNITS: TableId = TableId(6);
+pub(crate) const OFFICES: TableId = TableId(7);
+pub(crate) const BY_PIN: TableId = TableId(20);
+pub(crate) const BY_CMND: TableId = TableId(21);
+pub(crate) const RESIDENTS: TableId = TableId(22);
+pub(crate) const HOUSEHOLDS_BY_UNIT: TableId = TableId(23);
+pub(crate) const UNITS_BY_CODE: TableId = TableId(24);
+pub(crate) const UNITS_BY_PARENT: TableId = TableId(25);
+pub(crate) const TOTALS: TableId = TableId(30);
+pub(crate) const FACTS: TableId = TableId(31);
+
+/// The opened day: days since 1970-01-01, 4 bytes.
+pub(crate) const FACT_DAY: &[u8] = b"day";
+/// Admitted entries by kind: one count of 8 bytes each, in the order of their numbers.
+pub(crate) const FACT_ENTRIES: &[u8] = b"entries";
+
+const fn rows(id: TableId, name: &'static str, rows_per_page: u16) -> TableSpec {
+    TableSpec { id, name, kind: TableKind::Rows { rows_per_page } }
+}
+
+const fn sorted(id: TableId, name: &'static str) -> TableSpec {
+    TableSpec { id, name, kind: TableKind::Sorted }
+}
+
+/// Every table of a view. A person's row is some 500 bytes; 16 of them make a page that is quick to read for one row
+/// and still packs well.
+pub(crate) const TABLES: &[TableSpec] = &[
+    rows(PERSONS, "persons", 16),
+    rows(HOUSEHOLDS, "households", 16),
+    rows(CARDS, "cards", 32),
+    rows(DOSSIERS, "dossiers", 32),
+    rows(DWELLINGS, "dwellings", 32),
+    rows(UNITS, "units", 32),
+    rows(OFFICES, "offices", 16),
+    sorted(BY_PIN, "persons by PIN"),
+    sorted(BY_CMND, "persons by CMND"),
+    sorted(RESIDENTS, "residents by unit"),
+    sorted(HOUSEHOLDS_BY_UNIT, "households by unit"),
+    sorted(UNITS_BY_CODE, "units by code"),
+    sorted(UNITS_BY_PARENT, "units by parent"),
+    sorted(TOTALS, "totals"),
+    sorted(FACTS, "facts"),
+];
+
+/// Table and id of a row.
+pub(crate) fn row_place(row: RowRef) -> (TableId, u32) {
+    match row {
+        RowRef::Person(id) => (PERSONS, id.0),
+        RowRef::Household(id) => (HOUSEHOLDS, id.0),
+        RowRef::Card(id) => (CARDS, id.0),
+        RowRef::Dossier(id) => (DOSSIERS, id.0),
+        RowRef::Dwelling(id) => (DWELLINGS, id.0),
+        RowRef::Unit(id) => (UNITS, id.0),
+        RowRef::Office(id) => (OFFICES, id.0),
+    }
+}
+
+/// By which registration somebody is a resident of a unit.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResidenceKind {
+    #[default]
+    Permanent,
+    Temporary,
+}
+
+/// What is counted by unit. [`UnitId::NONE`] stands for "in no unit": abroad, no residence, dead.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Total {
+    /// Living persons by permanent residence. Over all units, `NONE` included, these are all living persons.
+    Permanent = 1,
+    /// Living persons by temporary residence, counted a second time.
+    Temporary = 2,
+    /// Persons who died; only under `NONE`.
+    Dead = 3,
+    /// Households that have not ended.
+    Households = 4,
+}
+
+fn join<const A: usize, const B: usize, const N: usize>(first: [u8; A], second: [u8; B]) -> [u8; N] {
+    let mut joined = [0; N];
+    joined[..A].copy_from_slice(&first);
+    joined[A..].copy_from_slice(&second);
+    joined
+}
+
+pub(crate) fn pin_key(pin: Pin) -> [u8; 8] {
+    pin.number().to_be_bytes()
+}
+
+pub(crate) fn pair_key(first: u32, second: u32) -> [u8; 8] {
+    join(first.to_be_bytes(), second.to_be_bytes())
+}
+
+/// The second number of [`pair_key`].
+pub(crate) fn second_of(key: &[u8]) -> Option<u32> {
+    key.last_chunk().copied().map(u32::from_be_bytes)
+}
+
+pub(crate) fn residents_prefix(kind: ResidenceKind, unit: UnitId) -> [u8; 5] {
+    join([kind as u8], unit.0.to_be_bytes())
+}
+
+pub(crate) fn resident_key(kind: ResidenceKind, unit: UnitId, person: PersonId) -> [u8; 9] {
+    join(residents_prefix(kind, unit), person.0.to_be_bytes())
+}
+
+pub(crate) fn household_key(unit: UnitId, household: HouseholdId) -> [u8; 8] {
+    pair_key(unit.0, household.0)
+}
+
+pub(crate) fn code_prefix(code: UnitCode) -> Vec<u8> {
+    let mut key = code.to_string().into_bytes();
+    key.push(0);
+    key
+}
+
+pub(crate) fn total_prefix(unit: UnitId, total: Total) -> [u8; 5] {
+    join(unit.0.to_be_bytes(), [total as u8])
+}
+
+pub(crate) fn total_key(unit: UnitId, total: Total, sex: Sex) -> [u8; 6] {
+    join(total_prefix(unit, total), [sex as u8])
+}

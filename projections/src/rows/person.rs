@@ -1,0 +1,342 @@
+//! The row of a person.
+
+use super::{Fact, Stamp};
+use crate::stored::{page_rows, stored};
+use event_schemas::defect::DefectKind;
+use event_schemas::document::IdentityDocument;
+use event_schemas::event::{DeathRegistered, EventBody, Origin};
+use event_schemas::household::{Membership, Relationship};
+use event_schemas::ids::{CardId, DossierId, EventAddress, HouseholdId, PersonId, UnitId};
+use event_schemas::kin::{KinRef, ParentKind, ParentRole, Period, RegisteredParentLink};
+use event_schemas::person::{Identity, Names, PersonalData};
+use event_schemas::pin::Pin;
+use event_schemas::place::RegisteredPlace;
+use event_schemas::row::{Aspect, RowRef};
+use event_schemas::text::Text;
+use event_schemas::time::{Date, PartialDate};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// All that the registry holds of a person.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct PersonRow {
+    pub stamp: Stamp,
+    pub registration: Option<Registration>,
+    /// Without the documents, which have an aspect of their own.
+    pub data: Option<PersonalData<UnitId>>,
+    pub identity: Option<Identity<UnitId>>,
+    /// Oldest first.
+    pub former_names: Vec<FormerNames>,
+    pub documents: Vec<IdentityDocument>,
+    /// Oldest first; the last is in force, those before it are cancelled.
+    pub pins: Vec<PinEntry>,
+    pub parents: Vec<Parent>,
+    pub children: Vec<Child>,
+    pub death: Option<Death>,
+    pub defects: Vec<OpenDefect>,
+    pub permanent: Option<Residence>,
+    pub temporary: Option<Stay>,
+    pub household: Option<HouseholdTie>,
+    pub temporary_household: Option<HouseholdTie>,
+    /// In the order of applications.
+    pub dossiers: Vec<DossierId>,
+    /// In the order of production.
+    pub cards: Vec<CardId>,
+}
+
+/// How the person came into the registry.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Registration {
+    pub origin: Origin,
+    pub on: PartialDate,
+    pub by: EventAddress,
+}
+
+/// Names the person had before.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct FormerNames {
+    pub names: Names,
+    /// When other names took their place.
+    pub until: PartialDate,
+    pub reason: Text<200>,
+    pub by: EventAddress,
+}
+
+/// A PIN the person has or had.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PinEntry {
+    pub pin: Pin,
+    pub since: PartialDate,
+    /// The event that gave it.
+    pub by: EventAddress,
+    /// Issued before this registry and accepted by it.
+    pub accepted: bool,
+}
+
+/// A parent of this person.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Parent {
+    pub link: RegisteredParentLink,
+    pub by: EventAddress,
+}
+
+/// A registered child of this person: the other end of the child's link.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Child {
+    pub child: PersonId,
+    pub role: ParentRole,
+    pub kind: ParentKind,
+    pub period: Period,
+    pub by: EventAddress,
+}
+
+/// The person's death.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Death {
+    pub on: PartialDate,
+    pub facts: DeathRegistered,
+    pub by: EventAddress,
+}
+
+/// Something wrong or missing that was accepted.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct OpenDefect {
+    pub defect: DefectKind,
+    pub by: EventAddress,
+}
+
+/// Permanent residence.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Residence {
+    pub place: RegisteredPlace,
+    pub since: PartialDate,
+    pub by: EventAddress,
+}
+
+/// Temporary residence.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stay {
+    pub place: RegisteredPlace,
+    pub since: PartialDate,
+    /// Last day.
+    pub until: Date,
+    pub by: EventAddress,
+}
+
+/// Belonging to a household.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct HouseholdTie {
+    pub household: HouseholdId,
+    pub relationship: Relationship,
+    pub since: PartialDate,
+    pub by: EventAddress,
+}
+
+stored! {
+    PersonRow {
+        part stamp, part registration, value data, value identity, part former_names, value documents, part pins,
+        part parents, part children, part death, part defects, part permanent, part temporary, part household,
+        part temporary_household, value dossiers, value cards,
+    }
+    Registration { value origin, value on, value by }
+    FormerNames { value names, value until, value reason, value by }
+    PinEntry { value pin, value since, value by, value accepted }
+    Parent { value link, value by }
+    Child { value child, value role, value kind, value period, value by }
+    Death { value on, value facts, value by }
+    OpenDefect { value defect, value by }
+    Residence { value place, value since, value by }
+    Stay { value place, value since, value until, value by }
+    HouseholdTie { value household, value relationship, value since, value by }
+}
+
+page_rows! { PersonRow }
+
+impl PersonRow {
+    /// The PIN in force.
+    pub fn pin(&self) -> Option<Pin> {
+        self.pins.last().map(|entry| entry.pin)
+    }
+
+    /// Names as written, surname first; empty if none is known.
+    pub fn display_name(&self) -> String {
+        self.identity.as_ref().map_or_else(String::new, |identity| identity.names.to_string())
+    }
+
+    /// The unit of permanent residence, if it is in Viet Nam.
+    pub fn permanent_unit(&self) -> Option<UnitId> {
+        self.permanent.as_ref().and_then(|residence| residence.place.unit().copied())
+    }
+
+    /// The unit of temporary residence, if it is in Viet Nam.
+    pub fn temporary_unit(&self) -> Option<UnitId> {
+        self.temporary.as_ref().and_then(|stay| stay.place.unit().copied())
+    }
+
+    pub(super) fn fold(&mut self, id: PersonId, aspect: Aspect, fact: Fact<'_>) {
+        match aspect {
+            Aspect::Existence => self.fold_existence(fact),
+            Aspect::Identity => self.fold_identity(fact),
+            Aspect::Documents => self.fold_documents(fact),
+            Aspect::Number => self.fold_number(fact),
+            Aspect::Kinship => self.fold_kinship(id, fact),
+            Aspect::Life => self.fold_life(fact),
+            Aspect::Defects => fold_defects(&mut self.defects, RowRef::Person(id), fact),
+            Aspect::PermanentResidence => self.fold_permanent(fact),
+            Aspect::TemporaryResidence => self.fold_temporary(fact),
+            Aspect::Membership => fold_tie(&mut self.household, Membership::Permanent, fact),
+            Aspect::TemporaryMembership => {
+                fold_tie(&mut self.temporary_household, Membership::Temporary, fact)
+            }
+            Aspect::Cards => self.fold_cards(fact),
+            Aspect::HouseholdPlace | Aspect::Composition | Aspect::Status => {}
+        }
+    }
+
+    pub(super) fn reset(&mut self, aspect: Aspect) {
+        match aspect {
+            Aspect::Existence => (self.registration, self.data) = (None, None),
+            Aspect::Identity => {
+                self.identity = None;
+                self.former_names.clear();
+            }
+            Aspect::Documents => self.documents.clear(),
+            Aspect::Number => self.pins.clear(),
+            Aspect::Kinship => {
+                self.parents.clear();
+                self.children.clear();
+            }
+            Aspect::Life => self.death = None,
+            Aspect::Defects => self.defects.clear(),
+            Aspect::PermanentResidence => self.permanent = None,
+            Aspect::TemporaryResidence => self.temporary = None,
+            Aspect::Membership => self.household = None,
+            Aspect::TemporaryMembership => self.temporary_household = None,
+            Aspect::Cards => {
+                self.dossiers.clear();
+                self.cards.clear();
+            }
+            Aspect::HouseholdPlace | Aspect::Composition | Aspect::Status => {}
+        }
+    }
+
+    fn fold_existence(&mut self, fact: Fact<'_>) {
+        if let EventBody::PersonRegistered(e) = &fact.event.body {
+            let on = fact.event.effective_on;
+            self.registration = Some(Registration { origin: e.origin.clone(), on, by: fact.at });
+            self.data = Some(PersonalData { documents: Vec::new(), ..e.data.clone() });
+        }
+    }
+
+    fn fold_identity(&mut self, fact: Fact<'_>) {
+        match (&fact.event.body, &mut self.identity) {
+            (EventBody::PersonRegistered(e), _) => self.identity = Some(e.identity.clone()),
+            (EventBody::NameChanged(e), Some(identity)) => {
+                let names = std::mem::replace(&mut identity.names, e.names.clone());
+                let (until, reason) = (fact.event.effective_on, e.reason.clone());
+                self.former_names.push(FormerNames { names, until, reason, by: fact.at });
+            }
+            _ => {}
+        }
+    }
+
+    fn fold_documents(&mut self, fact: Fact<'_>) {
+        if let EventBody::PersonRegistered(e) = &fact.event.body {
+            self.documents.clone_from(&e.data.documents);
+        }
+    }
+
+    fn fold_number(&mut self, fact: Fact<'_>) {
+        let (pin, accepted) = match &fact.event.body {
+            EventBody::PinIssued(e) => (e.pin, false),
+            EventBody::PinAccepted(e) => (e.pin, true),
+            _ => return,
+        };
+        self.pins.retain(|entry| entry.pin != pin);
+        self.pins.push(PinEntry { pin, since: fact.event.effective_on, by: fact.at, accepted });
+    }
+
+    fn fold_kinship(&mut self, id: PersonId, fact: Fact<'_>) {
+        let EventBody::ParentLinked(e) = &fact.event.body else {
+            return;
+        };
+        let (role, kind) = (e.link.role, e.link.kind);
+        if e.child == id {
+            // A parent who was only described, and is now found in the registry, is the same parent.
+            self.parents.retain(|known| {
+                let described = matches!(known.link.parent, KinRef::Described(_));
+                let same_place = known.link.role == role && known.link.kind == kind;
+                !same_place || !(described || known.link.parent == e.link.parent)
+            });
+            self.parents.push(Parent { link: e.link.clone(), by: fact.at });
+        } else {
+            self.children.retain(|known| (known.child, known.role, known.kind) != (e.child, role, kind));
+            self.children.push(Child { child: e.child, role, kind, period: e.link.period, by: fact.at });
+        }
+    }
+
+    fn fold_life(&mut self, fact: Fact<'_>) {
+        if let EventBody::DeathRegistered(e) = &fact.event.body {
+            self.death = Some(Death { on: fact.event.effective_on, facts: e.clone(), by: fact.at });
+        }
+    }
+
+    fn fold_permanent(&mut self, fact: Fact<'_>) {
+        match &fact.event.body {
+            EventBody::PermanentResidenceRegistered(e) => {
+                let since = fact.event.effective_on;
+                self.permanent = Some(Residence { place: e.place.clone(), since, by: fact.at });
+            }
+            EventBody::PermanentResidenceEnded(_) => self.permanent = None,
+            _ => {}
+        }
+    }
+
+    fn fold_temporary(&mut self, fact: Fact<'_>) {
+        match &fact.event.body {
+            EventBody::TemporaryResidenceRegistered(e) => {
+                let since = fact.event.effective_on;
+                self.temporary = Some(Stay { place: e.place.clone(), since, until: e.until, by: fact.at });
+            }
+            EventBody::TemporaryResidenceEnded(_) => self.temporary = None,
+            _ => {}
+        }
+    }
+
+    fn fold_cards(&mut self, fact: Fact<'_>) {
+        match &fact.event.body {
+            EventBody::DossierReceived(e) if !self.dossiers.contains(&e.dossier) => {
+                self.dossiers.push(e.dossier)
+            }
+            EventBody::CardProduced(e) if !self.cards.contains(&e.card) => self.cards.push(e.card),
+            _ => {}
+        }
+    }
+}
+
+/// Open defects of a row of any kind.
+pub(super) fn fold_defects(defects: &mut Vec<OpenDefect>, row: RowRef, fact: Fact<'_>) {
+    match &fact.event.body {
+        EventBody::DefectNoted(e) if e.row == row => {
+            if defects.iter().all(|open| open.defect != e.defect) {
+                defects.push(OpenDefect { defect: e.defect, by: fact.at });
+            }
+        }
+        EventBody::DefectCleared(e) if e.row == row => defects.retain(|open| open.defect != e.defect),
+        _ => {}
+    }
+}
+
+fn fold_tie(tie: &mut Option<HouseholdTie>, membership: Membership, fact: Fact<'_>) {
+    match (&fact.event.body, tie.as_mut()) {
+        (EventBody::MemberJoined(e), _) if e.membership == membership => {
+            let (household, relationship) = (e.household, e.relationship);
+            *tie =
+                Some(HouseholdTie { household, relationship, since: fact.event.effective_on, by: fact.at });
+        }
+        (EventBody::MemberLeft(e), _) if e.membership == membership => *tie = None,
+        (EventBody::HeadAppointed(_), Some(tie)) => tie.relationship = Relationship::Head,
+        (EventBody::RelationshipChanged(e), Some(tie)) => tie.relationship = e.relationship,
+        _ => {}
+    }
+}

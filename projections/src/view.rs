@@ -1,0 +1,356 @@
+//! A view: its tables, and readings of one lsn.
+
+use crate::apply::read_row;
+use crate::derived::count_of;
+use crate::layout::{
+    BY_CMND, BY_PIN, FACT_DAY, FACT_ENTRIES, FACTS, FOLD_REVISION, HOUSEHOLDS_BY_UNIT, RESIDENTS,
+    ResidenceKind, TABLES, TOTALS, Total, UNITS_BY_CODE, UNITS_BY_PARENT, code_prefix, household_key,
+    pin_key, resident_key, residents_prefix, row_place, second_of, total_prefix,
+};
+use crate::rows::{
+    CardRow, DossierRow, DwellingRow, HouseholdRow, OfficeRow, PersonRow, Row, Stamp, UnitRow,
+};
+use event_schemas::header::EntryKind;
+use event_schemas::ids::{
+    CardId, DossierId, DwellingId, HouseholdId, InstanceId, LogId, Lsn, OfficeId, PersonId, UnitId,
+};
+use event_schemas::person::Sex;
+use event_schemas::pin::Pin;
+use event_schemas::place::UnitCode;
+use event_schemas::row::RowRef;
+use event_schemas::time::Date;
+use state_store::engine::{KeyRange, Order};
+use state_store::home::Home;
+use state_store::restart::{RestartPoint, StoreIdentity};
+use state_store::store::{DiscardReason, Store, StoreError};
+use state_store::tables::{Snapshot, Tables};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Most units that one rolled-up count visits: more than the nation has.
+const MAX_UNITS_VISITED: usize = 20_000;
+
+/// Rows, indexes and totals of one fold of the log.
+pub struct View {
+    // Dropped before the directory is removed.
+    tables: Tables,
+    log_id: LogId,
+    directory: Option<Directory>,
+}
+
+/// A view's own directory; removed with the view once another has taken its place.
+struct Directory {
+    path: PathBuf,
+    remove: AtomicBool,
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if !self.remove.load(Ordering::Acquire) {
+            return;
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+            tracing::warn!(%error, "the directory of a replaced view is left behind");
+        }
+    }
+}
+
+/// How many, by sex.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct CountBySex {
+    pub unknown: u64,
+    pub male: u64,
+    pub female: u64,
+}
+
+impl CountBySex {
+    /// All together.
+    pub fn all(self) -> u64 {
+        self.unknown + self.male + self.female
+    }
+
+    fn add(&mut self, other: Self) {
+        self.unknown += other.unknown;
+        self.male += other.male;
+        self.female += other.female;
+    }
+}
+
+/// What is counted in one unit, or rolled up over the units below it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct UnitCounts {
+    /// Living persons by permanent residence.
+    pub permanent: CountBySex,
+    /// Living persons by temporary residence.
+    pub temporary: CountBySex,
+    /// Households that have not ended.
+    pub households: u64,
+}
+
+impl UnitCounts {
+    fn add(&mut self, other: Self) {
+        self.permanent.add(other.permanent);
+        self.temporary.add(other.temporary);
+        self.households += other.households;
+    }
+}
+
+impl View {
+    /// Opens the view kept in `home`. What cannot be used whole is discarded, and the reason returned (S3).
+    pub fn open(
+        home: Box<dyn Home>,
+        log_id: LogId,
+        instance: InstanceId,
+    ) -> Result<(Self, Option<DiscardReason>), StoreError> {
+        let identity = StoreIdentity { log_id, instance, formats: 0..=0, fold_revision: FOLD_REVISION };
+        let opened = Store::open(home, &identity)?;
+        let tables = Tables::open(opened.store, TABLES)?;
+        Ok((Self { tables, log_id, directory: None }, opened.discarded))
+    }
+
+    /// Throws away everything folded so far and starts empty.
+    pub fn discard(self, reason: DiscardReason) -> Result<Self, StoreError> {
+        let Self { tables, log_id, directory } = self;
+        let opened = tables.into_store().discard(reason)?;
+        Ok(Self { tables: Tables::open(opened.store, TABLES)?, log_id, directory })
+    }
+
+    pub(crate) fn in_directory(mut self, path: PathBuf) -> Self {
+        self.directory = Some(Directory { path, remove: AtomicBool::new(false) });
+        self
+    }
+
+    /// The directory goes when the last reader lets go of the view.
+    pub(crate) fn remove_when_unused(&self) {
+        if let Some(directory) = &self.directory {
+            directory.remove.store(true, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The log that was folded.
+    pub fn log_id(&self) -> LogId {
+        self.log_id
+    }
+
+    /// Where the saved rows stand; `None` while nothing was saved.
+    pub fn restart_point(&self) -> Option<RestartPoint> {
+        self.tables.store().restart_point()
+    }
+
+    /// Up to where the log is shown.
+    pub fn lsn(&self) -> Lsn {
+        self.tables.lsn()
+    }
+
+    /// A consistent reading of one lsn. Publishing waits while it lives: keep it for one answer.
+    pub fn read(&self) -> Reading<'_> {
+        Reading { snapshot: self.tables.snapshot(), log_id: self.log_id }
+    }
+}
+
+/// A listing that may go on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listing<T> {
+    pub items: Vec<T>,
+    /// Whether there is more beyond the last item.
+    pub more: bool,
+}
+
+/// A reading of one lsn.
+pub struct Reading<'a> {
+    snapshot: Snapshot<'a>,
+    log_id: LogId,
+}
+
+macro_rules! row_readers {
+    ($($(#[$doc:meta])* $name:ident($id:ident: $id_type:ty) -> $row:ty, $variant:ident, $present:ident;)*) => {$(
+        $(#[$doc])*
+        pub fn $name(&self, $id: $id_type) -> Result<Option<$row>, StoreError> {
+            let (table, number) = row_place(RowRef::$variant($id));
+            let row = self.snapshot.row::<$row>(table, number)?;
+            Ok(row.filter(|row| row.$present.is_some()))
+        }
+    )*};
+}
+
+impl Reading<'_> {
+    row_readers! {
+        /// A person's row.
+        person(id: PersonId) -> PersonRow, Person, registration;
+        /// A household's row.
+        household(id: HouseholdId) -> HouseholdRow, Household, formed;
+        /// A card's row.
+        card(id: CardId) -> CardRow, Card, produced;
+        /// An application's row.
+        dossier(id: DossierId) -> DossierRow, Dossier, received;
+        /// A dwelling's row.
+        dwelling(id: DwellingId) -> DwellingRow, Dwelling, established;
+        /// A unit's row.
+        unit(id: UnitId) -> UnitRow, Unit, established;
+        /// An office's row.
+        office(id: OfficeId) -> OfficeRow, Office, established;
+    }
+
+    /// Everything read here reflects exactly the log up to this lsn.
+    pub fn lsn(&self) -> Lsn {
+        self.snapshot.lsn()
+    }
+
+    /// The log that was folded.
+    pub fn log_id(&self) -> LogId {
+        self.log_id
+    }
+
+    /// A row of any kind.
+    pub fn row(&self, row: RowRef) -> Result<Option<Row>, StoreError> {
+        read_row(row, |table, id| self.snapshot.get_row(table, id))
+    }
+
+    /// Version and last record of a row of any kind; `None` if no record has named it.
+    pub fn stamp(&self, row: RowRef) -> Result<Option<Stamp>, StoreError> {
+        Ok(self.row(row)?.map(|row| row.stamp()))
+    }
+
+    /// The opened day; `None` in an empty log.
+    pub fn day(&self) -> Result<Option<Date>, StoreError> {
+        let saved = self.snapshot.get(FACTS, FACT_DAY)?;
+        Ok(saved.and_then(|bytes| bytes.first_chunk().copied()).map(|bytes| Date(i32::from_be_bytes(bytes))))
+    }
+
+    /// Admitted entries of each kind.
+    pub fn entries_by_kind(&self) -> Result<Vec<(EntryKind, u64)>, StoreError> {
+        let saved = self.snapshot.get(FACTS, FACT_ENTRIES)?.unwrap_or_default();
+        let count = |place: usize| saved.get(place * 8..).map_or(0, count_of);
+        Ok(EntryKind::ALL.iter().enumerate().map(|(place, kind)| (*kind, count(place))).collect())
+    }
+
+    /// Who has or had this PIN, and whether it is in force.
+    pub fn by_pin(&self, pin: Pin) -> Result<Option<(PersonId, bool)>, StoreError> {
+        let found = self.snapshot.get(BY_PIN, &pin_key(pin))?;
+        Ok(found.and_then(|value| {
+            let (id, in_force) = value.split_first_chunk()?;
+            Some((PersonId(u32::from_be_bytes(*id)), in_force == [1]))
+        }))
+    }
+
+    /// Who holds or held an old identity card with this number: more than one only where a defect is noted.
+    pub fn by_cmnd(&self, number: u32, limit: usize) -> Result<Vec<PersonId>, StoreError> {
+        let range = KeyRange::prefix(&number.to_be_bytes());
+        let found = self.snapshot.scan(BY_CMND, &range, Order::Ascending, limit)?;
+        Ok(found.entries.iter().filter_map(|(key, _)| second_of(key).map(PersonId)).collect())
+    }
+
+    /// The version of a unit that its code names on `day`: the youngest that is valid, else the oldest to come.
+    pub fn unit_by_code(&self, code: UnitCode, day: Date) -> Result<Option<UnitId>, StoreError> {
+        let range = KeyRange::prefix(&code_prefix(code));
+        let found = self.snapshot.scan(UNITS_BY_CODE, &range, Order::Ascending, 100)?;
+        let mut best: Option<(bool, Date, UnitId)> = None;
+        for (key, _) in &found.entries {
+            let Some(id) = second_of(key).map(UnitId) else { continue };
+            let Some(from) = self.unit(id)?.and_then(|unit| unit.valid_from) else { continue };
+            let (valid, from) = (from.earliest() <= day, from.earliest());
+            let better = best.is_none_or(|(best_valid, best_from, _)| match (valid, best_valid) {
+                (true, true) => from >= best_from,
+                (false, false) => from < best_from,
+                (valid, _) => valid,
+            });
+            if better {
+                best = Some((valid, from, id));
+            }
+        }
+        Ok(best.map(|(_, _, id)| id))
+    }
+
+    /// Units whose codes differ from this one in the last digit only.
+    pub fn units_with_codes_like(&self, code: UnitCode, limit: usize) -> Result<Vec<UnitId>, StoreError> {
+        let digits = code.to_string();
+        let range = KeyRange::prefix(&digits.as_bytes()[..digits.len() - 1]);
+        let found = self.snapshot.scan(UNITS_BY_CODE, &range, Order::Ascending, limit * 4)?;
+        let same_level = found.entries.iter().filter(|(key, _)| key.len() == digits.len() + 1 + 4);
+        Ok(same_level.filter_map(|(key, _)| second_of(key).map(UnitId)).take(limit).collect())
+    }
+
+    /// Units directly below; `None` for the provinces.
+    pub fn units_below(&self, parent: Option<UnitId>) -> Result<Vec<UnitId>, StoreError> {
+        let parent = parent.unwrap_or(UnitId::NONE);
+        let range = KeyRange::prefix(&parent.0.to_be_bytes());
+        let found = self.snapshot.scan(UNITS_BY_PARENT, &range, Order::Ascending, MAX_UNITS_VISITED)?;
+        Ok(found.entries.iter().filter_map(|(key, _)| second_of(key).map(UnitId)).collect())
+    }
+
+    /// Residents of exactly this unit, as registered, in the order of their ids, beyond `after`.
+    pub fn residents(
+        &self,
+        unit: UnitId,
+        kind: ResidenceKind,
+        after: PersonId,
+        limit: usize,
+    ) -> Result<Listing<PersonId>, StoreError> {
+        let range = KeyRange::prefix(&residents_prefix(kind, unit));
+        let range = range.beyond(&resident_key(kind, unit, after), Order::Ascending);
+        let found = self.snapshot.scan(RESIDENTS, &range, Order::Ascending, limit)?;
+        let items = found.entries.iter().filter_map(|(key, _)| second_of(key).map(PersonId)).collect();
+        Ok(Listing { items, more: found.more })
+    }
+
+    /// Households in exactly this unit, as registered, in the order of their ids, beyond `after`.
+    pub fn households(
+        &self,
+        unit: UnitId,
+        after: HouseholdId,
+        limit: usize,
+    ) -> Result<Listing<HouseholdId>, StoreError> {
+        let range = KeyRange::prefix(&unit.0.to_be_bytes());
+        let range = range.beyond(&household_key(unit, after), Order::Ascending);
+        let found = self.snapshot.scan(HOUSEHOLDS_BY_UNIT, &range, Order::Ascending, limit)?;
+        let items = found.entries.iter().filter_map(|(key, _)| second_of(key).map(HouseholdId)).collect();
+        Ok(Listing { items, more: found.more })
+    }
+
+    /// Counts of exactly this unit; [`UnitId::NONE`] for everybody in no unit.
+    pub fn counts(&self, unit: UnitId) -> Result<UnitCounts, StoreError> {
+        let mut counts = UnitCounts {
+            permanent: self.count_by_sex(unit, Total::Permanent)?,
+            temporary: self.count_by_sex(unit, Total::Temporary)?,
+            households: 0,
+        };
+        counts.households = self.count_by_sex(unit, Total::Households)?.all();
+        Ok(counts)
+    }
+
+    /// Persons who died.
+    pub fn dead(&self) -> Result<CountBySex, StoreError> {
+        self.count_by_sex(UnitId::NONE, Total::Dead)
+    }
+
+    /// Counts of the unit and of all units below it.
+    pub fn counts_below(&self, unit: UnitId) -> Result<UnitCounts, StoreError> {
+        let mut sum = UnitCounts::default();
+        let mut waiting = vec![unit];
+        for _ in 0..MAX_UNITS_VISITED {
+            let Some(next) = waiting.pop() else { break };
+            sum.add(self.counts(next)?);
+            waiting.extend(self.units_below(Some(next))?);
+        }
+        Ok(sum)
+    }
+
+    fn count_by_sex(&self, unit: UnitId, total: Total) -> Result<CountBySex, StoreError> {
+        let range = KeyRange::prefix(&total_prefix(unit, total));
+        let found = self.snapshot.scan(TOTALS, &range, Order::Ascending, 8)?;
+        let mut counts = CountBySex::default();
+        for (key, value) in &found.entries {
+            let count = count_of(value);
+            match key.last().copied() {
+                Some(sex) if sex == Sex::Male as u8 => counts.male += count,
+                Some(sex) if sex == Sex::Female as u8 => counts.female += count,
+                _ => counts.unknown += count,
+            }
+        }
+        Ok(counts)
+    }
+}

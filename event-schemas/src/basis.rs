@@ -44,13 +44,7 @@ pub const MAX_EVIDENCE: usize = 16;
 impl Basis {
     /// A ground without further particulars.
     pub fn of(kind: BasisKind) -> Self {
-        Self {
-            kind,
-            authority: None,
-            number: None,
-            date: None,
-            evidence: Vec::new(),
-        }
+        Self { kind, authority: None, number: None, date: None, evidence: Vec::new() }
     }
 }
 

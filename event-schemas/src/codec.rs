@@ -22,19 +22,11 @@ pub enum CodecError {
     #[error("{0} bytes are left over after the value")]
     TrailingBytes(usize),
     #[error("no {what} has kind {kind} in version {version}; a newer program may know it")]
-    UnknownKind {
-        what: &'static str,
-        kind: u16,
-        version: u8,
-    },
+    UnknownKind { what: &'static str, kind: u16, version: u8 },
     #[error("the bytes end inside {0}")]
     Truncated(&'static str),
     #[error("{what} counts {count}, more than {max}")]
-    TooMany {
-        what: &'static str,
-        count: usize,
-        max: usize,
-    },
+    TooMany { what: &'static str, count: usize, max: usize },
 }
 
 const DECODE: Configuration<LittleEndian, Varint, Limit<DECODE_LIMIT>> =
@@ -92,9 +84,7 @@ pub(crate) fn decode_framed<'a>(
     input: &mut &'a [u8],
     what: &'static str,
 ) -> Result<(u16, u8, &'a [u8]), CodecError> {
-    let (head, rest) = input
-        .split_first_chunk::<7>()
-        .ok_or(CodecError::Truncated(what))?;
+    let (head, rest) = input.split_first_chunk::<7>().ok_or(CodecError::Truncated(what))?;
     let length = u32::from_le_bytes([head[3], head[4], head[5], head[6]]) as usize;
     let (body, rest) = rest.split_at_checked(length).ok_or(CodecError::Truncated(what))?;
     *input = rest;

@@ -33,9 +33,7 @@ pub struct IdentityDocument {
 impl IdentityDocument {
     /// The number as a look-up key, if this is a CMND of nine digits.
     pub fn cmnd_number(&self) -> Option<u32> {
-        (self.kind == IdentityDocumentKind::Cmnd)
-            .then(|| cmnd_number(self.number.as_str()))
-            .flatten()
+        (self.kind == IdentityDocumentKind::Cmnd).then(|| cmnd_number(self.number.as_str())).flatten()
     }
 }
 

@@ -75,10 +75,7 @@ fn basis_of(command: &Command) -> Basis {
 const WARD: &str = "00001";
 
 fn parse<T: FromStr>(value: &str) -> T {
-    value
-        .parse()
-        .ok()
-        .expect("the examples' values are valid, and tested to be")
+    value.parse().ok().expect("the examples' values are valid, and tested to be")
 }
 
 fn text<const MAX: usize>(value: &str) -> Text<MAX> {
@@ -110,12 +107,7 @@ fn by_pin(value: &str) -> PersonRef {
 }
 
 fn names(surname: &str, middle: &str, given: &str) -> Names {
-    Names {
-        surname: Some(text(surname)),
-        middle: Some(text(middle)),
-        given: text(given),
-        other: Vec::new(),
-    }
+    Names { surname: Some(text(surname)), middle: Some(text(middle)), given: text(given), other: Vec::new() }
 }
 
 #[cfg(test)]
@@ -130,11 +122,7 @@ mod tests {
             let envelope = example(name).unwrap_or_else(|| panic!("no example of {name}"));
             assert_eq!((envelope.command.kind(), envelope.command.name()), (*kind, *name));
             let json = serde_json::to_string(&envelope).unwrap();
-            assert_eq!(
-                serde_json::from_str::<CommandEnvelope>(&json).unwrap(),
-                envelope,
-                "{json}"
-            );
+            assert_eq!(serde_json::from_str::<CommandEnvelope>(&json).unwrap(), envelope, "{json}");
             let mut bytes = Vec::new();
             encode_command(&envelope, &mut bytes).unwrap();
             assert_eq!(decode_command_bytes(&bytes).unwrap(), envelope, "{name}");
@@ -149,11 +137,7 @@ mod tests {
             assert_eq!((event.body.kind(), event.body.name()), (*kind, *name));
             let json = serde_json::to_string(&event).unwrap();
             assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event, "{json}");
-            assert_eq!(
-                decode_event_bytes(&encode_event_bytes(&event).unwrap()).unwrap(),
-                event,
-                "{name}"
-            );
+            assert_eq!(decode_event_bytes(&encode_event_bytes(&event).unwrap()).unwrap(), event, "{name}");
         }
         assert_eq!(example_event("no_such_kind"), None);
     }

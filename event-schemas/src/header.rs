@@ -164,10 +164,7 @@ impl EntryHeader {
         let body_len = u32_at(68);
         let actual = entry.len() - HEADER_LEN;
         if body_len as usize != actual {
-            return Err(HeaderError::LengthMismatch {
-                stated: body_len,
-                actual,
-            });
+            return Err(HeaderError::LengthMismatch { stated: body_len, actual });
         }
         Ok(Self {
             kind,
@@ -188,10 +185,7 @@ impl EntryHeader {
 /// # Panics
 /// If the body is longer than [`MAX_BODY_LEN`]; callers bound it before they decide to append.
 pub fn encode_entry(mut header: EntryHeader, body: &[u8]) -> Vec<u8> {
-    assert!(
-        body.len() <= MAX_BODY_LEN,
-        "an entry's body is bounded before it is appended"
-    );
+    assert!(body.len() <= MAX_BODY_LEN, "an entry's body is bounded before it is appended");
     header.body_len = body.len() as u32;
     let mut entry = Vec::with_capacity(HEADER_LEN + body.len());
     entry.extend_from_slice(&header.to_bytes());
@@ -226,13 +220,7 @@ mod tests {
     fn header_survives_the_round_trip() {
         let entry = encode_entry(header(), b"body");
         let decoded = EntryHeader::of_entry(&entry).unwrap();
-        assert_eq!(
-            decoded,
-            EntryHeader {
-                body_len: 4,
-                ..header()
-            }
-        );
+        assert_eq!(decoded, EntryHeader { body_len: 4, ..header() });
         assert_eq!(body_of(&entry), b"body");
     }
 
@@ -249,10 +237,7 @@ mod tests {
         assert_eq!(EntryHeader::of_entry(&foreign), Err(HeaderError::ForeignMagic));
         let mut unknown = entry;
         unknown[4] = 200;
-        assert_eq!(
-            EntryHeader::of_entry(&unknown),
-            Err(HeaderError::UnknownKind(200))
-        );
+        assert_eq!(EntryHeader::of_entry(&unknown), Err(HeaderError::UnknownKind(200)));
     }
 
     #[test]

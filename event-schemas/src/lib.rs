@@ -6,13 +6,16 @@
 //! - [`row`]: the rows that events change and the streams in them;
 //! - [`command`]: what offices ask for; [`event`]: what happened; [`record`]: bodies of log entries; [`outcome`]: answers;
 //! - [`header`]: the frozen header of a log entry and the chain; [`codec`]: bytes;
-//! - [`schema`]: JSON Schema of commands, events, answers; [`examples`]: one valid example of every command and event.
+//! - [`schema`]: JSON Schema of commands, events, answers; [`examples`]: one valid example of every command and event;
+//!   `arbitrary` (a feature): values and commands for property tests.
 //!
 //! *Architecture invariant:* this crate does no I/O and reads no clock.
 //! *Architecture invariant:* only [`codec`] calls bincode; only this crate knows what bytes mean.
 
 mod macros;
 
+#[cfg(feature = "arbitrary")]
+pub mod arbitrary;
 pub mod basis;
 pub mod card;
 pub mod codec;

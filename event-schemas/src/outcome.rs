@@ -14,10 +14,7 @@ use serde::{Deserialize, Serialize};
 /// The answer to one command. A refusal leaves no record (W5).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "the large variant is the ordinary answer"
-)]
+#[allow(clippy::large_enum_variant, reason = "the large variant is the ordinary answer")]
 pub enum Outcome {
     Accepted(Acceptance),
     Refused(Refusal),

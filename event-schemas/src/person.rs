@@ -288,10 +288,7 @@ impl<U> Identity<U> {
             sex: self.sex,
             birth: self.birth,
             birth_time: self.birth_time,
-            birth_place: self
-                .birth_place
-                .map(|place| place.try_map_unit(map))
-                .transpose()?,
+            birth_place: self.birth_place.map(|place| place.try_map_unit(map)).transpose()?,
             nationality: self.nationality,
             identification: self.identification,
         })
@@ -306,10 +303,7 @@ impl<U> PersonalData<U> {
                 .birth_registration_place
                 .map(|place| place.try_map_unit(&mut map))
                 .transpose()?,
-            hometown: self
-                .hometown
-                .map(|place| place.try_map_unit(&mut map))
-                .transpose()?,
+            hometown: self.hometown.map(|place| place.try_map_unit(&mut map)).transpose()?,
             ethnicity: self.ethnicity,
             religion: self.religion,
             blood_group: self.blood_group,

@@ -39,19 +39,13 @@ impl PinCell {
 
     /// The cell of a person; `None` for a sex that is not known or a year outside 1900…2399.
     pub fn of(place: u16, sex: Sex, birth_year: i16) -> Option<Self> {
-        let century = (birth_year / 100)
-            .checked_sub(19)
-            .filter(|century| (0..5).contains(century))?;
+        let century = (birth_year / 100).checked_sub(19).filter(|century| (0..5).contains(century))?;
         let sex_digit = match sex {
             Sex::Male => 0,
             Sex::Female => 1,
             Sex::Unknown => return None,
         };
-        Some(Self {
-            place,
-            century_sex: century as u8 * 2 + sex_digit,
-            year: (birth_year % 100) as u8,
-        })
+        Some(Self { place, century_sex: century as u8 * 2 + sex_digit, year: (birth_year % 100) as u8 })
     }
 
     /// The number with this serial.
@@ -104,11 +98,7 @@ impl Pin {
 
     /// Sex that the number states.
     pub fn sex(self) -> Sex {
-        if self.cell().century_sex.is_multiple_of(2) {
-            Sex::Male
-        } else {
-            Sex::Female
-        }
+        if self.cell().century_sex.is_multiple_of(2) { Sex::Male } else { Sex::Female }
     }
 }
 
@@ -149,23 +139,10 @@ mod tests {
     #[test]
     fn a_pin_states_place_sex_and_year() {
         let pin: Pin = "001199000017".parse().unwrap();
-        assert_eq!(
-            pin.cell(),
-            PinCell {
-                place: 1,
-                century_sex: 1,
-                year: 99
-            }
-        );
-        assert_eq!(
-            (pin.sex(), pin.birth_year(), pin.serial()),
-            (Sex::Female, 1999, 17)
-        );
+        assert_eq!(pin.cell(), PinCell { place: 1, century_sex: 1, year: 99 });
+        assert_eq!((pin.sex(), pin.birth_year(), pin.serial()), (Sex::Female, 1999, 17));
         assert_eq!(PinCell::of(1, Sex::Female, 1999).unwrap().pin(17), pin);
-        assert_eq!(
-            PinCell::of(79, Sex::Male, 2021).unwrap().pin(999_999).to_string(),
-            "079221999999"
-        );
+        assert_eq!(PinCell::of(79, Sex::Male, 2021).unwrap().pin(999_999).to_string(), "079221999999");
     }
 
     #[test]

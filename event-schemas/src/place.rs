@@ -26,10 +26,7 @@ impl CountryCode {
     pub const VIET_NAM: Self = Self(*b"VN");
 
     fn new(letters: [u8; 2]) -> Option<Self> {
-        letters
-            .iter()
-            .all(u8::is_ascii_uppercase)
-            .then_some(Self(letters))
+        letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
     }
 }
 
@@ -147,10 +144,7 @@ impl FromStr for UnitCode {
             _ => return Err(CodeError::NotAUnit),
         };
         let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        let number = plain
-            .then(|| text.parse().ok())
-            .flatten()
-            .ok_or(CodeError::NotAUnit)?;
+        let number = plain.then(|| text.parse().ok()).flatten().ok_or(CodeError::NotAUnit)?;
         Self::new(level, number).ok_or(CodeError::NotAUnit)
     }
 }
@@ -213,20 +207,12 @@ pub struct ForeignPlace {
 impl<U> Place<U> {
     /// A unit alone.
     pub fn in_unit(unit: U) -> Self {
-        Self::Domestic(DomesticPlace {
-            unit,
-            dwelling: None,
-            address: None,
-        })
+        Self::Domestic(DomesticPlace { unit, dwelling: None, address: None })
     }
 
     /// A unit and an address.
     pub fn at(unit: U, address: AddressText) -> Self {
-        Self::Domestic(DomesticPlace {
-            unit,
-            dwelling: None,
-            address: Some(address),
-        })
+        Self::Domestic(DomesticPlace { unit, dwelling: None, address: Some(address) })
     }
 
     /// The unit, if the place is in Viet Nam.

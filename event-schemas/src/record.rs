@@ -87,7 +87,13 @@ pub struct Genesis {
 pub struct StateDigest {
     /// Names the fields that are summed.
     pub version: u16,
+    /// JSON: 32 hexadecimal digits, because JSON's numbers are too small.
+    #[serde(serialize_with = "as_hex")]
     pub sum: u128,
+}
+
+fn as_hex<S: serde::Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{sum:032x}"))
 }
 
 /// The body of an entry, by its header's kind.
@@ -151,27 +157,15 @@ impl EntryBody {
         let body = match kind {
             EntryKind::Record => Self::Record(Box::new(Record::decode_from(&mut input)?)),
             EntryKind::Genesis => Self::Genesis(decode_from(&mut input)?),
-            EntryKind::Claim => Self::Claim {
-                node: decode_from(&mut input)?,
-            },
+            EntryKind::Claim => Self::Claim { node: decode_from(&mut input)? },
             EntryKind::Tick => Self::Tick,
-            EntryKind::DayOpened => Self::DayOpened {
-                date: decode_from(&mut input)?,
-            },
+            EntryKind::DayOpened => Self::DayOpened { date: decode_from(&mut input)? },
             EntryKind::StateDigest => Self::StateDigest(decode_from(&mut input)?),
-            EntryKind::Activate => Self::Activate {
-                format: decode_from(&mut input)?,
-            },
-            EntryKind::Sealed => Self::Sealed {
-                target: decode_from(&mut input)?,
-            },
+            EntryKind::Activate => Self::Activate { format: decode_from(&mut input)? },
+            EntryKind::Sealed => Self::Sealed { target: decode_from(&mut input)? },
             EntryKind::Lapsed => {
                 let (date, last) = decode_from(&mut input)?;
-                Self::Lapsed(Lapsed {
-                    date,
-                    last,
-                    changes: Changes::decode_from(&mut input)?,
-                })
+                Self::Lapsed(Lapsed { date, last, changes: Changes::decode_from(&mut input)? })
             }
             EntryKind::ClockConsent => {
                 let (officer, reason) = decode_from(&mut input)?;
@@ -196,13 +190,7 @@ impl Record {
     fn decode_from(input: &mut &[u8]) -> Result<Self, CodecError> {
         let (office, officer, rules) = decode_from(input)?;
         let command = decode_command(input)?;
-        Ok(Self {
-            office,
-            officer,
-            rules,
-            command,
-            changes: Changes::decode_from(input)?,
-        })
+        Ok(Self { office, officer, rules, command, changes: Changes::decode_from(input)? })
     }
 }
 
@@ -219,19 +207,11 @@ pub fn encode_command(envelope: &CommandEnvelope, out: &mut Vec<u8>) -> Result<(
         out,
     )?;
     let command = &envelope.command;
-    encode_framed(command.kind(), command.wire_version(), out, |out| {
-        command.encode_body(out)
-    })
+    encode_framed(command.kind(), command.wire_version(), out, |out| command.encode_body(out))
 }
 
 fn decode_command(input: &mut &[u8]) -> Result<CommandEnvelope, CodecError> {
-    type Head = (
-        CommandId,
-        Vec<ExpectedVersion>,
-        Option<Text<40>>,
-        Basis,
-        Vec<Text<60>>,
-    );
+    type Head = (CommandId, Vec<ExpectedVersion>, Option<Text<40>>, Basis, Vec<Text<60>>);
     let (command_id, expected_versions, procedure, basis, overrides): Head = decode_from(input)?;
     let (kind, version, body) = decode_framed(input, "a command")?;
     Ok(CommandEnvelope {
@@ -272,17 +252,11 @@ impl Changes {
         let rows = decode_from(input)?;
         let restatements = decode_list(input, "restatements", |input| {
             let stream = decode_from(input)?;
-            let timeline = decode_list(input, "a timeline", |input| {
-                Ok((decode_from(input)?, decode_event(input)?))
-            })?;
+            let timeline =
+                decode_list(input, "a timeline", |input| Ok((decode_from(input)?, decode_event(input)?)))?;
             Ok(Restatement { stream, timeline })
         })?;
-        Ok(Self {
-            bases,
-            events,
-            rows,
-            restatements,
-        })
+        Ok(Self { bases, events, rows, restatements })
     }
 }
 
@@ -294,11 +268,7 @@ fn decode_list<T>(
 ) -> Result<Vec<T>, CodecError> {
     let count = decode_from::<u32>(input)? as usize;
     if count > MAX_EVENTS {
-        return Err(CodecError::TooMany {
-            what,
-            count,
-            max: MAX_EVENTS,
-        });
+        return Err(CodecError::TooMany { what, count, max: MAX_EVENTS });
     }
     let mut items = Vec::with_capacity(count.min(64));
     for _ in 0..count {
@@ -316,13 +286,7 @@ fn encode_event(event: &Event, out: &mut Vec<u8>) -> Result<(), CodecError> {
 fn decode_event(input: &mut &[u8]) -> Result<Event, CodecError> {
     let (effective_on, basis, class, key_id): (PartialDate, u8, Confidentiality, KeyId) = decode_from(input)?;
     let (kind, version, body) = decode_framed(input, "an event")?;
-    Ok(Event {
-        effective_on,
-        basis,
-        class,
-        key_id,
-        body: EventBody::decode_body(kind, version, body)?,
-    })
+    Ok(Event { effective_on, basis, class, key_id, body: EventBody::decode_body(kind, version, body)? })
 }
 
 /// A whole entry, admitted and decoded.
@@ -369,11 +333,7 @@ pub fn reencodes(kind: EntryKind, bytes: &[u8]) -> Result<bool, CodecError> {
 pub fn decode_command_bytes(bytes: &[u8]) -> Result<CommandEnvelope, CodecError> {
     let mut input = bytes;
     let envelope = decode_command(&mut input)?;
-    if input.is_empty() {
-        Ok(envelope)
-    } else {
-        Err(CodecError::TrailingBytes(input.len()))
-    }
+    if input.is_empty() { Ok(envelope) } else { Err(CodecError::TrailingBytes(input.len())) }
 }
 
 /// The bytes of one event as they stand inside a record.
@@ -387,9 +347,5 @@ pub fn encode_event_bytes(event: &Event) -> Result<Vec<u8>, CodecError> {
 pub fn decode_event_bytes(bytes: &[u8]) -> Result<Event, CodecError> {
     let mut input = bytes;
     let event = decode_event(&mut input)?;
-    if input.is_empty() {
-        Ok(event)
-    } else {
-        Err(CodecError::TrailingBytes(input.len()))
-    }
+    if input.is_empty() { Ok(event) } else { Err(CodecError::TrailingBytes(input.len())) }
 }

@@ -38,10 +38,7 @@ pub fn event_of_kind(kind: &str) -> Option<Schema> {
 /// All of the contract as one document: `{commands: {kind: schema}, events: {kind: schema}, command_envelope, event, outcome}`.
 pub fn contract() -> Value {
     let by_kind = |kinds: &[(u16, &str)], of_kind: fn(&str) -> Option<Schema>| -> Map<String, Value> {
-        kinds
-            .iter()
-            .filter_map(|(_, kind)| Some((kind.to_string(), of_kind(kind)?.to_value())))
-            .collect()
+        kinds.iter().filter_map(|(_, kind)| Some((kind.to_string(), of_kind(kind)?.to_value()))).collect()
     };
     json!({
         "command_envelope": command_envelope(),
@@ -53,9 +50,7 @@ pub fn contract() -> Value {
 }
 
 fn schema_of<T: JsonSchema>() -> Schema {
-    SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<T>()
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>()
 }
 
 fn is_kind(kinds: &[(u16, &str)], kind: &str) -> bool {
@@ -67,11 +62,7 @@ fn narrowed(schema: Schema, property: &str, definition: &str, kind: &str) -> Sch
     let mut root = schema.to_value();
     let variants = root["$defs"][definition]["oneOf"].as_array();
     let variant = variants
-        .and_then(|variants| {
-            variants
-                .iter()
-                .find(|variant| variant["properties"].get(kind).is_some())
-        })
+        .and_then(|variants| variants.iter().find(|variant| variant["properties"].get(kind).is_some()))
         .cloned()
         .expect("the schema of an enum of newtypes lists its variants by name");
     root["properties"][property] = variant;
@@ -94,10 +85,7 @@ fn drop_unused_definitions(root: &mut Value) {
             collect_references(definition, &mut found);
         }
     }
-    let kept = definitions
-        .into_iter()
-        .filter(|(name, _)| used.contains(name))
-        .collect();
+    let kept = definitions.into_iter().filter(|(name, _)| used.contains(name)).collect();
     root["$defs"] = Value::Object(kept);
 }
 
@@ -105,11 +93,7 @@ fn collect_references(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             let target = fields.get("$ref").and_then(Value::as_str);
-            found.extend(
-                target
-                    .and_then(|target| target.strip_prefix("#/$defs/"))
-                    .map(str::to_owned),
-            );
+            found.extend(target.and_then(|target| target.strip_prefix("#/$defs/")).map(str::to_owned));
             for field in fields.values() {
                 collect_references(field, found);
             }

@@ -31,16 +31,10 @@ impl<const MAX: usize> Text<MAX> {
         let trimmed = text.trim();
         // Normalising can only shorten what is already bounded here by bytes, so hostile input stays cheap.
         if trimmed.len() > MAX * 16 {
-            return Err(TextError::TooLong {
-                len: trimmed.chars().count(),
-                max: MAX,
-            });
+            return Err(TextError::TooLong { len: trimmed.chars().count(), max: MAX });
         }
-        let normal: Cow<'_, str> = if is_nfc(trimmed) {
-            Cow::Borrowed(trimmed)
-        } else {
-            Cow::Owned(trimmed.nfc().collect())
-        };
+        let normal: Cow<'_, str> =
+            if is_nfc(trimmed) { Cow::Borrowed(trimmed) } else { Cow::Owned(trimmed.nfc().collect()) };
         if normal.is_empty() {
             return Err(TextError::Empty);
         }
@@ -149,21 +143,12 @@ mod tests {
     #[test]
     fn bad_text_says_what_is_wrong() {
         assert_eq!(Text::<5>::new("  "), Err(TextError::Empty));
-        assert_eq!(
-            Text::<5>::new("abcdef"),
-            Err(TextError::TooLong { len: 6, max: 5 })
-        );
+        assert_eq!(Text::<5>::new("abcdef"), Err(TextError::TooLong { len: 6, max: 5 }));
         assert_eq!(Text::<5>::new("a\u{7}b"), Err(TextError::ControlCharacter(7)));
-        assert_eq!(
-            Text::<5>::new("a\u{202e}b"),
-            Err(TextError::ControlCharacter(0x202e))
-        );
+        assert_eq!(Text::<5>::new("a\u{202e}b"), Err(TextError::ControlCharacter(0x202e)));
         assert_eq!(
             Text::<5>::new(&"x".repeat(1_000_000)),
-            Err(TextError::TooLong {
-                len: 1_000_000,
-                max: 5
-            })
+            Err(TextError::TooLong { len: 1_000_000, max: 5 })
         );
     }
 }

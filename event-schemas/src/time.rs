@@ -48,8 +48,7 @@ impl FromStr for Timestamp {
     type Err = jiff::Error;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<jiff::Timestamp>()
-            .map(|timestamp| Self(timestamp.as_microsecond()))
+        text.parse::<jiff::Timestamp>().map(|timestamp| Self(timestamp.as_microsecond()))
     }
 }
 
@@ -113,11 +112,7 @@ impl Date {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
         let year = year_of_era + era * 400 + i32::from(month <= 2);
         (year as i16, month as i8, day as i8)
     }
@@ -147,11 +142,7 @@ impl Date {
     /// Completed years from `birth` to this day; negative before the birth.
     pub fn full_years_since(self, birth: Date) -> i16 {
         let years = self.year() - birth.year();
-        if birth.plus_years(years) > self {
-            years - 1
-        } else {
-            years
-        }
+        if birth.plus_years(years) > self { years - 1 } else { years }
     }
 }
 
@@ -232,11 +223,7 @@ impl PartialDate {
 
     /// Reads a packed value from a row or from bytes.
     pub fn from_packed(packed: u32) -> Option<Self> {
-        let (year, month, day) = (
-            (packed >> 9) as i16,
-            (packed >> 5 & 0xf) as i8,
-            (packed & 0x1f) as i8,
-        );
+        let (year, month, day) = ((packed >> 9) as i16, (packed >> 5 & 0xf) as i8, (packed & 0x1f) as i8);
         let plain = packed >> 9 <= MAX_YEAR as u32 && (month != 0 || day == 0);
         plain.then(|| Self::checked(year, month, day).ok()).flatten()
     }
@@ -279,9 +266,9 @@ impl PartialDate {
         match (self.month(), self.day()) {
             (_, Some(_)) => self.earliest(),
             (Some(12), None) | (None, None) => Date::new(self.year(), 12, 31).expect("31 December exists"),
-            (Some(month), None) => Date::new(self.year(), month + 1, 1)
-                .expect("the first of a month exists")
-                .plus_days(-1),
+            (Some(month), None) => {
+                Date::new(self.year(), month + 1, 1).expect("the first of a month exists").plus_days(-1)
+            }
         }
     }
 }
@@ -318,14 +305,8 @@ impl FromStr for PartialDate {
         let wrong = || DateError::NotAPartialDate(shown(text));
         let mut parts = text.split('-');
         let year = parts.next().and_then(|part| digits(part, 4)).ok_or_else(wrong)?;
-        let month = parts
-            .next()
-            .map(|part| digits(part, 2).ok_or_else(wrong))
-            .transpose()?;
-        let day = parts
-            .next()
-            .map(|part| digits(part, 2).ok_or_else(wrong))
-            .transpose()?;
+        let month = parts.next().map(|part| digits(part, 2).ok_or_else(wrong)).transpose()?;
+        let day = parts.next().map(|part| digits(part, 2).ok_or_else(wrong)).transpose()?;
         if parts.next().is_some() {
             return Err(wrong());
         }
@@ -346,9 +327,7 @@ pub struct TimeOfDay {
 impl TimeOfDay {
     /// `None` unless it is between 00:00 and 23:59.
     pub fn new(hour: u16, minute: u16) -> Option<Self> {
-        (hour < 24 && minute < 60).then_some(Self {
-            minutes: hour * 60 + minute,
-        })
+        (hour < 24 && minute < 60).then_some(Self { minutes: hour * 60 + minute })
     }
 }
 
@@ -400,10 +379,7 @@ mod tests {
         let mut civil = civil::date(MIN_YEAR, 1, 1);
         let mut days = Date::new(MIN_YEAR, 1, 1).unwrap();
         assert_eq!(date("1970-01-01"), Date(0));
-        assert_eq!(
-            (date("1800-01-01"), date("2399-12-31")),
-            (Date(MIN_DAYS), Date(MAX_DAYS))
-        );
+        assert_eq!((date("1800-01-01"), date("2399-12-31")), (Date(MIN_DAYS), Date(MAX_DAYS)));
         while civil.year() < 2101 {
             assert_eq!(days.ymd(), (civil.year(), civil.month(), civil.day()));
             assert_eq!(Date::from_civil(civil), days);
@@ -461,9 +437,6 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap().vietnam_date().to_string();
         assert_eq!(at("2021-06-30T16:59:59.999999Z"), "2021-06-30");
         assert_eq!(at("2021-06-30T17:00:00Z"), "2021-07-01");
-        assert_eq!(
-            Timestamp::at_vietnam_midnight(date("2021-07-01")).to_string(),
-            "2021-06-30T17:00:00Z"
-        );
+        assert_eq!(Timestamp::at_vietnam_midnight(date("2021-07-01")).to_string(), "2021-06-30T17:00:00Z");
     }
 }

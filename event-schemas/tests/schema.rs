@@ -17,20 +17,14 @@ impl Checker {
         let mut schemas = Schemas::new();
         let mut compiler = Compiler::new();
         compiler.enable_format_assertions();
-        compiler
-            .add_resource("mem:///schema.json", schema.into())
-            .unwrap();
-        let index = compiler
-            .compile("mem:///schema.json", &mut schemas)
-            .unwrap_or_else(|error| panic!("{error:#}"));
+        compiler.add_resource("mem:///schema.json", schema.into()).unwrap();
+        let index =
+            compiler.compile("mem:///schema.json", &mut schemas).unwrap_or_else(|error| panic!("{error:#}"));
         Self { schemas, index }
     }
 
     fn faults(&self, value: &Value) -> Option<String> {
-        self.schemas
-            .validate(value, self.index)
-            .err()
-            .map(|error| format!("{error:#}"))
+        self.schemas.validate(value, self.index).err().map(|error| format!("{error:#}"))
     }
 }
 
@@ -119,10 +113,7 @@ fn what_has_the_wrong_shape_fits_neither_the_schema_nor_the_parser() {
         let mut json = json_of("birth");
         let (parent, field) = path.rsplit_once('/').unwrap();
         json.pointer_mut(parent).unwrap()[field] = value.clone();
-        assert!(
-            checker.faults(&json).is_some(),
-            "the schema takes {path} = {value}"
-        );
+        assert!(checker.faults(&json).is_some(), "the schema takes {path} = {value}");
         assert!(
             serde_json::from_value::<CommandEnvelope>(json).is_err(),
             "the parser takes {path} = {value}"
@@ -138,8 +129,5 @@ fn the_contract_lists_every_kind_and_refers_to_nothing_outside() {
         assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema["title"], *kind);
     }
-    assert_eq!(
-        contract["events"].as_object().unwrap().len(),
-        EventBody::KINDS.len()
-    );
+    assert_eq!(contract["events"].as_object().unwrap().len(), EventBody::KINDS.len());
 }

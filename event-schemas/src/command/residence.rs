@@ -27,15 +27,9 @@ pub struct MovePermanent {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum PermanentMove {
     /// A household with all its permanent members; it keeps its number.
-    WholeHousehold {
-        household: HouseholdId,
-        to: Place<UnitCode>,
-    },
+    WholeHousehold { household: HouseholdId, to: Place<UnitCode> },
     /// Persons into an existing household. 1 to [`super::MAX_MEMBERS`].
-    IntoHousehold {
-        household: HouseholdId,
-        persons: Vec<PersonInHousehold>,
-    },
+    IntoHousehold { household: HouseholdId, persons: Vec<PersonInHousehold> },
     /// Persons into a household of their own; one of them is `head`. 1 to [`super::MAX_MEMBERS`].
     NewHousehold {
         #[serde(default)]

@@ -67,12 +67,7 @@ fn administration(kind: &str) -> Option<Command> {
 }
 
 fn new_unit(code: &str, name: &str, kind: UnitKind, parent: Option<&str>) -> NewUnit {
-    NewUnit {
-        code: unit(code),
-        name: text(name),
-        kind,
-        parent: parent.map(unit),
-    }
+    NewUnit { code: unit(code), name: text(name), kind, parent: parent.map(unit) }
 }
 
 fn person(kind: &str) -> Option<Command> {
@@ -80,10 +75,7 @@ fn person(kind: &str) -> Option<Command> {
         "enrol_person" => Command::EnrolPerson(EnrolPerson {
             person: grandmother(),
             residence: None,
-            household: Some(HouseholdPlace {
-                household: HOUSEHOLD,
-                relationship: Relationship::Parent,
-            }),
+            household: Some(HouseholdPlace { household: HOUSEHOLD, relationship: Relationship::Parent }),
             effective_on: date("2021-03-10"),
         }),
         "enrol_household" => Command::EnrolHousehold(EnrolHousehold {
@@ -261,7 +253,7 @@ fn card(kind: &str) -> Option<Command> {
         "decide_card_application" => Command::DecideCardApplication(DecideCardApplication {
             dossier: DossierId(1),
             decision: ApplicationDecision::Refuse {
-                reason: text("Ảnh chân dung không đạt yêu cầu"),
+                reason: text("Ảnh chân dung không đạt yêu cầu")
             },
             decided_on: date("2021-03-18"),
         }),
@@ -270,14 +262,12 @@ fn card(kind: &str) -> Option<Command> {
             serial: text("VN00000000017"),
             issued_on: date("2021-03-22"),
         }),
-        "hand_over_card" => Command::HandOverCard(HandOverCard {
-            card: CardId(1),
-            handed_over_on: date("2021-03-29"),
-        }),
-        "report_card_lost" => Command::ReportCardLost(ReportCardLost {
-            card: CardId(1),
-            reported_on: date("2021-05-04"),
-        }),
+        "hand_over_card" => {
+            Command::HandOverCard(HandOverCard { card: CardId(1), handed_over_on: date("2021-03-29") })
+        }
+        "report_card_lost" => {
+            Command::ReportCardLost(ReportCardLost { card: CardId(1), reported_on: date("2021-05-04") })
+        }
         "replace_card" => Command::ReplaceCard(ReplaceCard {
             card: CardId(1),
             document: DocumentKind::Cccd2021,
@@ -299,10 +289,7 @@ fn home() -> Place<UnitCode> {
 }
 
 fn in_household(pin: &str, relationship: Relationship) -> PersonInHousehold {
-    PersonInHousehold {
-        person: by_pin(pin),
-        relationship,
-    }
+    PersonInHousehold { person: by_pin(pin), relationship }
 }
 
 fn succession_of_mother() -> Succession {
@@ -353,10 +340,7 @@ fn father() -> NewPerson {
     NewPerson {
         identity: identity(names("Nguyễn", "Văn", "An"), Sex::Male, "1985-06-02"),
         data: PersonalData {
-            contact: Some(Guarded::Plain(Contact {
-                phone: Some(text("0900000017")),
-                email: None,
-            })),
+            contact: Some(Guarded::Plain(Contact { phone: Some(text("0900000017")), email: None })),
             documents: vec![IdentityDocument {
                 kind: IdentityDocumentKind::Cmnd,
                 number: text("012345678"),
@@ -403,10 +387,7 @@ fn son() -> NewPerson {
             birth_time: time("09:30"),
             ..identity(names("Nguyễn", "Minh", "Khang"), Sex::Male, "2010-09-05")
         },
-        data: PersonalData {
-            capacity: LegalCapacity::Minor,
-            ..data(MaritalStatus::Unmarried)
-        },
+        data: PersonalData { capacity: LegalCapacity::Minor, ..data(MaritalStatus::Unmarried) },
         pin: Some(pin(SON_PIN)),
         parents: vec![
             parent(ParentRole::Father, MemberRef::Member(0)),

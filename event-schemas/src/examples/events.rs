@@ -107,10 +107,7 @@ fn person(kind: &str) -> Option<EventBody> {
             draw: 11,
             key_version: 1,
         }),
-        "pin_accepted" => EventBody::PinAccepted(PinAccepted {
-            person: FATHER,
-            pin: pin("001085000123"),
-        }),
+        "pin_accepted" => EventBody::PinAccepted(PinAccepted { person: FATHER, pin: pin("001085000123") }),
         _ => return None,
     })
 }
@@ -194,14 +191,8 @@ fn household(kind: &str) -> Option<EventBody> {
             membership: Membership::Permanent,
             reason: LeaveReason::Died,
         }),
-        "head_appointed" => EventBody::HeadAppointed(HeadAppointed {
-            household: HOUSEHOLD,
-            head: MOTHER,
-        }),
-        "head_vacated" => EventBody::HeadVacated(HeadVacated {
-            household: HOUSEHOLD,
-            former: FATHER,
-        }),
+        "head_appointed" => EventBody::HeadAppointed(HeadAppointed { household: HOUSEHOLD, head: MOTHER }),
+        "head_vacated" => EventBody::HeadVacated(HeadVacated { household: HOUSEHOLD, former: FATHER }),
         "relationship_changed" => EventBody::RelationshipChanged(RelationshipChanged {
             household: HOUSEHOLD,
             person: SON,
@@ -230,10 +221,9 @@ fn dossier(kind: &str) -> Option<EventBody> {
             replaces: None,
             received_at: WARD,
         }),
-        "dossier_approved" => EventBody::DossierApproved(DossierApproved {
-            dossier: DOSSIER,
-            person: FATHER,
-        }),
+        "dossier_approved" => {
+            EventBody::DossierApproved(DossierApproved { dossier: DOSSIER, person: FATHER })
+        }
         "dossier_refused" => EventBody::DossierRefused(DossierRefused {
             dossier: DOSSIER,
             person: FATHER,
@@ -259,43 +249,24 @@ fn card(kind: &str) -> Option<EventBody> {
             pin: pin("001085000123"),
             expires_on: Some(date("2025-06-02")),
         }),
-        "card_handed_over" => EventBody::CardHandedOver(CardHandedOver {
-            card: CARD,
-            person: FATHER,
-        }),
-        "card_reported_lost" => EventBody::CardReportedLost(CardReportedLost {
-            card: CARD,
-            person: FATHER,
-        }),
-        "card_replaced" => EventBody::CardReplaced(CardReplaced {
-            card: CARD,
-            person: FATHER,
-            by: NEXT_CARD,
-        }),
+        "card_handed_over" => EventBody::CardHandedOver(CardHandedOver { card: CARD, person: FATHER }),
+        "card_reported_lost" => EventBody::CardReportedLost(CardReportedLost { card: CARD, person: FATHER }),
+        "card_replaced" => {
+            EventBody::CardReplaced(CardReplaced { card: CARD, person: FATHER, by: NEXT_CARD })
+        }
         "card_withdrawn" => EventBody::CardWithdrawn(CardWithdrawn {
             card: CARD,
             person: FATHER,
             reason: WithdrawalReason::NationalityLost,
         }),
-        "card_expired" => EventBody::CardExpired(CardExpired {
-            card: CARD,
-            person: FATHER,
-        }),
-        "card_holder_died" => EventBody::CardHolderDied(CardHolderDied {
-            card: CARD,
-            person: FATHER,
-        }),
+        "card_expired" => EventBody::CardExpired(CardExpired { card: CARD, person: FATHER }),
+        "card_holder_died" => EventBody::CardHolderDied(CardHolderDied { card: CARD, person: FATHER }),
         _ => return None,
     })
 }
 
 fn entry(register: RegisterKind, number: u32) -> RegisterEntry {
-    RegisterEntry {
-        office: OFFICE,
-        register,
-        year: 2021,
-        number,
-    }
+    RegisterEntry { office: OFFICE, register, year: 2021, number }
 }
 
 fn home() -> RegisteredPlace {

@@ -66,10 +66,10 @@ fn check_person(registry: &Registry, id: PersonId, row: &PersonRow, found: &mut 
             wrong(format!("is no temporary member of {household}"));
         }
     }
-    if let Some(pin) = Pin::from_number(row.pin.get()).filter(|pin| pin.number() != 0) {
-        if registry.lookups().person_by_pin(pin) != Some(id) {
-            wrong(format!("is not found by its PIN {pin}"));
-        }
+    if let Some(pin) = Pin::from_number(row.pin.get()).filter(|pin| pin.number() != 0)
+        && registry.lookups().person_by_pin(pin) != Some(id)
+    {
+        wrong(format!("is not found by its PIN {pin}"));
     }
     for parent in [row.mother, row.father] {
         if parent != 0 && registry.person(PersonId(parent)).is_none() {

@@ -82,6 +82,7 @@ catalogue! {
     UnitParentMissing hard, "unit_parent_missing", "Đơn vị {0} cần đơn vị cấp trên.", "Unit {0} needs a parent that exists.";
     UnitParentWrongLevel hard, "unit_parent_wrong_level", "Đơn vị {0} không thể thuộc {1}.", "Unit {0} cannot belong to {1}.";
     UnitNotForResidence hard, "unit_not_for_residence", "Nơi cư trú phải là cấp xã hoặc huyện đảo, không phải {0}.", "A residence lies in a ward, or a district without wards, not in {0}.";
+    UnitKindWrong hard, "unit_kind_wrong", "Loại của đơn vị {0} không đúng với cấp.", "Unit {0} is of a kind that its level does not have.";
     OfficeTaken hard, "office_taken", "Cơ quan {0} đã được đăng ký.", "Office {0} is registered already.";
     DwellingElsewhere hard, "dwelling_elsewhere", "Chỗ ở {0} không thuộc {1}.", "Dwelling {0} does not lie in {1}.";
     // Persons.

@@ -238,7 +238,8 @@ bodies! {
         pin: Pin,
     }
 
-    /// Permanent residence at this place from the event's date on; an earlier one ends.
+    /// Permanent residence at this place from the event's date on; an earlier one ends. Whoever joins an existing household
+    /// is registered in its unit alone: a member's address is the household's.
     PermanentResidenceRegistered {
         person: PersonId,
         place: RegisteredPlace,

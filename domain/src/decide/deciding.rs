@@ -18,7 +18,7 @@ use event_schemas::outcome::Fault;
 use event_schemas::person::{LegalCapacity, PersonRef};
 use event_schemas::pin::Pin;
 use event_schemas::place::{Area, Place, RegisteredPlace, UnitCode, UnitLevel};
-use event_schemas::record::{Changes, Restatement};
+use event_schemas::record::{Changes, MAX_EVENTS, Restatement};
 use event_schemas::row::{Aspect, RowRef, RowTouch, StreamRef};
 use event_schemas::time::{Date, PartialDate};
 use std::fmt::Display;
@@ -100,6 +100,21 @@ impl<'a> Deciding<'a> {
     pub fn new_household(&mut self) -> HouseholdId {
         self.next_household = self.next_household.next();
         self.next_household
+    }
+
+    pub fn new_dwelling(&mut self) -> DwellingId {
+        self.next_dwelling = self.next_dwelling.next();
+        self.next_dwelling
+    }
+
+    pub fn new_unit(&mut self) -> UnitId {
+        self.next_unit = self.next_unit.next();
+        self.next_unit
+    }
+
+    /// The facts that follow so far.
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
     /// Adds a fact that follows.
@@ -347,8 +362,9 @@ impl<'a> Deciding<'a> {
     /// The event about to be emitted for this stream is earlier than others of it: the record will carry the
     /// stream's restatement.
     pub fn restate_if_late(&mut self, row: RowRef, aspect: Aspect, since: i32, effective: Date) {
-        if since > effective.0 {
-            self.late.push(StreamRef { row, aspect });
+        let stream = StreamRef { row, aspect };
+        if since > effective.0 && !self.late.contains(&stream) {
+            self.late.push(stream);
         }
     }
 
@@ -381,6 +397,7 @@ impl<'a> Deciding<'a> {
         if !self.faults.is_empty() {
             return Decision::Refused(self.faults);
         }
+        self.check_size(self.events.len());
         let rows = self.touches();
         let restatements = match self.restatements() {
             Ok(restatements) => restatements,
@@ -389,11 +406,24 @@ impl<'a> Deciding<'a> {
                 return Decision::Refused(self.faults);
             }
         };
+        for restatement in &restatements {
+            self.check_size(restatement.timeline.len());
+        }
+        if !self.faults.is_empty() {
+            return Decision::Refused(self.faults);
+        }
         let bases = vec![self.envelope.basis.clone()];
         Decision::Accepted(Accepted {
             changes: Changes { bases, events: self.events, rows, restatements },
             notes: self.notes,
         })
+    }
+
+    /// A record is bounded (O1); what is larger is done in parts.
+    fn check_size(&mut self, count: usize) {
+        if count > MAX_EVENTS {
+            self.fault(Code::TooMany, "command", &[&count, &MAX_EVENTS]);
+        }
     }
 
     fn touches(&self) -> Vec<RowTouch> {

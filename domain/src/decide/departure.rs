@@ -4,14 +4,15 @@
 use super::deciding::Deciding;
 use crate::refusal::Code;
 use crate::registry::rows::HouseholdRow;
-use event_schemas::command::Succession;
+use event_schemas::command::{MAX_MEMBERS, Succession};
 use event_schemas::defect::DefectKind;
 use event_schemas::event::{
-    EventBody, HeadAppointed, HeadVacated, HouseholdEnded, MemberLeft, RelationshipChanged,
+    DefectCleared, EventBody, HeadAppointed, HeadVacated, HouseholdEnded, MemberLeft, RelationshipChanged,
 };
 use event_schemas::household::{HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship};
 use event_schemas::ids::{HouseholdId, PersonId};
 use event_schemas::row::{Aspect, RowRef};
+use event_schemas::text::Text;
 use event_schemas::time::{Date, PartialDate};
 
 /// What becomes of a household whose head leaves without a successor.
@@ -42,13 +43,17 @@ impl Departure<'_> {
     pub fn decide(&self, d: &mut Deciding<'_>) {
         let mut households: Vec<HouseholdId> = Vec::new();
         for &person in self.persons {
-            if let Some(household) = HouseholdId(d.row(person).household).some() {
-                if !households.contains(&household) {
-                    households.push(household);
-                }
+            if let Some(household) = HouseholdId(d.row(person).household).some()
+                && !households.contains(&household)
+            {
+                households.push(household);
             }
         }
-        for succession in self.successions {
+        for (number, succession) in self.successions.iter().enumerate() {
+            let before = &self.successions[..number];
+            if before.iter().any(|other| other.household == succession.household) {
+                d.fault(Code::NamedTwice, "successions", &[&succession.household]);
+            }
             if !households.contains(&succession.household) {
                 d.fault(Code::SuccessionNotNeeded, "successions", &[&succession.household]);
             }
@@ -129,10 +134,7 @@ impl Departure<'_> {
             Some(_) => HouseholdEndReason::Merged,
             None => HouseholdEndReason::LastMemberLeft,
         };
-        d.emit(
-            self.effective,
-            EventBody::HouseholdEnded(HouseholdEnded { household, reason, into: self.into }),
-        );
+        d.emit(ended_on, EventBody::HouseholdEnded(HouseholdEnded { household, reason, into: self.into }));
     }
 }
 
@@ -154,8 +156,11 @@ pub(super) fn succeed(
         d.fault_with(Code::NotAMember, field, &[&head, &household], RowRef::Person(head));
         return;
     }
-    d.emit(effective, EventBody::HeadAppointed(HeadAppointed { household, head }));
-    check_capacity(d, head, household, effective.earliest(), field);
+    appoint(d, household, head, effective, field);
+    if succession.relationships.len() > MAX_MEMBERS {
+        d.fault(Code::TooMany, field, &[&succession.relationships.len(), &MAX_MEMBERS]);
+        return;
+    }
     let mut stated: Vec<PersonId> = Vec::new();
     for member in &succession.relationships {
         let Some(person) = d.person(&member.person, field) else {
@@ -181,16 +186,28 @@ pub(super) fn succeed(
     }
 }
 
-/// A head has full legal capacity, or there is a stated basis to accept another (Law 68/2020/QH14 Art. 10).
-pub(super) fn check_capacity(
+/// Emits a new head, who has full legal capacity, or there is a stated basis to accept another (Law 68/2020/QH14 Art. 10).
+/// Defects that the appointment mends are cleared.
+pub(super) fn appoint(
     d: &mut Deciding<'_>,
-    head: PersonId,
     household: HouseholdId,
-    on: Date,
+    head: PersonId,
+    effective: PartialDate,
     field: &str,
 ) {
-    if !d.has_capacity(head, on) {
-        let row = RowRef::Household(household);
+    d.emit(effective, EventBody::HeadAppointed(HeadAppointed { household, head }));
+    let row = RowRef::Household(household);
+    let open = d.registry.household(household).map_or(0, |row| row.defects);
+    let mut mended = vec![DefectKind::HeadMissing];
+    if d.has_capacity(head, effective.earliest()) {
+        mended.push(DefectKind::HeadWithoutCapacity);
+    } else {
         d.flag(Code::HeadWithoutCapacity, field, &[&head], row, DefectKind::HeadWithoutCapacity);
+    }
+    for defect in mended {
+        if open & defect.bit() != 0 {
+            let reason = Text::new("head appointed").expect("a short text");
+            d.emit(d.today, EventBody::DefectCleared(DefectCleared { row, defect, reason }));
+        }
     }
 }

@@ -12,6 +12,7 @@ mod household;
 mod identity;
 mod kinship;
 mod lapse;
+mod membership;
 mod pin;
 mod register;
 mod residence;

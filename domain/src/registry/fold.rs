@@ -68,13 +68,19 @@ impl RowImage {
         }
     }
 
-    /// Forgets an aspect, so that a restated timeline can be folded from its beginning.
+    /// Forgets an aspect, so that a restated timeline can be folded from its beginning. A late fact adds to a stream, so the
+    /// latest day of a stream, which it may share with another, stays.
     pub fn reset(&mut self, aspect: Aspect) {
         match (self, aspect) {
-            (Self::Person(person, _), Aspect::Identity) => person.identity_since = i32::MIN,
             (Self::Person(person, _), Aspect::PermanentResidence) => person.unit = 0,
-            (Self::Person(_, Some(temporary)), Aspect::TemporaryResidence) => {
-                (temporary.unit, temporary.until) = (0, 0);
+            (Self::Person(person, _), Aspect::Membership) => {
+                (person.household, person.relationship) = (0, 0);
+            }
+            (Self::Person(_, Some(stay)), Aspect::TemporaryResidence) => {
+                (stay.unit, stay.until) = (0, 0);
+            }
+            (Self::Person(_, Some(stay)), Aspect::TemporaryMembership) => {
+                (stay.household, stay.relationship) = (0, 0);
             }
             (Self::Household(household), Aspect::Composition) => {
                 household.members.clear();
@@ -128,12 +134,12 @@ fn fold_person(
             person.identity_since = person.identity_since.max(day)
         }
         (Aspect::Kinship, EventBody::ParentLinked(e)) if e.child == id => {
-            if let KinRef::Registered(parent) = e.link.parent {
-                if e.link.kind != ParentKind::Adoptive {
-                    match e.link.role {
-                        ParentRole::Mother => person.mother = parent.0,
-                        ParentRole::Father => person.father = parent.0,
-                    }
+            if let KinRef::Registered(parent) = e.link.parent
+                && e.link.kind != ParentKind::Adoptive
+            {
+                match e.link.role {
+                    ParentRole::Mother => person.mother = parent.0,
+                    ParentRole::Father => person.father = parent.0,
                 }
             }
         }

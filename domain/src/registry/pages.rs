@@ -162,14 +162,14 @@ impl Registry {
             .map(|(id, row)| (*id, row.clone()))
             .collect();
         for (row, before) in self.journal.images_newest_first() {
-            if let (RowRef::Person(id), RowImage::Person(person, stay)) = (row, before) {
-                if PageRef::of(*row) == page {
-                    rows[slot_of(*row)] = person.clone();
-                    match stay {
-                        Some(stay) => temporary.insert(id.0, stay.clone()),
-                        None => temporary.remove(&id.0),
-                    };
-                }
+            if let (RowRef::Person(id), RowImage::Person(person, stay)) = (row, before)
+                && PageRef::of(*row) == page
+            {
+                rows[slot_of(*row)] = person.clone();
+                match stay {
+                    Some(stay) => temporary.insert(id.0, stay.clone()),
+                    None => temporary.remove(&id.0),
+                };
             }
         }
         encode_rows(rows, out);

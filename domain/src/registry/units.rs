@@ -56,10 +56,10 @@ impl Units {
         if self.rows.len() <= id.index() {
             self.rows.resize(id.index() + 1, None);
         }
-        if let Some(old) = self.rows[id.index()].take() {
-            if let Some(ids) = self.by_code.get_mut(&old.code) {
-                ids.retain(|known| *known != id);
-            }
+        if let Some(old) = self.rows[id.index()].take()
+            && let Some(ids) = self.by_code.get_mut(&old.code)
+        {
+            ids.retain(|known| *known != id);
         }
         if let Some(row) = &row {
             self.by_code.entry(row.code).or_default().push(id);

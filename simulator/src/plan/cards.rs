@@ -1,0 +1,371 @@
+//! Cards: the campaign, first cards later on, loss, damage, exchange by age, withdrawal.
+
+use crate::effect::Effect;
+use crate::nation::{Nation, Todo};
+use crate::rng::{Rng, mix, per_mille};
+use crate::store::*;
+use event_schemas::basis::BasisKind;
+use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind, DossierStatus, WithdrawalReason};
+use event_schemas::command::{
+    ApplicationDecision, ApplyForCard, Command, DecideCardApplication, HandOverCard, ProduceCard,
+    ReplaceCard, ReportCardLost, WithdrawCard,
+};
+use event_schemas::ids::CardId;
+use event_schemas::text::Text;
+use event_schemas::time::Date;
+use rand::Rng as _;
+
+/// Citizens get a card from 14: Law 59/2014/QH13 Art. 19.
+pub(crate) const CARD_AGE: i16 = 14;
+/// Applications refused by the authority, per mille.
+const REFUSED: u32 = 15;
+/// Length of the campaign: 1 March to 30 June 2021.
+const CAMPAIGN_DAYS: u16 = 122;
+/// Circular 60/2021/TT-BCA: two working days to the centre, three to decide and print, two to deliver.
+const TO_DECISION: std::ops::Range<u16> = 1..4;
+const TO_PRODUCTION: std::ops::Range<u16> = 1..5;
+const TO_HAND_OVER: std::ops::Range<u16> = 2..6;
+const TO_REPLACEMENT: std::ops::Range<u16> = 3..20;
+/// So long before the law changes no application is received under the old one, so that none is produced under the new.
+const PAUSE_BEFORE_NEW_LAW_DAYS: i32 = 30;
+
+/// Law 26/2023/QH15 is in force from 1 July 2024.
+fn new_law_from() -> Date {
+    Date::new(2024, 7, 1).expect("this day exists")
+}
+
+impl Nation {
+    /// The document that is issued on a day; none in the pause before the law changes.
+    fn document_today(&self) -> Option<DocumentKind> {
+        let today = self.today();
+        if today >= new_law_from() {
+            Some(DocumentKind::CanCuoc2024)
+        } else if today < new_law_from().plus_days(-PAUSE_BEFORE_NEW_LAW_DAYS) {
+            Some(DocumentKind::Cccd2021)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a person may apply: of age, with a PIN, without an application, resident somewhere.
+    fn may_apply(&self, person: PersonIndex) -> bool {
+        let row = self.store.person(person);
+        row.state == State::Alive
+            && row.has_pin()
+            && row.dossier == NONE
+            && row.age(self.today()) >= CARD_AGE
+            && self.store.residence(person).is_some()
+    }
+
+    /// First and last day of the campaign in this run.
+    fn campaign(&self) -> std::ops::Range<Day> {
+        let opening = Date::new(2021, 3, 1).expect("this day exists");
+        let first = (opening.0 - self.options.start_date.0).max(1) as Day;
+        let days = CAMPAIGN_DAYS.min(self.options.days() / 3);
+        first..first + days
+    }
+
+    /// Everybody's turn comes once in the campaign, scattered over it so that a family does not apply on one day.
+    pub(crate) fn plan_campaign_day(&mut self, rng: &mut Rng) {
+        let campaign = self.campaign();
+        if !campaign.contains(&self.day) {
+            return;
+        }
+        let persons = u64::from(self.options.persons);
+        let stride = stride_for(persons);
+        let share = u64::from(self.options.card_share_percent);
+        let days = u64::from(campaign.end - campaign.start);
+        let day = u64::from(self.day - campaign.start);
+        for turn in persons * day / days..persons * (day + 1) / days {
+            let person = (turn * stride % persons) as PersonIndex;
+            let willing = mix(self.options.seed ^ u64::from(person)) % 100 < share;
+            let row = self.store.person(person);
+            if !willing || row.card != NONE || !self.may_apply(person) {
+                continue;
+            }
+            if self.is_free(person) {
+                self.plan_application(rng, person, ApplicationReason::FirstIssue, "card.campaign");
+            } else {
+                self.later(1, Todo::FirstCard(person));
+            }
+        }
+    }
+
+    /// A first card after the campaign or beside it; whether this is settled.
+    pub(crate) fn plan_first_card(&mut self, rng: &mut Rng, person: PersonIndex) -> bool {
+        if !self.may_apply(person) || self.store.person(person).card != NONE {
+            return true;
+        }
+        if !self.is_free(person) {
+            return false;
+        }
+        self.plan_application(rng, person, ApplicationReason::FirstIssue, "card.first");
+        true
+    }
+
+    pub(crate) fn plan_late_first_card(&mut self, rng: &mut Rng) -> bool {
+        if self.day < self.campaign().start {
+            return false;
+        }
+        let person = self.find_person(rng, |nation, person| {
+            nation.store.person(person).card == NONE && nation.may_apply(person)
+        });
+        person.is_some_and(|person| self.plan_first_card(rng, person))
+    }
+
+    fn plan_application(
+        &mut self,
+        rng: &mut Rng,
+        person: PersonIndex,
+        reason: ApplicationReason,
+        tag: &'static str,
+    ) {
+        let (Some(document), Some(ward)) = (self.document_today(), self.store.residence(person)) else {
+            return;
+        };
+        let dossier = self.open_dossier(rng, person, document);
+        let command = Command::ApplyForCard(ApplyForCard {
+            person: self.name_person(rng, person),
+            document,
+            reason,
+            received_at: self.ward_code(ward),
+            received_on: self.today(),
+        });
+        let effect = Effect::Dossier { dossier };
+        let office = self.card_office_of(ward);
+        self.plan(office, BasisKind::Declaration, command, effect, tag);
+    }
+
+    fn open_dossier(&mut self, rng: &mut Rng, person: PersonIndex, document: DocumentKind) -> DossierIndex {
+        self.claim(person);
+        let dossier = self.store.dossiers.len() as DossierIndex;
+        self.store.dossiers.push(Dossier {
+            id: event_schemas::ids::DossierId::NONE,
+            person,
+            card: NONE,
+            status: DossierStatus::Received,
+            document,
+        });
+        self.later(rng.random_range(TO_DECISION), Todo::DecideDossier(dossier));
+        dossier
+    }
+
+    /// Whether an application still stands, with its person free today. None: it is closed or was never received.
+    fn dossier_free(&self, dossier: DossierIndex, status: DossierStatus) -> Option<bool> {
+        let row = &self.store.dossiers[dossier as usize];
+        let registered = row.id != event_schemas::ids::DossierId::NONE;
+        let stands = registered && row.status == status && self.store.is_alive(row.person);
+        stands.then(|| self.is_free(row.person))
+    }
+
+    /// The authority decides; whether this is settled.
+    pub(crate) fn plan_decision(&mut self, rng: &mut Rng, dossier: DossierIndex) -> bool {
+        match self.dossier_free(dossier, DossierStatus::Received) {
+            None => return true,
+            Some(false) => return false,
+            Some(true) => {}
+        }
+        let row = &self.store.dossiers[dossier as usize];
+        let (id, person) = (row.id, row.person);
+        let approved = !per_mille(rng, REFUSED);
+        self.claim(person);
+        let command = Command::DecideCardApplication(DecideCardApplication {
+            dossier: id,
+            decision: match approved {
+                true => ApplicationDecision::Approve,
+                false => ApplicationDecision::Refuse {
+                    reason: Text::new("Ảnh chân dung không đạt yêu cầu").expect("a short plain reason"),
+                },
+            },
+            decided_on: self.today(),
+        });
+        if approved {
+            self.later(rng.random_range(TO_PRODUCTION), Todo::ProduceCard(dossier));
+        }
+        let effect = Effect::Decided { dossier, approved };
+        let tag = match approved {
+            true => "card.approve",
+            false => "card.refuse",
+        };
+        self.plan(self.national_office(), BasisKind::Agency, command, effect, tag);
+        true
+    }
+
+    /// The card is made; whether this is settled.
+    pub(crate) fn plan_production(&mut self, rng: &mut Rng, dossier: DossierIndex) -> bool {
+        match self.dossier_free(dossier, DossierStatus::Approved) {
+            None => return true,
+            Some(false) => return false,
+            Some(true) => {}
+        }
+        let row = &self.store.dossiers[dossier as usize];
+        let (id, person) = (row.id, row.person);
+        let card = self.store.cards.len() as CardIndex;
+        self.store.cards.push(Card {
+            id: CardId::NONE,
+            person,
+            status: CardStatus::Produced,
+            expires_on: None,
+        });
+        self.claim(person);
+        let command = Command::ProduceCard(ProduceCard {
+            dossier: id,
+            serial: Text::new(&format!("SIM{:010}", card + 1)).expect("a serial is short and plain"),
+            issued_on: self.today(),
+        });
+        self.later(rng.random_range(TO_HAND_OVER), Todo::HandOver(dossier));
+        let effect = Effect::Produced { card, dossier, issued: self.today() };
+        let office = self.national_office();
+        self.plan(office, BasisKind::Agency, command, effect, "card.produce");
+        true
+    }
+
+    /// The holder fetches the card; whether this is settled.
+    pub(crate) fn plan_hand_over(&mut self, dossier: DossierIndex) -> bool {
+        match self.dossier_free(dossier, DossierStatus::Produced) {
+            None => return true,
+            Some(false) => return false,
+            Some(true) => {}
+        }
+        let row = &self.store.dossiers[dossier as usize];
+        let (person, card) = (row.person, row.card);
+        let held = &self.store.cards[card as usize];
+        let (id, expires_on) = (held.id, held.expires_on);
+        self.claim(person);
+        if let Some(last) = expires_on {
+            let days = last.0 + 1 - self.today().0;
+            if let Ok(days) = u16::try_from(days) {
+                self.later(days, Todo::ExpireCard(card));
+            }
+        }
+        let command = Command::HandOverCard(HandOverCard { card: id, handed_over_on: self.today() });
+        let effect = Effect::HandedOver { card, dossier };
+        let office = self.card_office_of(self.store.last_ward(person));
+        self.plan(office, BasisKind::Agency, command, effect, "card.hand_over");
+        true
+    }
+
+    /// A holder of a valid card who is free and has no application open.
+    fn find_holder(&self, rng: &mut Rng) -> Option<(PersonIndex, CardIndex)> {
+        let person = self.find_person(rng, |nation, person| {
+            let row = nation.store.person(person);
+            let valid = some(row.card)
+                .is_some_and(|card| nation.store.cards[card as usize].status == CardStatus::Active);
+            valid && row.dossier == NONE && nation.store.residence(person).is_some()
+        })?;
+        Some((person, self.store.person(person).card))
+    }
+
+    pub(crate) fn plan_loss(&mut self, rng: &mut Rng) -> bool {
+        let Some((person, card)) = self.find_holder(rng) else {
+            return false;
+        };
+        self.claim(person);
+        self.later(rng.random_range(TO_REPLACEMENT), Todo::ReplaceCard(card));
+        let command = Command::ReportCardLost(ReportCardLost {
+            card: self.store.cards[card as usize].id,
+            reported_on: self.today(),
+        });
+        let effect = Effect::CardStatus { card, status: CardStatus::ReportedLost };
+        let office = self.card_office_of(self.store.last_ward(person));
+        self.plan(office, BasisKind::Declaration, command, effect, "card.lost");
+        true
+    }
+
+    /// A replacement for a lost card; whether this is settled.
+    pub(crate) fn plan_replacement(&mut self, rng: &mut Rng, card: CardIndex) -> bool {
+        let row = &self.store.cards[card as usize];
+        let person = row.person;
+        let stands = row.status == CardStatus::ReportedLost && self.may_apply(person);
+        if !stands {
+            return true;
+        }
+        if !self.is_free(person) || self.document_today().is_none() {
+            return false;
+        }
+        self.plan_replace(rng, person, card, ApplicationReason::Lost, "card.replace_lost");
+        true
+    }
+
+    pub(crate) fn plan_damage(&mut self, rng: &mut Rng) -> bool {
+        match self.find_holder(rng) {
+            Some((person, card)) if self.may_apply(person) => {
+                let reason = ApplicationReason::Damaged;
+                self.plan_replace(rng, person, card, reason, "card.replace_damaged");
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn plan_replace(
+        &mut self,
+        rng: &mut Rng,
+        person: PersonIndex,
+        card: CardIndex,
+        reason: ApplicationReason,
+        tag: &'static str,
+    ) {
+        let (Some(document), Some(ward)) = (self.document_today(), self.store.residence(person)) else {
+            return;
+        };
+        let dossier = self.open_dossier(rng, person, document);
+        let command = Command::ReplaceCard(ReplaceCard {
+            card: self.store.cards[card as usize].id,
+            document,
+            reason,
+            received_at: self.ward_code(ward),
+            received_on: self.today(),
+        });
+        let effect = Effect::Dossier { dossier };
+        let office = self.card_office_of(ward);
+        self.plan(office, BasisKind::Declaration, command, effect, tag);
+    }
+
+    pub(crate) fn plan_withdrawal(&mut self, rng: &mut Rng) -> bool {
+        let Some((person, card)) = self.find_holder(rng) else {
+            return false;
+        };
+        self.claim(person);
+        let command = Command::WithdrawCard(WithdrawCard {
+            card: self.store.cards[card as usize].id,
+            reason: match per_mille(rng, 700) {
+                true => WithdrawalReason::IssuedWrongly,
+                false => WithdrawalReason::Altered,
+            },
+            withdrawn_on: self.today(),
+        });
+        let effect = Effect::CardStatus { card, status: CardStatus::Withdrawn };
+        let office = self.national_office();
+        self.plan(office, BasisKind::Agency, command, effect, "card.withdraw");
+        true
+    }
+
+    /// A card whose last day has passed leads its holder to the counter.
+    pub(crate) fn expire(&mut self, rng: &mut Rng, card: CardIndex) {
+        let today = self.today();
+        self.store.expire_card(card, today);
+        let row = &self.store.cards[card as usize];
+        if row.status == CardStatus::Expired && self.store.is_alive(row.person) {
+            let person = row.person;
+            self.later(rng.random_range(TO_REPLACEMENT), Todo::ExchangeCard(person));
+        }
+    }
+
+    /// An exchange because of age; whether this is settled.
+    pub(crate) fn plan_exchange(&mut self, rng: &mut Rng, person: PersonIndex) -> bool {
+        if !self.may_apply(person) {
+            return true;
+        }
+        if !self.is_free(person) || self.document_today().is_none() {
+            return false;
+        }
+        self.plan_application(rng, person, ApplicationReason::AgeExchange, "card.exchange");
+        true
+    }
+}
+
+/// A step that visits each of `persons` once: a prime that does not divide their number.
+fn stride_for(persons: u64) -> u64 {
+    [104_729, 104_723, 104_717].into_iter().find(|prime| !persons.is_multiple_of(*prime)).unwrap_or(1)
+}

@@ -1,0 +1,342 @@
+//! Commands that are wrong on purpose, as clerks make them. Each states the codes with which it is to be refused; none
+//! changes the ledger.
+
+use crate::effect::Effect;
+use crate::enrolment::new_person;
+use crate::names::Name;
+use crate::nation::{Draft, Nation};
+use crate::planned::Expectation;
+use crate::rng::Rng;
+use crate::store::*;
+use event_schemas::basis::BasisKind;
+use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind};
+use event_schemas::command::{
+    ApplyForCard, AppointHead, Birth, BirthResidence, ChangeName, Command, Death, EnrolPerson,
+    ExpectedVersion, HandOverCard, IssuePin, JoinHousehold, MovePermanent, Newborn, Parentage, PermanentMove,
+    RegisterTemporaryResidence,
+};
+use event_schemas::household::{HouseholdKind, Relationship};
+use event_schemas::ids::{OfficeId, Version};
+use event_schemas::kin::{KinRef, ParentRole};
+use event_schemas::person::{Nationality, Sex};
+use event_schemas::pin::Pin;
+use event_schemas::place::{Place, UnitCode, UnitLevel};
+use event_schemas::row::RowRef;
+use event_schemas::text::Text;
+use rand::Rng as _;
+
+/// Mistakes, taken in turns.
+const MISTAKES: [fn(&mut Nation, &mut Rng) -> Option<Draft>; 13] = [
+    dead_person_moves,
+    unknown_unit,
+    birth_in_the_future,
+    office_of_elsewhere,
+    birth_registered_twice,
+    joins_a_second_household,
+    stale_version,
+    somebody_elses_pin,
+    second_pin,
+    card_for_a_child,
+    handed_over_twice,
+    death_registered_twice,
+    stay_too_short,
+];
+
+impl Nation {
+    /// Adds mistakes to the day's commands, the stated share of them.
+    pub(crate) fn plan_wrong_commands(&mut self, rng: &mut Rng) {
+        let share = f64::from(self.options.wrong_per_mille) / 1_000.0;
+        let wanted = self.drafts.len() as f64 * share;
+        let count = wanted as usize + usize::from(rng.random_bool(wanted.fract()));
+        for _ in 0..count {
+            let first = rng.random_range(0..MISTAKES.len());
+            // A mistake that nobody can make today gives way to the next.
+            let mistake =
+                (0..MISTAKES.len()).find_map(|step| MISTAKES[(first + step) % MISTAKES.len()](self, rng));
+            if let Some(draft) = mistake {
+                // Among the others, not after them.
+                let place = rng.random_range(0..=self.drafts.len());
+                self.drafts.insert(place, draft);
+            }
+        }
+    }
+
+    fn settled(&self, rng: &mut Rng) -> Option<PersonIndex> {
+        self.find_person(rng, |nation, person| {
+            let household = nation.store.person(person).household;
+            household != NONE && nation.is_quiet_family(household)
+        })
+    }
+}
+
+fn wrong(
+    office: OfficeId,
+    command: Command,
+    codes: &'static [&'static str],
+    tag: &'static str,
+) -> Option<Draft> {
+    Some(Draft {
+        office,
+        basis: BasisKind::Declaration,
+        command,
+        effect: Effect::None,
+        expect: Expectation::RefusedWith(codes),
+        expected_versions: Vec::new(),
+        tag,
+    })
+}
+
+fn dead_person_moves(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = any_dead(nation, rng)?;
+    let ward = nation.any_home_ward(rng);
+    let command = Command::MovePermanent(MovePermanent {
+        effective_on: nation.today(),
+        movement: PermanentMove::NewHousehold {
+            kind: HouseholdKind::Family,
+            to: nation.address(rng, ward),
+            file_number: None,
+            persons: vec![nation.in_household(rng, person, Relationship::Head)],
+        },
+        successions: Vec::new(),
+    });
+    wrong(nation.office_of(ward), command, &["person_dead"], "wrong.dead_person_moves")
+}
+
+/// Somebody whose death was registered on an earlier day.
+fn any_dead(nation: &Nation, rng: &mut Rng) -> Option<PersonIndex> {
+    let number = rng.random_range(0..nation.dead.len().max(1));
+    let person = *nation.dead.get(number)?;
+    (nation.store.person(person).state == State::Gone).then_some(person)
+}
+
+fn unknown_unit(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = nation.settled(rng)?;
+    nation.claim(person);
+    let code = UnitCode::new(UnitLevel::Ward, 99_990 + rng.random_range(0..10))?;
+    let command = Command::RegisterTemporaryResidence(RegisterTemporaryResidence {
+        person: nation.by_id(person),
+        place: Place::in_unit(code),
+        household: None,
+        from: nation.today(),
+        until: nation.today().plus_days(90),
+    });
+    let office = nation.office_of(nation.store.last_ward(person));
+    wrong(office, command, &["unknown_unit"], "wrong.unknown_unit")
+}
+
+fn birth_of(nation: &Nation, rng: &mut Rng, mother: PersonIndex, birth: event_schemas::time::Date) -> Birth {
+    let sex = Sex::Female;
+    let ward = nation.store.last_ward(mother);
+    let parent = KinRef::Registered(nation.by_id(mother));
+    Birth {
+        child: Newborn {
+            names: nation.names.names(Name::draw(rng, sex), sex),
+            sex,
+            birth: birth.into(),
+            birth_time: None,
+            birth_place: None,
+            hometown: None,
+            ethnicity: None,
+            nationality: Nationality::vietnamese(),
+            weight_g: None,
+            birth_order: None,
+            multiple: None,
+        },
+        parentage: Parentage::Parents(vec![crate::enrolment::biological(ParentRole::Mother, parent)]),
+        residence: BirthResidence::None,
+        registered_at: nation.ward_code(ward),
+        legacy_entry: None,
+    }
+}
+
+fn any_mother(nation: &Nation, rng: &mut Rng) -> Option<PersonIndex> {
+    let today = nation.today();
+    nation.find_person(rng, |nation, person| {
+        let row = nation.store.person(person);
+        row.sex == Sex::Female && (20..40).contains(&row.age(today))
+    })
+}
+
+fn birth_in_the_future(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let mother = any_mother(nation, rng)?;
+    nation.claim(mother);
+    let birth = birth_of(nation, rng, mother, nation.today().plus_days(30));
+    let office = nation.office_of(nation.store.last_ward(mother));
+    let codes = &["date_in_future"];
+    wrong(office, Command::Birth(birth), codes, "wrong.birth_in_the_future")
+}
+
+fn birth_registered_twice(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let mother = any_mother(nation, rng)?;
+    // A day's commands come in any order: only an entry of an earlier day certainly stands in the register.
+    let before_today = |(day, _): &(Day, _)| *day < nation.day;
+    let known = nation.legacy_births.partition_point(before_today);
+    if known == 0 {
+        return None;
+    }
+    let (_, entry) = nation.legacy_births[rng.random_range(0..known)];
+    let birth = Birth {
+        legacy_entry: Some(entry),
+        ..birth_of(nation, rng, mother, nation.options.start_date.plus_days(-40))
+    };
+    nation.claim(mother);
+    let office = nation.office_of(nation.store.last_ward(mother));
+    let codes = &["register_entry_taken"];
+    wrong(office, Command::Birth(birth), codes, "wrong.birth_registered_twice")
+}
+
+fn office_of_elsewhere(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = nation.settled(rng)?;
+    let household = nation.store.person(person).household;
+    let head = nation.store.household(household).head;
+    nation.claim(person);
+    let home = nation.units.province_of(nation.store.last_ward(person));
+    let elsewhere = nation
+        .units
+        .provinces
+        .iter()
+        .enumerate()
+        .find(|(index, _)| *index != home)
+        .map(|(_, province)| crate::units::province_office(province))?;
+    let command = Command::AppointHead(AppointHead {
+        succession: nation.succession(rng, household, head, &[]),
+        effective_on: nation.today(),
+    });
+    wrong(elsewhere, command, &["not_competent"], "wrong.office_of_elsewhere")
+}
+
+fn joins_a_second_household(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = nation.settled(rng)?;
+    let own = nation.store.person(person).household;
+    let other = nation.find_family(rng, |_, household| household != own)?;
+    nation.claim(person);
+    nation.claim_household(other);
+    let command = Command::JoinHousehold(JoinHousehold {
+        household: nation.household_id(other),
+        person: nation.by_id(person),
+        relationship: Relationship::NotKin,
+        effective_on: nation.today(),
+    });
+    let office = nation.office_of(nation.store.household(other).ward);
+    let codes = &["already_in_household"];
+    wrong(office, command, codes, "wrong.joins_a_second_household")
+}
+
+fn stale_version(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = nation.settled(rng)?;
+    nation.claim(person);
+    let row = nation.store.person(person);
+    let name = row.name.changed(rng, row.sex);
+    let command = Command::ChangeName(ChangeName {
+        person: nation.by_id(person),
+        names: nation.names.names(name, row.sex),
+        reason: Text::new("Theo nguyện vọng").expect("a short plain reason"),
+        effective_on: nation.today(),
+    });
+    // No person of this simulation reaches so many versions.
+    let expected = ExpectedVersion { row: RowRef::Person(row.id), version: Version(1_000_000) };
+    let office = nation.office_of(nation.store.last_ward(person));
+    let codes = &["version_conflict"];
+    let draft = wrong(office, command, codes, "wrong.stale_version")?;
+    Some(Draft { expected_versions: vec![expected], ..draft })
+}
+
+fn somebody_elses_pin(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = nation.find_person(rng, |nation, person| nation.store.person(person).has_pin())?;
+    let owner = nation.store.person(person).clone();
+    let ward = nation.any_home_ward(rng);
+    let row = Person {
+        birth_ward: owner.birth_ward,
+        ward,
+        name: Name::draw(rng, owner.sex),
+        ..new_person(owner.sex, owner.birth)
+    };
+    let form = nation.new_person_form(&row, Pin::from_number(owner.pin), Vec::new());
+    let command = Command::EnrolPerson(EnrolPerson {
+        person: form,
+        residence: Some(nation.address(rng, ward)),
+        household: None,
+        effective_on: nation.today(),
+    });
+    let office = nation.office_of(ward);
+    wrong(office, command, &["pin_taken"], "wrong.somebody_elses_pin")
+}
+
+fn second_pin(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = nation.find_person(rng, |nation, person| nation.store.person(person).has_pin())?;
+    nation.claim(person);
+    let command = Command::IssuePin(IssuePin { person: nation.by_id(person), birth_registered_at: None });
+    wrong(nation.national_office(), command, &["has_pin"], "wrong.second_pin")
+}
+
+fn card_for_a_child(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let today = nation.today();
+    let child = nation.find_person(rng, |nation, person| {
+        let row = nation.store.person(person);
+        (2..super::cards::CARD_AGE - 1).contains(&row.age(today)) && row.household != NONE
+    })?;
+    if today >= event_schemas::time::Date::new(2024, 6, 1).ok()? {
+        return None; // The new law gives cards to children.
+    }
+    nation.claim(child);
+    let ward = nation.store.last_ward(child);
+    let command = Command::ApplyForCard(ApplyForCard {
+        person: nation.by_id(child),
+        document: DocumentKind::Cccd2021,
+        reason: ApplicationReason::FirstIssue,
+        received_at: nation.ward_code(ward),
+        received_on: today,
+    });
+    let office = nation.card_office_of(ward);
+    wrong(office, command, &["too_young_for_card"], "wrong.card_for_a_child")
+}
+
+fn handed_over_twice(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = nation.find_person(rng, |nation, person| {
+        let card = some(nation.store.person(person).card);
+        card.is_some_and(|card| nation.store.cards[card as usize].status == CardStatus::Active)
+    })?;
+    nation.claim(person);
+    let card = nation.store.person(person).card;
+    let command = Command::HandOverCard(HandOverCard {
+        card: nation.store.cards[card as usize].id,
+        handed_over_on: nation.today(),
+    });
+    let office = nation.card_office_of(nation.store.last_ward(person));
+    wrong(office, command, &["card_not_produced"], "wrong.handed_over_twice")
+}
+
+fn death_registered_twice(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = any_dead(nation, rng)?;
+    let ward = nation.store.last_ward(person);
+    let command = Command::Death(Death {
+        person: nation.by_id(person),
+        died: nation.today().into(),
+        time: None,
+        place: None,
+        cause: None,
+        registered_at: nation.ward_code(ward),
+        legacy_entry: None,
+        succession: None,
+    });
+    let office = nation.office_of(ward);
+    wrong(office, command, &["person_dead"], "wrong.death_registered_twice")
+}
+
+fn stay_too_short(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let person = nation.settled(rng)?;
+    let ward = nation.any_home_ward(rng);
+    if ward == nation.store.last_ward(person) {
+        return None;
+    }
+    nation.claim(person);
+    let command = Command::RegisterTemporaryResidence(RegisterTemporaryResidence {
+        person: nation.by_id(person),
+        place: nation.address(rng, ward),
+        household: None,
+        from: nation.today(),
+        until: nation.today().plus_days(9),
+    });
+    let office = nation.office_of(ward);
+    wrong(office, command, &["stay_too_short"], "wrong.stay_too_short")
+}

@@ -1,0 +1,157 @@
+//! A toy registry: accepts what is right, refuses what is wrong on purpose, hands out numbers in order. It knows no rule.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
+
+use event_schemas::command::{Command, PermanentMove};
+use event_schemas::ids::{CardId, DossierId, DwellingId, HouseholdId, LogId, Lsn, PersonId};
+use event_schemas::outcome::{Acceptance, Created, Fault, Outcome, Refusal};
+use event_schemas::person::Sex;
+use event_schemas::pin::{Pin, PinCell};
+use event_schemas::time::Timestamp;
+use simulator::{Expectation, Planned, World};
+
+#[derive(Default)]
+pub struct ToyRegistry {
+    lsn: u64,
+    persons: u32,
+    households: u32,
+    dossiers: u32,
+    cards: u32,
+    dwellings: u32,
+    pins: u32,
+}
+
+impl ToyRegistry {
+    pub fn decide(&mut self, planned: &Planned) -> Outcome {
+        let command_id = planned.envelope.command_id;
+        if let Expectation::RefusedWith(codes) = planned.expect {
+            let fault = Fault {
+                code: codes[0].to_owned(),
+                field: None,
+                vi: String::new(),
+                en: String::new(),
+                rows: Vec::new(),
+                events: Vec::new(),
+                overridable: false,
+            };
+            return Outcome::Refused(Refusal {
+                command_id,
+                log_id: LogId(1),
+                lsn: Lsn(self.lsn),
+                faults: vec![fault],
+            });
+        }
+        self.lsn += 1;
+        Outcome::Accepted(Acceptance {
+            command_id,
+            log_id: LogId(1),
+            lsn: Lsn(self.lsn),
+            recorded_at: Timestamp(0),
+            repeated: false,
+            dry_run: false,
+            created: self.create(&planned.envelope.command),
+            rows: Vec::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    fn create(&mut self, command: &Command) -> Created {
+        let mut created = Created::default();
+        match command {
+            Command::EnrolHousehold(enrol) => {
+                created.households.push(self.household());
+                for member in &enrol.members {
+                    let person = self.person();
+                    created.persons.push(person);
+                    created.pins.extend(member.person.pin.map(|pin| (person, pin)));
+                }
+            }
+            Command::EnrolPerson(enrol) => {
+                let person = self.person();
+                created.persons.push(person);
+                created.pins.extend(enrol.person.pin.map(|pin| (person, pin)));
+            }
+            Command::Birth(_) => {
+                let person = self.person();
+                created.persons.push(person);
+                created.pins.push((person, self.pin()));
+            }
+            Command::IssuePin(_) => created.pins.push((PersonId(1), self.pin())),
+            Command::AcceptPin(accept) => created.pins.push((PersonId(1), accept.pin)),
+            Command::FormHousehold(_) | Command::SplitHousehold(_) => {
+                created.households.push(self.household());
+            }
+            Command::MovePermanent(moved) => {
+                if matches!(moved.movement, PermanentMove::NewHousehold { .. }) {
+                    created.households.push(self.household());
+                }
+            }
+            Command::ApplyForCard(_) | Command::ReplaceCard(_) => {
+                self.dossiers += 1;
+                created.dossiers.push(DossierId(self.dossiers));
+            }
+            Command::ProduceCard(_) => {
+                self.cards += 1;
+                created.cards.push(CardId(self.cards));
+            }
+            Command::RegisterDwelling(_) => {
+                self.dwellings += 1;
+                created.dwellings.push(DwellingId(self.dwellings));
+            }
+            _ => {}
+        }
+        created
+    }
+
+    fn person(&mut self) -> PersonId {
+        self.persons += 1;
+        PersonId(self.persons)
+    }
+
+    fn household(&mut self) -> HouseholdId {
+        self.households += 1;
+        HouseholdId(self.households)
+    }
+
+    fn pin(&mut self) -> Pin {
+        self.pins += 1;
+        let cell = PinCell::of(1, Sex::Male, 1900 + (self.pins / 1_000_000) as i16);
+        cell.expect("few people are simulated").pin(self.pins % 1_000_000)
+    }
+}
+
+/// Runs a world to its end with at most `window` commands in flight; answers of a window come in the order that `shuffle`
+/// gives. Every command passes `see`.
+pub fn run(
+    world: &mut World,
+    window: usize,
+    mut shuffle: impl FnMut(&mut Vec<(Planned, Outcome)>),
+    mut see: impl FnMut(&Planned),
+) {
+    let mut registry = ToyRegistry::default();
+    loop {
+        let mut answers = Vec::new();
+        loop {
+            let batch = world.next_batch(window - answers.len());
+            if batch.is_empty() {
+                break;
+            }
+            for planned in batch {
+                see(&planned);
+                let outcome = registry.decide(&planned);
+                answers.push((planned, outcome));
+            }
+            if answers.len() == window {
+                break;
+            }
+        }
+        if answers.is_empty() {
+            assert_eq!(world.phase(), simulator::Phase::Done);
+            return;
+        }
+        shuffle(&mut answers);
+        for (planned, outcome) in answers {
+            world.answer(planned.envelope.command_id, &outcome).unwrap();
+        }
+    }
+}

@@ -15,16 +15,25 @@
 //! *Architecture invariant:* readers see rows, indexes and totals of one lsn, and every answer names it.
 //! *Architecture invariant:* what cannot be applied stops the projector, which says so; nothing is skipped (R5).
 
+pub mod answers;
 mod apply;
 pub mod checksum;
+pub mod cursor;
 mod derived;
+mod generations;
+pub mod history;
+pub mod http;
 pub mod layout;
 pub mod projector;
+pub mod rebuild;
 pub mod rows;
+pub mod service;
 mod stored;
 pub mod view;
 
 pub use apply::ApplyError;
 pub use layout::{FOLD_REVISION, ResidenceKind};
 pub use projector::{Projector, ProjectorError, Step};
+pub use rebuild::{RebuildError, RebuildReport};
+pub use service::{Options, Progress, ViewService, Views, WaitError};
 pub use view::{Listing, Reading, UnitCounts, View};

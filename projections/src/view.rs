@@ -127,6 +127,13 @@ impl View {
         }
     }
 
+    /// The view is the one in use now: its directory stays.
+    pub(crate) fn keep(&self) {
+        if let Some(directory) = &self.directory {
+            directory.remove.store(false, Ordering::Release);
+        }
+    }
+
     pub(crate) fn tables(&self) -> &Tables {
         &self.tables
     }

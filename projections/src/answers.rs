@@ -1,0 +1,190 @@
+//! The JSON of answers. Public, so that whoever prints tables reads the same types.
+
+mod card;
+mod household;
+mod person;
+mod place;
+
+pub use card::{Acceptance, CardView, DossierView};
+pub use household::{HouseholdBrief, HouseholdView, MemberView};
+pub use person::{
+    CardBrief, ChildView, DeathView, DossierBrief, ParentView, PersonBrief, PersonView, PinView,
+    ResidenceView, TieView,
+};
+pub use place::{BySex, PlaceView, Population, UnitBrief, UnitView};
+
+use crate::history::HistoryRecord;
+use crate::view::Reading;
+use event_schemas::ids::{HouseholdId, LogId, Lsn, PersonId, UnitId, Version};
+use event_schemas::pin::Pin;
+use event_schemas::row::RowRef;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use state_store::store::StoreError;
+use std::collections::BTreeMap;
+
+/// Every answer names the state that it reflects: all records up to `lsn`, and none beyond.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Reflecting<T> {
+    pub log_id: LogId,
+    pub lsn: Lsn,
+    #[serde(flatten)]
+    pub body: T,
+}
+
+/// Answer to a question for one person.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PersonAnswer {
+    /// Set if the question named the person by a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<FoundBy>,
+    pub person: PersonView,
+}
+
+/// How a number led to a person.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FoundBy {
+    Pin {
+        pin: Pin,
+        /// The PIN is no longer in force; `current` has taken its place.
+        cancelled: bool,
+        current: Option<Pin>,
+    },
+    Cmnd {
+        number: String,
+        /// Others who hold or held the same number.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        also: Vec<PersonId>,
+    },
+}
+
+/// Answer to a question for a person's residence.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ResidenceAnswer {
+    pub person: PersonId,
+    pub version: Version,
+    pub alive: bool,
+    pub permanent: Option<ResidenceView>,
+    pub temporary: Option<ResidenceView>,
+    pub household: Option<TieView>,
+    pub temporary_household: Option<TieView>,
+}
+
+/// Answer to a question for a household.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HouseholdAnswer {
+    pub household: HouseholdView,
+}
+
+/// Answer to a question for a card.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CardAnswer {
+    pub card: CardView,
+}
+
+/// Answer to a question for an application.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DossierAnswer {
+    pub dossier: DossierView,
+}
+
+/// One page of a row's history, newest first.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryAnswer {
+    pub row: RowRef,
+    pub records: Vec<HistoryRecord>,
+    /// Give it as `after` to go on; none on the last page.
+    pub next: Option<String>,
+}
+
+/// Answer to a question for a unit.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct UnitAnswer {
+    pub unit: UnitView,
+}
+
+/// One page of a unit's residents, in the order of their ids.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MembersAnswer {
+    pub unit: UnitBrief,
+    pub kind: crate::layout::ResidenceKind,
+    pub members: Vec<PersonBrief>,
+    /// Give it as `after` to go on; none on the last page.
+    pub next: Option<String>,
+}
+
+/// One page of a unit's households, in the order of their ids.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HouseholdsAnswer {
+    pub unit: UnitBrief,
+    pub households: Vec<HouseholdBrief>,
+    /// Give it as `after` to go on; none on the last page.
+    pub next: Option<String>,
+}
+
+/// Counts of a unit and of those directly below it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PopulationAnswer {
+    pub unit: UnitBrief,
+    /// The unit with everything below it.
+    pub population: Population,
+    /// Each unit directly below, with everything below that.
+    pub parts: Vec<PartPopulation>,
+}
+
+/// Counts of one part.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PartPopulation {
+    pub unit: UnitBrief,
+    pub population: Population,
+}
+
+/// Makes answers from one reading. Remembers units and whom it has shown.
+pub(crate) struct Teller<'a> {
+    pub reading: &'a Reading<'a>,
+    units: BTreeMap<UnitId, UnitBrief>,
+    /// Whose data the answer holds.
+    pub shown: Vec<RowRef>,
+}
+
+impl<'a> Teller<'a> {
+    pub fn new(reading: &'a Reading<'a>) -> Self {
+        Self { reading, units: BTreeMap::new(), shown: Vec::new() }
+    }
+
+    /// Code and names of a unit, its parents' names included.
+    pub fn unit(&mut self, id: UnitId) -> Result<UnitBrief, StoreError> {
+        if let Some(known) = self.units.get(&id) {
+            return Ok(known.clone());
+        }
+        let brief = UnitBrief::read(self.reading, id)?;
+        self.units.insert(id, brief.clone());
+        Ok(brief)
+    }
+
+    /// A person in one line.
+    pub fn person(&mut self, id: PersonId) -> Result<PersonBrief, StoreError> {
+        let row = self.reading.person(id)?;
+        self.show(RowRef::Person(id));
+        Ok(PersonBrief::of(id, row.as_ref()))
+    }
+
+    /// A household in one line.
+    pub fn household(&mut self, id: HouseholdId) -> Result<HouseholdBrief, StoreError> {
+        let row = self.reading.household(id)?;
+        self.show(RowRef::Household(id));
+        HouseholdBrief::of(self, id, row.as_ref())
+    }
+
+    pub fn show(&mut self, row: RowRef) {
+        if !self.shown.contains(&row) {
+            self.shown.push(row);
+        }
+    }
+
+    /// With the state that it reflects.
+    pub fn reflecting<T>(&self, body: T) -> Reflecting<T> {
+        Reflecting { log_id: self.reading.log_id(), lsn: self.reading.lsn(), body }
+    }
+}

@@ -1,0 +1,151 @@
+//! Cards and applications as answers show them, and whether a card may be accepted.
+
+use super::{PersonBrief, Teller, UnitBrief};
+use crate::rows::{CardRow, DossierRow, Ending};
+use event_schemas::card::{
+    ApplicationReason, CardSerial, CardStatus, DocumentKind, DossierStatus, WithdrawalReason,
+};
+use event_schemas::ids::{CardId, DossierId, Version};
+use event_schemas::pin::Pin;
+use event_schemas::row::RowRef;
+use event_schemas::time::{Date, PartialDate};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use state_store::store::StoreError;
+
+/// A card.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CardView {
+    pub id: CardId,
+    pub version: Version,
+    pub holder: PersonBrief,
+    pub document: DocumentKind,
+    pub serial: CardSerial,
+    /// As printed; the holder's own may have changed since.
+    pub pin: Pin,
+    pub dossier: DossierId,
+    pub produced_on: Option<PartialDate>,
+    pub handed_over_on: Option<PartialDate>,
+    /// Last day; none for cards without expiry.
+    pub expires_on: Option<Date>,
+    pub status: CardStatus,
+    pub since: Option<PartialDate>,
+    pub replaced_by: Option<CardId>,
+    pub withdrawn_for: Option<WithdrawalReason>,
+    /// Whether it may be accepted on the registry's present day.
+    pub acceptance: Acceptance,
+}
+
+/// Whether a card may be accepted, and why (not).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Acceptance {
+    pub accepted: bool,
+    /// The day for which this holds.
+    pub on: Option<Date>,
+    /// Stable code.
+    pub reason: String,
+    pub en: String,
+    pub vi: String,
+}
+
+/// An application for a card.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DossierView {
+    pub id: DossierId,
+    pub version: Version,
+    pub applicant: PersonBrief,
+    pub document: DocumentKind,
+    pub reason: ApplicationReason,
+    pub replaces: Option<CardId>,
+    pub received_at: UnitBrief,
+    pub received_on: Option<PartialDate>,
+    pub status: DossierStatus,
+    pub since: Option<PartialDate>,
+    /// Why it was refused or closed.
+    pub ending: Option<Ending>,
+    pub card: Option<CardId>,
+}
+
+impl CardView {
+    pub(crate) fn of(teller: &mut Teller<'_>, id: CardId, row: &CardRow) -> Result<Option<Self>, StoreError> {
+        let Some(produced) = row.produced.clone() else {
+            return Ok(None);
+        };
+        teller.show(RowRef::Card(id));
+        let day = teller.reading.day()?;
+        Ok(Some(Self {
+            id,
+            version: row.stamp.version,
+            holder: teller.person(produced.person)?,
+            document: produced.document,
+            serial: produced.serial,
+            pin: produced.pin,
+            dossier: produced.dossier,
+            produced_on: row.produced_on,
+            handed_over_on: row.handed_over_on,
+            expires_on: produced.expires_on,
+            status: row.current_status(),
+            since: row.since.or(row.produced_on),
+            replaced_by: row.replaced_by,
+            withdrawn_for: row.withdrawn_for,
+            acceptance: Acceptance::of(row, day),
+        }))
+    }
+}
+
+impl Acceptance {
+    /// A card is accepted while it is with its holder and its last day has not passed. The day is the registry's own:
+    /// nothing changes at midnight without an event.
+    pub fn of(row: &CardRow, day: Option<Date>) -> Self {
+        let last = row.produced.as_ref().and_then(|produced| produced.expires_on);
+        let passed = matches!((last, day), (Some(last), Some(day)) if last < day);
+        let (reason, en, vi) = match row.current_status() {
+            CardStatus::Active if passed => {
+                ("expired", "Its last day has passed.", "Thẻ đã hết thời hạn sử dụng.")
+            }
+            CardStatus::Active => ("valid", "It is valid.", "Thẻ có giá trị sử dụng."),
+            CardStatus::Produced | CardStatus::InTransit => {
+                ("not_handed_over", "It has not been handed over.", "Thẻ chưa được trả cho công dân.")
+            }
+            CardStatus::Held => ("held", "An authority keeps it.", "Thẻ đang bị tạm giữ."),
+            CardStatus::ReportedLost => ("reported_lost", "It was reported lost.", "Thẻ đã được báo mất."),
+            CardStatus::Damaged => ("damaged", "It was reported damaged.", "Thẻ đã được báo hỏng."),
+            CardStatus::Replaced => {
+                ("replaced", "Another card has taken its place.", "Thẻ đã được thay bằng thẻ khác.")
+            }
+            CardStatus::Expired => ("expired", "Its last day has passed.", "Thẻ đã hết thời hạn sử dụng."),
+            CardStatus::Withdrawn => ("withdrawn", "It was withdrawn.", "Thẻ đã bị thu hồi."),
+            CardStatus::Destroyed => ("destroyed", "It was spoiled in production.", "Thẻ hỏng khi sản xuất."),
+            CardStatus::HolderDead => ("holder_dead", "Its holder has died.", "Người được cấp thẻ đã chết."),
+        };
+        let (en, vi) = (en.to_owned(), vi.to_owned());
+        Self { accepted: reason == "valid", on: day, reason: reason.to_owned(), en, vi }
+    }
+}
+
+impl DossierView {
+    pub(crate) fn of(
+        teller: &mut Teller<'_>,
+        id: DossierId,
+        row: &DossierRow,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(received) = row.received.clone() else {
+            return Ok(None);
+        };
+        teller.show(RowRef::Dossier(id));
+        Ok(Some(Self {
+            id,
+            version: row.stamp.version,
+            applicant: teller.person(received.person)?,
+            document: received.document,
+            reason: received.reason,
+            replaces: received.replaces,
+            received_at: teller.unit(received.received_at)?,
+            received_on: row.received_on,
+            status: row.current_status(),
+            since: row.since.or(row.received_on),
+            ending: row.ending.clone(),
+            card: row.card,
+        }))
+    }
+}

@@ -1,0 +1,105 @@
+//! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
+//!
+//! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads;
+//! `persons`, `households`, `cards`, `units`, `views` the handlers.
+
+mod ask;
+mod cards;
+mod households;
+mod persons;
+pub mod problems;
+mod units;
+mod views;
+
+pub use ask::{AsOf, DEFAULT_LIMIT, MAX_LIMIT, MembersQuery, Paging, QueryState};
+
+use crate::answers::{
+    CardAnswer, DossierAnswer, HistoryAnswer, HouseholdAnswer, HouseholdsAnswer, MembersAnswer, PersonAnswer,
+    PopulationAnswer, Reflecting, ResidenceAnswer, UnitAnswer,
+};
+use crate::checksum::Checksum;
+use crate::rebuild::RebuildReport;
+use crate::service::Progress;
+use access::Scope;
+use access::http::{Access, Route, RouteTable};
+
+const PERSONS: Access = Access::Personal(Scope::ReadPersons);
+const HOUSEHOLDS: Access = Access::Personal(Scope::ReadHouseholds);
+const CARDS: Access = Access::Personal(Scope::ReadCards);
+const UNITS: Access = Access::Scope(Scope::ReadUnits);
+const OPERATE: Access = Access::Scope(Scope::Operate);
+
+/// Every route of the query API.
+pub fn routes() -> RouteTable<QueryState> {
+    RouteTable::new(vec![
+        Route::get(PERSONS, "/v1/persons/{id}", "A person by id, such as P17.", persons::by_id)
+            .query::<AsOf>()
+            .answer::<Reflecting<PersonAnswer>>(),
+        Route::get(
+            PERSONS,
+            "/v1/persons/by-pin/{pin}",
+            "A person by PIN, a cancelled one too.",
+            persons::by_pin,
+        )
+        .query::<AsOf>()
+        .answer::<Reflecting<PersonAnswer>>(),
+        Route::get(PERSONS, "/v1/persons/by-cmnd/{number}", "A person by nine-digit CMND.", persons::by_cmnd)
+            .query::<AsOf>()
+            .answer::<Reflecting<PersonAnswer>>(),
+        Route::get(PERSONS, "/v1/persons/{id}/residence", "Where a person lives.", persons::residence)
+            .query::<AsOf>()
+            .answer::<Reflecting<ResidenceAnswer>>(),
+        Route::get(
+            PERSONS,
+            "/v1/persons/{id}/history",
+            "A person's records, newest first.",
+            persons::history,
+        )
+        .query::<Paging>()
+        .answer::<Reflecting<HistoryAnswer>>(),
+        Route::get(HOUSEHOLDS, "/v1/households/{id}", "A household and its members.", households::by_id)
+            .query::<AsOf>()
+            .answer::<Reflecting<HouseholdAnswer>>(),
+        Route::get(HOUSEHOLDS, "/v1/households/{id}/history", "A household's records.", households::history)
+            .query::<Paging>()
+            .answer::<Reflecting<HistoryAnswer>>(),
+        Route::get(CARDS, "/v1/cards/{id}", "A card, and whether it may be accepted.", cards::by_id)
+            .query::<AsOf>()
+            .answer::<Reflecting<CardAnswer>>(),
+        Route::get(CARDS, "/v1/cards/{id}/history", "A card's records, newest first.", cards::history)
+            .query::<Paging>()
+            .answer::<Reflecting<HistoryAnswer>>(),
+        Route::get(CARDS, "/v1/dossiers/{id}", "An application for a card.", cards::dossier)
+            .query::<AsOf>()
+            .answer::<Reflecting<DossierAnswer>>(),
+        Route::get(UNITS, "/v1/units/{code}", "A unit by code, or by id such as U5.", units::by_code)
+            .query::<AsOf>()
+            .answer::<Reflecting<UnitAnswer>>(),
+        Route::get(PERSONS, "/v1/units/{code}/members", "Residents of exactly this unit.", units::members)
+            .query::<MembersQuery>()
+            .answer::<Reflecting<MembersAnswer>>(),
+        Route::get(
+            HOUSEHOLDS,
+            "/v1/units/{code}/households",
+            "Households in exactly this unit.",
+            units::households,
+        )
+        .query::<Paging>()
+        .answer::<Reflecting<HouseholdsAnswer>>(),
+        Route::get(UNITS, "/v1/units/{code}/population", "Counts, rolled up from below.", units::population)
+            .query::<AsOf>()
+            .answer::<Reflecting<PopulationAnswer>>(),
+        Route::get(OPERATE, "/v1/views/progress", "How far the views are.", views::progress)
+            .answer::<Progress>(),
+        Route::get(OPERATE, "/v1/views/checksum", "Sums over all views at one lsn.", views::checksum)
+            .answer::<Checksum>(),
+        Route::post(
+            OPERATE,
+            "/v1/views/rebuild",
+            "Fold anew, compare, switch; may take long.",
+            views::rebuild,
+        )
+        .query::<views::RebuildQuery>()
+        .answer::<RebuildReport>(),
+    ])
+}

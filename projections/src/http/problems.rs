@@ -1,0 +1,33 @@
+//! What can go wrong with a question.
+
+use access::http::ProblemKind;
+
+macro_rules! kinds {
+    ($($name:ident = $code:literal, $status:literal, $en:literal, $vi:literal;)*) => {
+        $(#[doc = $en] pub const $name: ProblemKind =
+            ProblemKind { code: $code, status: $status, en: $en, vi: $vi };)*
+
+        /// The catalogue of the query API.
+        pub const KINDS: &[ProblemKind] = &[$($name),*];
+    };
+}
+
+kinds! {
+    BAD_ID = "bad_id", 400, "The address does not hold a valid id or number.", "Địa chỉ không chứa mã số hợp lệ.";
+    BAD_LIMIT = "bad_limit", 400, "The limit is out of range.", "Giới hạn số dòng nằm ngoài khoảng cho phép.";
+    CURSOR_FORGED = "cursor_forged", 400, "The cursor was not given out by this service, or was changed.", "Con trỏ trang không do hệ thống cấp hoặc đã bị sửa.";
+    CURSOR_OF_OTHER_LISTING = "cursor_of_other_listing", 400, "The cursor belongs to another listing.", "Con trỏ trang thuộc danh sách khác.";
+    PERSON_NOT_FOUND = "person_not_found", 404, "There is no such person.", "Không có người này.";
+    HOUSEHOLD_NOT_FOUND = "household_not_found", 404, "There is no such household.", "Không có hộ này.";
+    CARD_NOT_FOUND = "card_not_found", 404, "There is no such card.", "Không có thẻ này.";
+    DOSSIER_NOT_FOUND = "dossier_not_found", 404, "There is no such application.", "Không có hồ sơ này.";
+    UNIT_NOT_FOUND = "unit_not_found", 404, "There is no such unit.", "Không có đơn vị hành chính này.";
+    READ_TOKEN_INCOMPLETE = "read_token_incomplete", 400, "at_least and log_id come together; both stand in the answer to a command.", "at_least và log_id phải đi cùng nhau, như trong kết quả của lệnh.";
+    READ_TOKEN_OF_OTHER_LOG = "read_token_of_other_log", 409, "The token belongs to another log than these views.", "Mã chờ thuộc nhật ký khác.";
+    NOT_YET_VISIBLE = "not_yet_visible", 503, "The views have not come so far yet.", "Dữ liệu tra cứu chưa cập nhật tới thời điểm yêu cầu.";
+    VIEW_STOPPED = "view_stopped", 503, "The views have stopped before this point; the operator's log says why.", "Việc cập nhật dữ liệu tra cứu đã dừng trước thời điểm yêu cầu.";
+    VIEW_UNAVAILABLE = "view_unavailable", 503, "The views cannot be read now; the operator's log says why.", "Hiện không đọc được dữ liệu tra cứu.";
+    TOO_BUSY = "too_busy", 503, "Too many questions are being answered.", "Hệ thống đang xử lý quá nhiều yêu cầu tra cứu.";
+    REBUILD_UNDER_WAY = "rebuild_under_way", 409, "A rebuild is under way already.", "Đang dựng lại dữ liệu tra cứu.";
+    REBUILD_FAILED = "rebuild_failed", 503, "The rebuild failed; the views in use serve on, the operator's log says why.", "Dựng lại dữ liệu tra cứu không thành công; dữ liệu hiện tại vẫn được dùng.";
+}

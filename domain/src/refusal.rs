@@ -76,6 +76,8 @@ catalogue! {
     NamedTwice hard, "named_twice", "{0} được nêu hai lần.", "{0} is named twice.";
     UnknownRule hard, "unknown_rule", "Không có quy tắc {0} hoặc quy tắc này không thể miễn.", "There is no rule {0}, or it cannot be overridden.";
     OverrideWithoutBasis hard, "override_without_basis", "Miễn áp dụng quy tắc cần căn cứ của tòa án hoặc dữ liệu cũ.", "A rule is overridden only by enrolment of legacy data or on the basis of a court.";
+    CommandIdReused hard, "command_id_reused", "Mã yêu cầu {0} đã dùng cho một yêu cầu khác.", "The command id {0} was used for another command.";
+    RecordTooLarge hard, "record_too_large", "Yêu cầu tạo ra bản ghi quá lớn (tối đa {0} sự kiện, {1} byte).", "The command would make too large a record (at most {0} events, {1} bytes).";
     HistoryUnavailable hard, "history_unavailable", "Chưa đọc được lịch sử, xin thử lại.", "The history cannot be read now; please try again.";
     // Units, offices, places.
     UnitCodeTaken hard, "unit_code_taken", "Mã đơn vị {0} đang được dùng.", "The unit code {0} is in use.";

@@ -1,0 +1,148 @@
+//! What was recorded: records by lsn, and timelines of streams as walks through the log. Events name the lsn of the row's
+//! record before, so a timeline costs the writer nothing until a late fact needs it.
+
+use crate::follower;
+use domain::registry::Registry;
+use domain::{TimelineSource, TimelineUnavailable};
+use event_log::{LogSource, Verdict};
+use event_schemas::Event;
+use event_schemas::header::EntryHeader;
+use event_schemas::ids::{EventAddress, Lsn};
+use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record};
+use event_schemas::row::StreamRef;
+use std::collections::VecDeque;
+
+/// Most records that one walk reads (O1).
+pub const MAX_WALK_RECORDS: usize = 4_000;
+
+/// Entries in flight, in order of their lsns, without gaps.
+pub trait InFlightEntries {
+    /// The entry with this lsn, if it is in flight.
+    fn entry(&self, lsn: Lsn) -> Option<&AdmittedEntry>;
+}
+
+/// Everything recorded up to the state at hand.
+pub struct History<'a> {
+    pub registry: &'a Registry,
+    pub in_flight: &'a dyn InFlightEntries,
+    /// Entries of the group that is being decided.
+    pub open: &'a [AdmittedEntry],
+    pub source: &'a dyn LogSource,
+}
+
+impl History<'_> {
+    /// Calls `visit` with the entry of this lsn.
+    pub fn with_entry<T>(&self, lsn: Lsn, visit: impl FnOnce(&AdmittedEntry) -> T) -> Result<T, String> {
+        let open = self.open.first().and_then(|first| lsn.0.checked_sub(first.lsn.0));
+        if let Some(entry) = open.and_then(|place| self.open.get(place as usize)) {
+            return Ok(visit(entry));
+        }
+        if let Some(entry) = self.in_flight.entry(lsn) {
+            return Ok(visit(entry));
+        }
+        let bytes = self.source.fetch(lsn).map_err(|error| error.to_string())?;
+        let bytes = bytes.ok_or_else(|| format!("lsn {lsn} is not in the log"))?;
+        let header = EntryHeader::of_entry(&bytes).map_err(|error| error.to_string())?;
+        let entry = follower::decode(lsn, header, &bytes).map_err(|error| error.to_string())?;
+        Ok(visit(&entry))
+    }
+
+    /// The record of this lsn, copied.
+    pub fn record(&self, lsn: Lsn) -> Result<(EntryHeader, Record), String> {
+        self.with_entry(lsn, |entry| match &entry.body {
+            EntryBody::Record(record) => Ok((entry.header, Record::clone(record))),
+            other => Err(format!("lsn {lsn} is no record but {:?}", other.kind())),
+        })?
+    }
+
+    fn walk(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, String> {
+        let (_, mut lsn) = self.registry.version(stream.row);
+        let mut found = VecDeque::new();
+        for _ in 0..MAX_WALK_RECORDS {
+            if lsn == Lsn::ZERO {
+                return Ok(found.into());
+            }
+            lsn = self.with_entry(lsn, |entry| {
+                let changes = entry.changes().ok_or_else(|| format!("lsn {lsn} changes no row"))?;
+                collect(lsn, changes, stream, &mut found);
+                let touch = changes.rows.iter().find(|touch| touch.row == stream.row);
+                touch.map(|touch| touch.previous).ok_or_else(|| format!("lsn {lsn} does not name {}", stream.row))
+            })??;
+        }
+        Err(format!("it is longer than {MAX_WALK_RECORDS} records"))
+    }
+}
+
+/// Puts a record's events of the stream before those found so far.
+fn collect(lsn: Lsn, changes: &Changes, stream: StreamRef, found: &mut VecDeque<(EventAddress, Event)>) {
+    for (index, event) in changes.events.iter().enumerate().rev() {
+        let mut belongs = false;
+        event.body.for_each_stream(|row, aspect| belongs |= row == stream.row && aspect == stream.aspect);
+        if belongs {
+            found.push_front((EventAddress { lsn, index: index as u16 }, event.clone()));
+        }
+    }
+}
+
+impl TimelineSource for History<'_> {
+    fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
+        self.walk(stream).map_err(|cause| TimelineUnavailable { stream, cause })
+    }
+}
+
+/// The chain's head after the entry that was admitted as `lsn`, from the entries' own bytes; `None` if the log does not
+/// reach so far. A claim states no head, so the walk goes back to the entry before.
+pub fn chain_head_at(
+    source: &dyn LogSource,
+    lsn: Lsn,
+) -> Result<Option<event_schemas::header::ChainHead>, event_log::LogError> {
+    use event_schemas::header::{ChainHead, EntryKind};
+    let mut after = Vec::new();
+    let mut at = lsn;
+    while at > Lsn::ZERO {
+        let Some(bytes) = source.fetch(at)? else {
+            return Ok(None);
+        };
+        let Ok(header) = EntryHeader::of_entry(&bytes) else {
+            return Ok(None);
+        };
+        let states_head = header.kind != EntryKind::Claim;
+        after.push(bytes);
+        if states_head {
+            let head = after.iter().rev().fold(header.prev, |head, entry| head.extend(entry));
+            return Ok(Some(head));
+        }
+        at = Lsn(at.0 - 1);
+    }
+    Ok((lsn == Lsn::ZERO).then_some(ChainHead::EMPTY))
+}
+
+/// Reads the log's first entry; `None` if there is none yet.
+pub fn read_genesis(
+    source: &dyn LogSource,
+) -> Result<Option<event_schemas::record::Genesis>, GenesisError> {
+    let mut reader = source.open_reader(event_schemas::ids::Position(0))?;
+    let mut admission = event_log::Admission::new();
+    loop {
+        let batch = reader.read(16, 1 << 20, std::time::Duration::ZERO)?;
+        for raw in &batch.entries {
+            if let Verdict::Admitted { header, lsn } = admission.admit(raw.position, &raw.bytes) {
+                if let EntryBody::Genesis(genesis) = follower::decode(lsn, header, &raw.bytes)?.body {
+                    return Ok(Some(genesis));
+                }
+            }
+        }
+        if batch.entries.is_empty() {
+            return Ok(None);
+        }
+    }
+}
+
+/// Why the first entry cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum GenesisError {
+    #[error(transparent)]
+    Log(#[from] event_log::LogError),
+    #[error(transparent)]
+    Entry(#[from] follower::EntryFault),
+}

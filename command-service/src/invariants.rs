@@ -1,0 +1,253 @@
+//! What must always hold, as functions: the follower runs the cheap ones on every entry, [`Auditor`] all of them. `dancu
+//! verify` and the simulation run the auditor; the product counts what simulations panic on.
+
+use crate::follower::{self, EntryFault};
+use domain::context::Context;
+use domain::registry::Registry;
+use domain::{Decision, PinIssuer, TimelineSource, TimelineUnavailable};
+use event_log::{Admission, Verdict};
+use event_schemas::Event;
+use event_schemas::event::EventBody;
+use event_schemas::header::{ChainHead, EntryHeader, EntryKind};
+use event_schemas::ids::{ClaimId, CommandId, EventAddress, Lsn, Position, Term, Version};
+use event_schemas::pin::{Pin, PinCell};
+use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record};
+use event_schemas::row::StreamRef;
+use hashbrown::HashMap;
+
+/// An invariant that does not hold: a defect of the product.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{id} is broken at lsn {lsn}: {what}")]
+pub struct Violation {
+    /// `W1` … `R3`.
+    pub id: &'static str,
+    pub lsn: Lsn,
+    pub what: String,
+}
+
+impl Violation {
+    pub fn new(id: &'static str, lsn: Lsn, what: impl Into<String>) -> Self {
+        Self { id, lsn, what: what.into() }
+    }
+}
+
+/// W3: every row that the record touches goes from its version to the next, and names the record before.
+pub fn check_versions(registry: &Registry, lsn: Lsn, changes: &Changes) -> Result<(), Violation> {
+    for touch in &changes.rows {
+        let (version, last) = registry.version(touch.row);
+        if touch.version != Version(version.0 + 1) || touch.previous != last {
+            let what = format!(
+                "{} is at {version} since lsn {last}; the record makes it {} after lsn {}",
+                touch.row, touch.version, touch.previous
+            );
+            return Err(Violation::new("W3", lsn, what));
+        }
+    }
+    Ok(())
+}
+
+/// W6: the entry stands on the head before it. A claim states none.
+pub fn check_chain(before: ChainHead, lsn: Lsn, header: &EntryHeader) -> Result<(), Violation> {
+    if header.prev != before {
+        return Err(Violation::new("W6", lsn, format!("it was written on {}, not on {before}", header.prev)));
+    }
+    Ok(())
+}
+
+/// W7: terms never go back, and one claim writes in a term.
+pub fn check_term(
+    (term, claim): (Term, Option<ClaimId>),
+    lsn: Lsn,
+    header: &EntryHeader,
+) -> Result<(), Violation> {
+    let holds = match header.kind {
+        EntryKind::Genesis => header.term == Term(0),
+        EntryKind::Claim => header.term == term.next(),
+        _ => header.term == term && Some(header.claim_id) == claim,
+    };
+    if holds {
+        return Ok(());
+    }
+    let what = format!("an entry of {} by {} follows {term:?} of {claim:?}", header.term.0, header.claim_id);
+    Err(Violation::new("W7", lsn, what))
+}
+
+/// W4: the record is what the rules give for its command on the state before it. Numbers issued are taken from the record.
+pub fn check_decision(
+    registry: &Registry,
+    entry: &AdmittedEntry,
+    record: &Record,
+    timelines: &dyn TimelineSource,
+) -> Result<(), Violation> {
+    let pins = RecordedPins::of(&record.changes.events);
+    let context = Context {
+        lsn: entry.lsn,
+        recorded_at: entry.header.recorded_at,
+        rules: record.rules,
+        office: record.office,
+        officer: record.officer,
+        pins: &pins,
+        timelines,
+    };
+    match domain::decide(registry, &record.command, &context) {
+        Decision::Accepted(accepted) if accepted.changes == record.changes => Ok(()),
+        Decision::Accepted(_) => {
+            Err(Violation::new("W4", entry.lsn, "its command, decided again, gives other changes"))
+        }
+        Decision::Refused(faults) => {
+            let codes: Vec<&str> = faults.iter().map(|fault| fault.code.as_str()).collect();
+            Err(Violation::new("W4", entry.lsn, format!("its command, decided again, is refused: {codes:?}")))
+        }
+    }
+}
+
+/// Gives the numbers that a record holds.
+struct RecordedPins {
+    key_version: u16,
+    issued: Vec<(PinCell, u32, Pin)>,
+}
+
+impl RecordedPins {
+    fn of(events: &[Event]) -> Self {
+        let mut pins = Self { key_version: 0, issued: Vec::new() };
+        for event in events {
+            if let EventBody::PinIssued(issued) = &event.body {
+                pins.key_version = issued.key_version;
+                pins.issued.push((issued.pin.cell(), issued.draw, issued.pin));
+            }
+        }
+        pins
+    }
+}
+
+impl PinIssuer for RecordedPins {
+    fn key_version(&self) -> u16 {
+        self.key_version
+    }
+
+    fn serial(&self, cell: PinCell, draw: u32) -> u32 {
+        let found = self.issued.iter().find(|(of, at, _)| *of == cell && *at == draw);
+        // A draw that the record did not keep met a number that was taken: any number of it does.
+        found.map_or(0, |(_, _, pin)| (pin.number() % u64::from(PinCell::CAPACITY)) as u32)
+    }
+}
+
+/// Reads a whole log and checks every admitted entry against the fold of those before it.
+pub struct Auditor {
+    admission: Admission,
+    registry: Registry,
+    commands: HashMap<CommandId, Lsn>,
+    /// Events of every stream: what late facts are judged by.
+    history: History,
+    /// Digest after every lsn, from 1 on.
+    digests: Vec<u128>,
+}
+
+#[derive(Default)]
+struct History(HashMap<StreamRef, Vec<(EventAddress, Event)>>);
+
+impl TimelineSource for History {
+    fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
+        Ok(self.0.get(&stream).cloned().unwrap_or_default())
+    }
+}
+
+impl Default for Auditor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Auditor {
+    /// At the beginning of a log.
+    pub fn new() -> Self {
+        Self {
+            admission: Admission::new(),
+            registry: Registry::new(),
+            commands: HashMap::new(),
+            history: History::default(),
+            digests: Vec::new(),
+        }
+    }
+
+    /// The fold of everything taken in.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Admission after everything taken in.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// The record that the command led to.
+    pub fn find(&self, command: CommandId) -> Option<Lsn> {
+        self.commands.get(&command).copied()
+    }
+
+    /// The digest of the fold up to this lsn, if it was reached.
+    pub fn digest_at(&self, lsn: Lsn) -> Option<u128> {
+        let place = lsn.0.checked_sub(1)?;
+        self.digests.get(usize::try_from(place).ok()?).copied()
+    }
+
+    /// Takes the next raw entry in; gives it decoded if it was admitted.
+    pub fn take(&mut self, position: Position, bytes: &[u8]) -> Result<Option<AdmittedEntry>, AuditError> {
+        let before = *self.admission.state();
+        let Verdict::Admitted { header, lsn } = self.admission.admit(position, bytes) else {
+            return Ok(None);
+        };
+        if lsn != before.last_lsn.next() {
+            return Err(Violation::new("W1", lsn, format!("it follows lsn {}", before.last_lsn)).into());
+        }
+        check_chain(before.head, lsn, &header)?;
+        check_term((before.term, before.claim), lsn, &header)?;
+        let entry = follower::decode(lsn, header, bytes)?;
+        self.check_content(&entry)?;
+        self.registry.apply_entry(&entry);
+        self.digests.push(self.registry.head().digest);
+        // Saving is none of the auditor's business, but what it would save must not pile up.
+        self.registry.take_lookup_changes();
+        Ok(Some(entry))
+    }
+
+    fn check_content(&mut self, entry: &AdmittedEntry) -> Result<(), AuditError> {
+        follower::check_digest(&self.registry, entry)?;
+        if let Some(changes) = entry.changes() {
+            check_versions(&self.registry, entry.lsn, changes)?;
+        }
+        if let EntryBody::Record(record) = &entry.body {
+            let command = record.command.command_id;
+            if let Some(first) = self.commands.insert(command, entry.lsn) {
+                let what = format!("command {command} was accepted before, as lsn {first}");
+                return Err(Violation::new("W2", entry.lsn, what).into());
+            }
+            check_decision(&self.registry, entry, record, &self.history)?;
+        }
+        if let Some(changes) = entry.changes() {
+            self.history.take(entry.lsn, changes);
+        }
+        Ok(())
+    }
+}
+
+impl History {
+    fn take(&mut self, lsn: Lsn, changes: &Changes) {
+        for (index, event) in changes.events.iter().enumerate() {
+            let address = EventAddress { lsn, index: index as u16 };
+            event.body.for_each_stream(|row, aspect| {
+                let stream = StreamRef { row, aspect };
+                self.0.entry(stream).or_default().push((address, event.clone()));
+            });
+        }
+    }
+}
+
+/// What an audit found.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    #[error(transparent)]
+    Broken(#[from] Violation),
+    #[error(transparent)]
+    Entry(#[from] EntryFault),
+}

@@ -1,0 +1,378 @@
+//! Saving: a checkpoint is gathered in small steps between groups and written by a thread of its own, or in place where a
+//! simulation drives.
+//!
+//! A checkpoint begins at an lsn B: the head, changed keys and command ids are as of B. Pages changed up to B follow, each as it
+//! is when its turn comes, without what is in flight, with the lsn that it reflects. So every saved page holds all records up to
+//! B, none beyond the lsn E at which the last was gathered; a restart replays from B and gives a page only records beyond its own
+//! (R1, R3).
+
+use crate::command_ids::CommandIds;
+use crate::gateway::Stats;
+use crate::restore::{self, HEAD_KEY, HEAD_TABLE, IDS_TABLE, LOOKUPS_TABLE, page_table};
+use crate::writer::{Surroundings, Timer, WriterOptions};
+use domain::context::RULES;
+use domain::registry::Registry;
+use domain::registry::lookups::LookupEntry;
+use domain::registry::pages::PageRef;
+use event_log::AdmissionState;
+use event_schemas::ids::{CommandId, Lsn};
+use state_store::engine::TableId;
+use state_store::restart::{RestartPoint, StoreIdentity};
+use state_store::store::{Opened, Store, StoreError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Opens the store of a log; a store that cannot be used whole comes back empty.
+pub type StoreOpener = Box<dyn FnMut(&StoreIdentity) -> Result<Opened, StoreError> + Send>;
+
+/// Pages encoded in one step: about a millisecond.
+const PAGES_PER_STEP: usize = 64;
+/// Bytes of one value of a run of keys or ids.
+const RUN_PART_BYTES: usize = 256 << 10;
+
+/// Gathers checkpoints and hands them to the store.
+pub struct Saver {
+    sink: Sink,
+    gathering: Option<Gathering>,
+    /// An earlier checkpoint failed: what it held is not in the store, so nothing later may be saved there.
+    failure: Option<String>,
+    every_entries: u64,
+    every: Duration,
+    begun_lsn: Lsn,
+    begun_at: Duration,
+    saved_lsn: Lsn,
+    checkpoints: u64,
+    last_time_ms: u64,
+    /// Only a mutant sets it.
+    pub(crate) saves_in_flight_rows: bool,
+}
+
+/// A checkpoint in the making.
+struct Gathering {
+    identity: StoreIdentity,
+    base: AdmissionState,
+    pages: Vec<PageRef>,
+    rows: Vec<SavedRow>,
+}
+
+type SavedRow = (TableId, Vec<u8>, Vec<u8>);
+
+/// All of one checkpoint.
+struct Checkpoint {
+    restart: RestartPoint,
+    rows: Vec<SavedRow>,
+}
+
+/// What became of a checkpoint.
+struct Written {
+    lsn: Lsn,
+    outcome: Result<Duration, String>,
+}
+
+impl Saver {
+    pub(crate) fn new(store: Store, options: &WriterOptions, around: &Surroundings) -> Self {
+        let saved_lsn = store.restart_point().map_or(Lsn::ZERO, |point| point.oldest_lsn);
+        let store = Arc::new(store);
+        Self {
+            sink: Sink::new(store, Arc::clone(&around.timer), around.saves_in_thread),
+            gathering: None,
+            failure: None,
+            every_entries: options.checkpoint_entries,
+            every: options.checkpoint_every,
+            begun_lsn: saved_lsn,
+            begun_at: around.timer.elapsed(),
+            saved_lsn,
+            checkpoints: 0,
+            last_time_ms: 0,
+            saves_in_flight_rows: false,
+        }
+    }
+
+    /// Whether a checkpoint should begin at this lsn.
+    pub fn is_due(&self, lsn: Lsn, now: Duration) -> bool {
+        if self.failure.is_some() {
+            return true; // Only to let go of what would pile up.
+        }
+        if self.gathering.is_some() || self.sink.is_busy() || lsn <= self.begun_lsn {
+            return false;
+        }
+        lsn.0 - self.begun_lsn.0 >= self.every_entries || now.saturating_sub(self.begun_at) >= self.every
+    }
+
+    /// Whether a checkpoint is being gathered.
+    pub fn is_gathering(&self) -> bool {
+        self.gathering.is_some()
+    }
+
+    /// Begins a checkpoint. The registry without what is in flight stands at `base`.
+    pub(crate) fn begin(
+        &mut self,
+        registry: &mut Registry,
+        ids: &mut CommandIds,
+        base: AdmissionState,
+        now: Duration,
+    ) {
+        debug_assert_eq!(registry.confirmed_head().lsn, base.last_lsn);
+        let pages = registry.take_dirty_pages();
+        let lookups = registry.take_lookup_changes();
+        let new_ids = ids.take_unsaved();
+        if self.failure.is_some() {
+            return;
+        }
+        (self.begun_lsn, self.begun_at) = (base.last_lsn, now);
+        let mut rows = Vec::new();
+        let head = registry.confirmed_head();
+        let identity = restore::identity(head.log_id, self.sink.instance());
+        rows.push((HEAD_TABLE, HEAD_KEY.to_vec(), head.encode().expect("numbers and dates encode")));
+        put_run(LOOKUPS_TABLE, base.last_lsn, &mut rows, &lookups, |lookup: &LookupEntry, out| {
+            lookup.encode_into(out).expect("numbers encode");
+        });
+        put_run(IDS_TABLE, base.last_lsn, &mut rows, &new_ids, |(id, lsn): &(CommandId, Lsn), out| {
+            out.extend_from_slice(&id.0.to_le_bytes());
+            out.extend_from_slice(&lsn.0.to_le_bytes());
+        });
+        self.gathering = Some(Gathering { identity, base, pages, rows });
+    }
+
+    /// Encodes some pages, hands a complete checkpoint over, learns what became of the last. `state` is admission's now.
+    pub(crate) fn step(&mut self, registry: &Registry, state: &AdmissionState) {
+        if let Some(written) = self.sink.poll() {
+            self.learn(written);
+        }
+        let Some(gathering) = &mut self.gathering else {
+            return;
+        };
+        let take = gathering.pages.len().saturating_sub(PAGES_PER_STEP);
+        for page in gathering.pages.split_off(take) {
+            match encode_page(registry, page, self.saves_in_flight_rows) {
+                Ok(row) => gathering.rows.push(row),
+                Err(cause) => {
+                    self.gathering = None;
+                    self.fail(cause);
+                    return;
+                }
+            }
+        }
+        if gathering.pages.is_empty() {
+            let gathering = self.gathering.take().expect("just seen");
+            self.sink.start(gathering.finish(state));
+        }
+    }
+
+    /// Writes what is being gathered or written to its end, and gives the store's last saved lsn.
+    pub(crate) fn finish(&mut self, registry: &Registry, state: &AdmissionState) -> Lsn {
+        while self.is_gathering() {
+            self.step(registry, state);
+        }
+        if let Some(written) = self.sink.wait() {
+            self.learn(written);
+        }
+        self.saved_lsn
+    }
+
+    fn learn(&mut self, written: Written) {
+        match written.outcome {
+            Ok(time) => {
+                self.saved_lsn = written.lsn;
+                self.checkpoints += 1;
+                self.last_time_ms = time.as_millis() as u64;
+            }
+            Err(cause) => self.fail(cause),
+        }
+    }
+
+    fn fail(&mut self, cause: String) {
+        tracing::warn!(cause, "the registry cannot be saved any more; the next start replays from the last checkpoint");
+        self.failure = Some(cause);
+    }
+
+    pub(crate) fn report(&self, stats: &mut Stats) {
+        stats.saved_lsn = self.saved_lsn;
+        stats.checkpoints = self.checkpoints;
+        stats.checkpoint_time_ms = self.last_time_ms;
+        if stats.failure.is_none() {
+            stats.failure = self.failure.as_ref().map(|cause| format!("saving failed: {cause}"));
+        }
+    }
+}
+
+impl Gathering {
+    fn finish(self, state: &AdmissionState) -> Checkpoint {
+        let restart = RestartPoint {
+            log_id: self.identity.log_id,
+            instance: self.identity.instance,
+            next_position: self.base.next,
+            admission: self.base.to_bytes().to_vec(),
+            oldest_lsn: self.base.last_lsn,
+            newest_lsn: state.last_lsn,
+            head_oldest: self.base.head,
+            head_newest: state.head,
+            recorded_at: self.base.recorded_at,
+            format: 0,
+            rules: RULES,
+            fold_revision: self.identity.fold_revision,
+        };
+        Checkpoint { restart, rows: self.rows }
+    }
+}
+
+/// Packs items into values of bounded size, under keys that begin with the checkpoint's lsn.
+fn put_run<T>(
+    table: TableId,
+    lsn: Lsn,
+    rows: &mut Vec<SavedRow>,
+    items: &[T],
+    mut encode: impl FnMut(&T, &mut Vec<u8>),
+) {
+    let mut part = Vec::new();
+    let mut number = 0_u32;
+    for (place, item) in items.iter().enumerate() {
+        encode(item, &mut part);
+        if part.len() >= RUN_PART_BYTES || place + 1 == items.len() {
+            let mut key = lsn.0.to_be_bytes().to_vec();
+            key.extend_from_slice(&number.to_be_bytes());
+            rows.push((table, key, lz4_flex::compress_prepend_size(&part)));
+            part.clear();
+            number += 1;
+        }
+    }
+}
+
+fn encode_page(registry: &Registry, page: PageRef, with_in_flight: bool) -> Result<SavedRow, String> {
+    let confirmed = |registry: &Registry| registry.encode_page(page).map_err(|error| error.to_string());
+    let (lsn, bytes) = confirmed(registry)?;
+    let bytes = if with_in_flight {
+        let mut all = registry.clone();
+        while all.groups_in_flight() > 0 {
+            all.confirm_group();
+        }
+        confirmed(&all)?.1
+    } else {
+        bytes
+    };
+    let mut value = lsn.0.to_le_bytes().to_vec();
+    value.extend_from_slice(&lz4_flex::compress_prepend_size(&bytes));
+    Ok((page_table(page.table), page.page.to_be_bytes().to_vec(), value))
+}
+
+/// Where complete checkpoints go.
+enum Sink {
+    InPlace { store: Arc<Store>, timer: Arc<dyn Timer>, written: Option<Written> },
+    Thread(SinkThread),
+}
+
+struct SinkThread {
+    store: Arc<Store>,
+    /// `None` once the thread was told to end.
+    checkpoints: Option<SyncSender<Checkpoint>>,
+    written: Receiver<Written>,
+    thread: Option<JoinHandle<()>>,
+    is_busy: bool,
+}
+
+impl Sink {
+    fn new(store: Arc<Store>, timer: Arc<dyn Timer>, in_thread: bool) -> Self {
+        if !in_thread {
+            return Self::InPlace { store, timer, written: None };
+        }
+        let (checkpoints, incoming) = sync_channel::<Checkpoint>(1);
+        let (outgoing, written) = sync_channel(1);
+        let (saving, saving_timer) = (Arc::clone(&store), Arc::clone(&timer));
+        let work = move || {
+            for checkpoint in incoming {
+                if outgoing.send(write(&saving, &*saving_timer, &checkpoint)).is_err() {
+                    return;
+                }
+            }
+        };
+        match std::thread::Builder::new().name("registry-saver".to_owned()).spawn(work) {
+            Ok(thread) => Self::Thread(SinkThread {
+                store,
+                checkpoints: Some(checkpoints),
+                written,
+                thread: Some(thread),
+                is_busy: false,
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "no thread for saving: the writer saves in place");
+                Self::InPlace { store, timer, written: None }
+            }
+        }
+    }
+
+    fn instance(&self) -> event_schemas::ids::InstanceId {
+        match self {
+            Self::InPlace { store, .. } => store.identity().instance,
+            Self::Thread(thread) => thread.store.identity().instance,
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        match self {
+            Self::InPlace { .. } => false,
+            Self::Thread(thread) => thread.is_busy,
+        }
+    }
+
+    fn start(&mut self, checkpoint: Checkpoint) {
+        match self {
+            Self::InPlace { store, timer, written } => *written = Some(write(store, &**timer, &checkpoint)),
+            Self::Thread(thread) => {
+                let sender = thread.checkpoints.as_ref().expect("only dropping ends the thread");
+                match sender.try_send(checkpoint) {
+                    Ok(()) => thread.is_busy = true,
+                    Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                        unreachable!("one checkpoint at a time, and the thread lives as long as its sender")
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<Written> {
+        match self {
+            Self::InPlace { written, .. } => written.take(),
+            Self::Thread(thread) => {
+                let written = thread.written.try_recv().ok()?;
+                thread.is_busy = false;
+                Some(written)
+            }
+        }
+    }
+
+    fn wait(&mut self) -> Option<Written> {
+        match self {
+            Self::Thread(thread) if thread.is_busy => {
+                thread.is_busy = false;
+                thread.written.recv().ok()
+            }
+            other => other.poll(),
+        }
+    }
+}
+
+impl Drop for SinkThread {
+    fn drop(&mut self) {
+        self.checkpoints = None;
+        if let Some(thread) = self.thread.take() {
+            // Its panic was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write(store: &Store, timer: &dyn Timer, checkpoint: &Checkpoint) -> Written {
+    let begun = timer.elapsed();
+    let outcome = store.checkpoint(&checkpoint.restart, |writer| {
+        for (table, key, value) in &checkpoint.rows {
+            writer.put(*table, key, value)?;
+        }
+        Ok(())
+    });
+    let outcome = outcome
+        .map(|_| timer.elapsed().saturating_sub(begun))
+        .map_err(|error: StoreError| error.to_string());
+    Written { lsn: checkpoint.restart.oldest_lsn, outcome }
+}

@@ -1,0 +1,442 @@
+//! Deciding a group: each command on the state that already includes its predecessors, in the order in which they came.
+
+use super::leading::{Leading, Leadership};
+use super::requests::{CommandReply, Pending, PendingContent, Request, StatusReply, Waiting};
+use super::{Failure, InFlight, Mutant, Writer};
+use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter};
+use crate::history::History;
+use domain::context::{Context, RULES};
+use domain::decide::lapsed;
+use domain::refusal::Code;
+use domain::registry::DIGEST_VERSION;
+use domain::{Accepted, Decision};
+use event_log::{AppendGroup, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES};
+use event_schemas::CommandEnvelope;
+use event_schemas::header::{EntryHeader, HEADER_LEN, MAX_BODY_LEN, encode_entry};
+use event_schemas::ids::{CommandId, KeyId, Lsn};
+use event_schemas::outcome::{Acceptance, Created, Fault, Outcome, Refusal};
+use event_schemas::record::{
+    AdmittedEntry, Changes, ClockKind, EntryBody, MAX_EVENTS, Record, StateDigest, encode_command,
+};
+use event_schemas::time::Timestamp;
+
+/// Most answers that wait for one group: refusals and repeats need no entry.
+const MAX_GROUP_ANSWERS: usize = 2 * MAX_GROUP_ENTRIES;
+/// A group takes another entry while the longest still fits.
+const FULL_GROUP_BYTES: usize = MAX_GROUP_BYTES - HEADER_LEN - MAX_BODY_LEN;
+/// A wall clock that leads the last record by more needs an operator's consent.
+pub const MAX_UNEXPLAINED_LEAD_US: i64 = 30 * 24 * 3_600 * 1_000_000;
+
+/// A group in the making.
+struct OpenGroup {
+    now: Timestamp,
+    entries: Vec<AdmittedEntry>,
+    raw: Vec<Vec<u8>>,
+    bytes: usize,
+    pending: Vec<Pending>,
+}
+
+impl OpenGroup {
+    fn has_room(&self) -> bool {
+        self.entries.len() < MAX_GROUP_ENTRIES - 1
+            && self.bytes <= FULL_GROUP_BYTES
+            && self.pending.len() < MAX_GROUP_ANSWERS
+    }
+}
+
+/// The entry would be longer than the log takes.
+struct TooLarge;
+
+impl Writer {
+    /// Decides one group of what waits, and appends it.
+    pub fn decide(&mut self) -> Result<(), Failure> {
+        match &self.leadership {
+            Leadership::Leading(_) => {}
+            Leadership::Following(_) => {
+                self.refuse_new_requests();
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+        if !self.may_append() {
+            return Ok(());
+        }
+        let clock = self.around.clock.now();
+        let now = clock.max(self.follower.registry.head().recorded_at);
+        let mut group =
+            OpenGroup { now, entries: Vec::new(), raw: Vec::new(), bytes: 0, pending: Vec::new() };
+        if !self.check_consent(&mut group) {
+            self.refuse_new_requests();
+            return Ok(());
+        }
+        self.open_days(&mut group);
+        let is_day_open = !self.follower.registry.head().day_pending
+            && self.follower.registry.head().date >= Some(clock.vietnam_date());
+        // A clock that stepped back never closes a day; one that is ahead has opened it above.
+        while is_day_open && group.has_room() {
+            let Some(waiting) = self.waiting.pop_front() else { break };
+            self.decide_one(&mut group, waiting);
+        }
+        self.add_system_entries(&mut group);
+        self.close_group(group)
+    }
+
+    /// Whether the clock may be used; adds the operator's consent if there is one.
+    fn check_consent(&mut self, group: &mut OpenGroup) -> bool {
+        let head = self.follower.registry.head();
+        let lead_us = group.now.0 - head.recorded_at.0;
+        let is_unexplained = head.clock == Some(ClockKind::Wall) && lead_us > MAX_UNEXPLAINED_LEAD_US;
+        let consent = if is_unexplained { self.consent.take() } else { None };
+        let is_allowed = !is_unexplained || consent.is_some();
+        self.leading_mut().awaits_consent = !is_allowed;
+        if let Some((officer, reason)) = consent {
+            self.push_system(group, EntryBody::ClockConsent { officer, reason });
+        }
+        is_allowed
+    }
+
+    /// Opens missed days in order; rows that fall due follow each, in parts, before its commands.
+    fn open_days(&mut self, group: &mut OpenGroup) {
+        let today = group.now.vietnam_date();
+        while group.has_room() {
+            let head = self.follower.registry.head();
+            if head.day_pending {
+                let Some(part) = lapsed(&self.follower.registry) else { break };
+                self.push_system(group, EntryBody::Lapsed(part));
+                continue;
+            }
+            match head.date {
+                Some(date) if date < today => {
+                    self.push_system(group, EntryBody::DayOpened { date: date.plus_days(1) });
+                }
+                _ => break,
+            }
+        }
+    }
+
+    fn add_system_entries(&mut self, group: &mut OpenGroup) {
+        let lsn = self.follower.registry.head().lsn;
+        if lsn.0 >= self.follower.last_digest().0 + self.options.digest_every {
+            let sum = self.follower.registry.head().digest;
+            let digest = StateDigest { version: DIGEST_VERSION, sum };
+            self.push_system(group, EntryBody::StateDigest(digest));
+            self.follower.note_digest(lsn.next());
+        }
+        if self.options.is_log_exclusive || !group.entries.is_empty() {
+            return;
+        }
+        let silent = self.now().saturating_sub(self.leading_mut().last_append);
+        // A superseded leader must not even refuse: something of this claim must come back behind the answers.
+        if !group.pending.is_empty() || silent >= self.options.heartbeat_every {
+            self.push_system(group, EntryBody::Tick);
+        }
+    }
+
+    fn decide_one(&mut self, group: &mut OpenGroup, waiting: Waiting) {
+        let Waiting { submitter, request, arrived, is_requeued } = waiting;
+        let content = match request {
+            Request::Status { command_id, reply } => self.find_status(group, submitter, command_id, reply),
+            Request::Command { envelope, reply } => {
+                Some(self.decide_command(group, submitter, envelope, reply, is_requeued))
+            }
+        };
+        if let Some(content) = content {
+            group.pending.push(Pending { submitter, arrived, content });
+        }
+    }
+
+    fn decide_command(
+        &mut self,
+        group: &mut OpenGroup,
+        submitter: Submitter,
+        envelope: Box<CommandEnvelope>,
+        reply: CommandReply,
+        is_requeued: bool,
+    ) -> PendingContent {
+        if let Some(lsn) = self.follower.ids.find(envelope.command_id) {
+            let answer = self.repeat(group, lsn, submitter, &envelope, is_requeued);
+            return PendingContent::Kept { envelope, answer, reply };
+        }
+        if envelope.answer_by.is_some_and(|by| by < group.now) {
+            self.stats.too_late += 1;
+            return PendingContent::Kept { envelope, answer: Err(SubmitError::TooLate), reply };
+        }
+        let decision = {
+            let registry = &self.follower.registry;
+            let history = History {
+                registry,
+                in_flight: &self.in_flight,
+                open: &group.entries,
+                source: &*self.source,
+            };
+            let context = Context {
+                lsn: registry.head().lsn.next(),
+                recorded_at: group.now,
+                rules: RULES,
+                office: submitter.office,
+                officer: submitter.officer,
+                pins: &*self.around.pins,
+                timelines: &history,
+            };
+            domain::decide(registry, &envelope, &context)
+        };
+        match decision {
+            Decision::Refused(faults) => self.refuse(envelope, faults, reply),
+            Decision::Accepted(accepted) => self.record(group, submitter, envelope, accepted, reply),
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        envelope: Box<CommandEnvelope>,
+        faults: Vec<Fault>,
+        reply: CommandReply,
+    ) -> PendingContent {
+        self.stats.refused += 1;
+        for fault in &faults {
+            match self.stats.refused_by_code.get_mut(&fault.code) {
+                Some(count) => *count += 1,
+                None => {
+                    self.stats.refused_by_code.insert(fault.code.clone(), 1);
+                }
+            }
+        }
+        let answer = Ok(Outcome::Refused(self.refusal(envelope.command_id, faults)));
+        PendingContent::Kept { envelope, answer, reply }
+    }
+
+    fn refusal(&self, command_id: CommandId, faults: Vec<Fault>) -> Refusal {
+        let head = self.follower.registry.head();
+        Refusal { command_id, log_id: head.log_id, lsn: head.lsn, faults }
+    }
+
+    fn record(
+        &mut self,
+        group: &mut OpenGroup,
+        submitter: Submitter,
+        mut envelope: Box<CommandEnvelope>,
+        accepted: Accepted,
+        reply: CommandReply,
+    ) -> PendingContent {
+        let changes = accepted.changes;
+        let mut acceptance = Acceptance {
+            command_id: envelope.command_id,
+            log_id: self.log_id(),
+            lsn: self.follower.registry.head().lsn.next(),
+            recorded_at: group.now,
+            repeated: false,
+            dry_run: envelope.dry_run,
+            created: Created::by(&changes.events),
+            rows: changes.rows.clone(),
+            notes: accepted.notes,
+        };
+        if exceeds_record(&changes) {
+            return self.refuse_too_large(envelope, reply);
+        }
+        if envelope.dry_run {
+            self.stats.dry_runs += 1;
+            return PendingContent::Kept { envelope, answer: Ok(Outcome::Accepted(acceptance)), reply };
+        }
+        let answer_by = envelope.answer_by.take();
+        let command_id = envelope.command_id;
+        let record = Record {
+            office: submitter.office,
+            officer: submitter.officer,
+            rules: RULES,
+            command: *envelope,
+            changes,
+        };
+        match self.push(group, EntryBody::Record(Box::new(record))) {
+            Ok(lsn) => {
+                acceptance.lsn = lsn;
+                self.follower.ids.begin(command_id, lsn);
+                let answer: Answer = Ok(Outcome::Accepted(acceptance));
+                PendingContent::Record { place: group.entries.len() - 1, answer_by, answer, reply }
+            }
+            Err((body, TooLarge)) => {
+                let EntryBody::Record(record) = body else { unreachable!("it is the record handed in") };
+                let mut envelope = Box::new(record.command);
+                envelope.answer_by = answer_by;
+                self.refuse_too_large(envelope, reply)
+            }
+        }
+    }
+
+    fn refuse_too_large(&mut self, envelope: Box<CommandEnvelope>, reply: CommandReply) -> PendingContent {
+        let fault = Code::RecordTooLarge.fault(Some("command".to_owned()), &[&MAX_EVENTS, &MAX_BODY_LEN]);
+        self.refuse(envelope, vec![fault], reply)
+    }
+
+    /// The first acceptance again, from the record; the same id with another content or office is refused (W2).
+    fn repeat(
+        &mut self,
+        group: &OpenGroup,
+        lsn: Lsn,
+        submitter: Submitter,
+        envelope: &CommandEnvelope,
+        is_requeued: bool,
+    ) -> Answer {
+        let Ok((header, record)) = self.history(group).record(lsn) else {
+            return Err(SubmitError::Unresolved);
+        };
+        if record.office != submitter.office || !is_same_command(envelope, &record.command) {
+            let fault = Code::CommandIdReused.fault(Some("command_id".to_owned()), &[&envelope.command_id]);
+            self.stats.refused += 1;
+            return Ok(Outcome::Refused(self.refusal(envelope.command_id, vec![fault])));
+        }
+        self.stats.repeated += u64::from(!is_requeued);
+        Ok(Outcome::Accepted(self.acceptance_of(&header, lsn, &record, !is_requeued)))
+    }
+
+    fn find_status(
+        &mut self,
+        group: &OpenGroup,
+        submitter: Submitter,
+        command_id: CommandId,
+        reply: StatusReply,
+    ) -> Option<PendingContent> {
+        let head = self.follower.registry.head();
+        let mut answer = CommandStatus::NotFound { log_id: head.log_id, lsn: head.lsn };
+        if let Some(lsn) = self.follower.ids.find(command_id) {
+            match self.history(group).record(lsn) {
+                Ok((header, record)) if record.office == submitter.office => {
+                    answer = CommandStatus::Accepted(self.acceptance_of(&header, lsn, &record, true));
+                }
+                Ok(_) => {} // Another office's command is none of this one's business.
+                Err(_) => {
+                    reply(Err(SubmitError::Unresolved));
+                    return None;
+                }
+            }
+        }
+        Some(PendingContent::Status { command_id, answer, reply })
+    }
+
+    fn acceptance_of(&self, header: &EntryHeader, lsn: Lsn, record: &Record, repeated: bool) -> Acceptance {
+        Acceptance {
+            command_id: record.command.command_id,
+            log_id: self.log_id(),
+            lsn,
+            recorded_at: header.recorded_at,
+            repeated,
+            dry_run: false,
+            created: Created::by(&record.changes.events),
+            rows: record.changes.rows.clone(),
+            notes: Vec::new(),
+        }
+    }
+
+    fn history<'a>(&'a self, group: &'a OpenGroup) -> History<'a> {
+        History {
+            registry: &self.follower.registry,
+            in_flight: &self.in_flight,
+            open: &group.entries,
+            source: &*self.source,
+        }
+    }
+
+    fn push_system(&mut self, group: &mut OpenGroup, body: EntryBody) {
+        if let Err((body, TooLarge)) = self.push(group, body) {
+            unreachable!("a {:?} is bounded far below the limit", body.kind());
+        }
+    }
+
+    /// Puts an entry at the group's end and folds it. The first opens the registry's group.
+    #[allow(clippy::result_large_err, reason = "the body goes back to whoever handed it in")]
+    fn push(&mut self, group: &mut OpenGroup, body: EntryBody) -> Result<Lsn, (EntryBody, TooLarge)> {
+        let Ok(bytes) = body.encode() else {
+            return Err((body, TooLarge));
+        };
+        if bytes.len() > MAX_BODY_LEN {
+            return Err((body, TooLarge));
+        }
+        if group.entries.is_empty() {
+            self.follower.registry.open_group();
+        }
+        let lsn = self.follower.registry.head().lsn.next();
+        let lead = self.leading_mut();
+        let header = EntryHeader {
+            kind: body.kind(),
+            format: 0,
+            term: lead.term,
+            claim_id: lead.claim_id,
+            lsn,
+            prev: lead.head,
+            recorded_at: group.now,
+            key_id: KeyId::NONE,
+            body_len: bytes.len() as u32,
+        };
+        let raw = encode_entry(header, &bytes);
+        lead.head = lead.head.extend(&raw);
+        let entry = AdmittedEntry { lsn, header, body };
+        self.follower.registry.apply_entry(&entry);
+        group.bytes += raw.len();
+        group.raw.push(raw);
+        group.entries.push(entry);
+        Ok(lsn)
+    }
+
+    fn leading_mut(&mut self) -> &mut Leading {
+        match &mut self.leadership {
+            Leadership::Leading(lead) => lead,
+            _ => unreachable!("only a leader decides"),
+        }
+    }
+
+    fn close_group(&mut self, mut group: OpenGroup) -> Result<(), Failure> {
+        self.answer_too_early(&mut group);
+        if group.entries.is_empty() {
+            // Under the log's lock nobody else can have written: what is in flight must become durable, and no more.
+            match self.in_flight.0.back_mut() {
+                Some(last) => last.pending.append(&mut group.pending),
+                None => group.pending.into_iter().for_each(Pending::answer),
+            }
+            return Ok(());
+        }
+        let now = self.now();
+        self.leading_mut().last_append = now;
+        self.stats.group_entries.record(group.entries.len() as u64);
+        let id = self.append(AppendGroup { entries: group.raw })?;
+        self.in_flight.0.push_back(InFlight {
+            id,
+            entries: group.entries,
+            read_back: 0,
+            is_durable: false,
+            end: None,
+            pending: group.pending,
+            appended_at: now,
+            missed_reads: 0,
+        });
+        Ok(())
+    }
+
+    /// Only mutants answer here.
+    fn answer_too_early(&mut self, group: &mut OpenGroup) {
+        let is_early = |pending: &Pending| match self.mutant {
+            Some(Mutant::AnswerBeforeReadBack) => !pending.is_refusal(),
+            Some(Mutant::RefusalBeforeReadBack) => pending.is_refusal(),
+            _ => false,
+        };
+        if !matches!(self.mutant, Some(Mutant::AnswerBeforeReadBack | Mutant::RefusalBeforeReadBack)) {
+            return;
+        }
+        let (early, kept) = std::mem::take(&mut group.pending).into_iter().partition(is_early);
+        group.pending = kept;
+        let early: Vec<Pending> = early;
+        early.into_iter().for_each(Pending::answer);
+    }
+}
+
+fn exceeds_record(changes: &Changes) -> bool {
+    changes.events.len() > MAX_EVENTS
+        || changes.restatements.iter().any(|restated| restated.timeline.len() > MAX_EVENTS)
+}
+
+/// Equal commands have equal canonical bytes.
+fn is_same_command(one: &CommandEnvelope, other: &CommandEnvelope) -> bool {
+    let canonical = |envelope: &CommandEnvelope| {
+        let mut bytes = Vec::new();
+        encode_command(envelope, &mut bytes).map(|()| bytes)
+    };
+    matches!((canonical(one), canonical(other)), (Ok(one), Ok(other)) if one == other)
+}

@@ -1,0 +1,319 @@
+//! Claims, doubt and the outcomes of appends.
+//!
+//! *Architecture invariant:* a term is written in only from the moment its claim was read back admitted until the first doubt
+//! (W7, W8).
+
+use super::requests::Waiting;
+use super::{Failure, InFlight, Mutant, Writer};
+use crate::gateway::SubmitError;
+use event_log::{AppendGroup, AppendOutcome, GroupId, LogError, SubmitError as AppendRefused};
+use event_schemas::codec::DRAFT;
+use event_schemas::header::{ChainHead, EntryHeader, EntryKind, encode_entry};
+use event_schemas::ids::{ClaimId, KeyId, Lsn, Term};
+use event_schemas::record::{AdmittedEntry, EntryBody, Genesis};
+use std::time::Duration;
+
+/// Retry advice to callers while nobody here leads.
+const RETRY_AFTER_S: u32 = 1;
+
+/// Where this node stands.
+pub(super) enum Leadership {
+    Following(Following),
+    /// A first entry was appended to an empty log.
+    Founding { group: GroupId },
+    Claiming(Claiming),
+    Leading(Leading),
+}
+
+pub(super) struct Following {
+    /// No claim before this moment.
+    pub claim_not_before: Duration,
+    pub since: Duration,
+}
+
+pub(super) struct Claiming {
+    pub claim_id: ClaimId,
+    pub group: GroupId,
+    pub is_durable: bool,
+    pub missed_reads: u32,
+}
+
+pub(super) struct Leading {
+    pub term: Term,
+    pub claim_id: ClaimId,
+    /// The chain's head after everything appended in this term.
+    pub head: ChainHead,
+    pub last_append: Duration,
+    /// An operator must consent to the clock before anything is written.
+    pub awaits_consent: bool,
+}
+
+impl Leadership {
+    pub fn following(claim_not_before: Duration) -> Self {
+        Self::Following(Following { claim_not_before, since: claim_not_before })
+    }
+
+    pub fn awaits_log(&self) -> bool {
+        matches!(self, Self::Founding { .. } | Self::Claiming(_))
+    }
+}
+
+impl Writer {
+    /// Learns what became of appended groups; waits up to `wait` for the first.
+    pub fn learn_outcomes(&mut self, wait: Duration) -> Result<(), Failure> {
+        let mut wait = wait;
+        while let Some(outcome) = self.log.poll(wait)? {
+            wait = Duration::ZERO;
+            self.outstanding -= 1;
+            self.learn(outcome)?;
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, outcome: AppendOutcome) -> Result<(), Failure> {
+        let group = outcome.group();
+        let (is_durable, cause) = match outcome {
+            AppendOutcome::Durable { .. } => (true, String::new()),
+            AppendOutcome::Unknown { cause, .. } if self.options.is_log_exclusive => {
+                // A second flush may lie: only opening the log anew tells what is there.
+                return Err(Failure::Log(LogError::Fatal { cause }));
+            }
+            AppendOutcome::Unknown { .. } if self.mutant == Some(Mutant::WritesOnAfterDoubt) => {
+                (true, String::new())
+            }
+            AppendOutcome::Unknown { cause, .. } => (false, cause),
+        };
+        let now = self.now();
+        if let Some(known) = self.in_flight.0.iter_mut().find(|known| known.id == group) {
+            if !is_durable {
+                self.doubt(&cause);
+                return Ok(());
+            }
+            known.is_durable = true;
+            let taken = now.saturating_sub(known.appended_at);
+            self.stats.append_time_us.record(taken.as_micros() as u64);
+            self.confirm_groups();
+            return Ok(());
+        }
+        match &mut self.leadership {
+            Leadership::Claiming(claiming) if claiming.group == group && is_durable => {
+                claiming.is_durable = true;
+            }
+            Leadership::Claiming(claiming) if claiming.group == group => self.lose_claim(&cause),
+            Leadership::Founding { group: founding } if *founding == group => self.follow_after_pause(),
+            _ => {} // Of a term that was given up.
+        }
+        Ok(())
+    }
+
+    /// Asks to lead if it is time.
+    pub fn lead(&mut self) -> Result<(), Failure> {
+        let now = self.now();
+        let Leadership::Following(following) = &self.leadership else {
+            return Ok(());
+        };
+        let is_time = now >= following.claim_not_before;
+        let may_claim =
+            self.options.is_candidate && is_time && self.has_caught_up() && self.may_append();
+        if now.saturating_sub(following.since) > self.options.resolve_within {
+            self.give_up_resolving();
+        }
+        if !may_claim || self.follower.admission().state().sealed {
+            return Ok(());
+        }
+        if self.follower.admission().state().last_lsn == Lsn::ZERO {
+            return self.found();
+        }
+        self.claim()
+    }
+
+    fn found(&mut self) -> Result<(), Failure> {
+        let Some(new_log) = &self.options.new_log else {
+            return Ok(());
+        };
+        let recorded_at = self.around.clock.now();
+        let body = EntryBody::Genesis(Genesis {
+            log_id: new_log.log_id,
+            clock: self.around.clock.kind(),
+            draft: DRAFT,
+            date: recorded_at.vietnam_date(),
+            note: new_log.note.clone(),
+        });
+        let header = EntryHeader {
+            kind: EntryKind::Genesis,
+            format: 0,
+            term: Term(0),
+            claim_id: ClaimId::default(),
+            lsn: Lsn(1),
+            prev: ChainHead::EMPTY,
+            recorded_at,
+            key_id: KeyId::NONE,
+            body_len: 0,
+        };
+        let group = self.append_alone(header, &body)?;
+        self.leadership = Leadership::Founding { group };
+        Ok(())
+    }
+
+    fn claim(&mut self) -> Result<(), Failure> {
+        let claim_id = ClaimId(self.around.random.bits());
+        let header = EntryHeader {
+            kind: EntryKind::Claim,
+            format: 0,
+            term: self.follower.admission().state().term.next(),
+            claim_id,
+            lsn: Lsn::ZERO,
+            prev: ChainHead::EMPTY,
+            recorded_at: self.around.clock.now(),
+            key_id: KeyId::NONE,
+            body_len: 0,
+        };
+        let body = EntryBody::Claim { node: self.options.node.clone() };
+        let group = self.append_alone(header, &body)?;
+        self.stats.claims += 1;
+        self.leadership =
+            Leadership::Claiming(Claiming { claim_id, group, is_durable: false, missed_reads: 0 });
+        Ok(())
+    }
+
+    fn append_alone(&mut self, header: EntryHeader, body: &EntryBody) -> Result<GroupId, Failure> {
+        let body = body.encode().expect("system entries encode");
+        self.append(AppendGroup { entries: vec![encode_entry(header, &body)] })
+    }
+
+    /// Hands a group to the log, which has room: [`Self::may_append`] was asked.
+    pub(super) fn append(&mut self, group: AppendGroup) -> Result<GroupId, Failure> {
+        match self.log.submit(group) {
+            Ok(id) => {
+                self.outstanding += 1;
+                Ok(id)
+            }
+            Err(AppendRefused::Failed(error)) => Err(error.into()),
+            Err(error) => unreachable!("groups are kept within the log's bounds: {error}"),
+        }
+    }
+
+    /// An admitted claim: one's own makes this node the leader, another's ends that.
+    pub(super) fn read_claim(
+        &mut self,
+        lsn: Lsn,
+        header: EntryHeader,
+        bytes: &[u8],
+    ) -> Result<(), crate::follower::EntryFault> {
+        let own = match &self.leadership {
+            Leadership::Claiming(claiming) => claiming.claim_id == header.claim_id,
+            _ => false,
+        };
+        if self.is_leading() {
+            self.doubt("another claim was admitted");
+        }
+        self.follower.take(lsn, header, bytes)?;
+        if own {
+            self.begin_term(header);
+        } else {
+            self.see_other_leader();
+        }
+        Ok(())
+    }
+
+    fn begin_term(&mut self, header: EntryHeader) {
+        // What was read up to the claim is the complete state: the drain was the restore.
+        self.stats.elections_won += 1;
+        tracing::info!(term = header.term.0, lsn = header.lsn.0, "leads the log");
+        self.leadership = Leadership::Leading(Leading {
+            term: header.term,
+            claim_id: header.claim_id,
+            head: self.follower.admission().state().head,
+            last_append: self.now(),
+            awaits_consent: false,
+        });
+    }
+
+    /// Entries of others show that somebody leads: no claim while they keep coming.
+    pub(super) fn see_other_leader(&mut self) {
+        if self.options.is_log_exclusive {
+            return; // They are of the past.
+        }
+        let silence = self.options.takeover_after;
+        let until = self.now() + silence + self.around.pause_below(silence / 2);
+        if let Leadership::Following(following) = &mut self.leadership {
+            following.claim_not_before = following.claim_not_before.max(until);
+        }
+    }
+
+    /// The claim was not admitted, or nobody knows: pauses, then claims anew.
+    pub(super) fn lose_claim(&mut self, why: &str) {
+        tracing::info!(why, "did not get the term it claimed");
+        self.follow_after_pause();
+    }
+
+    fn follow_after_pause(&mut self) {
+        let now = self.now();
+        let pause = self.around.pause_below(self.options.max_backoff);
+        self.leadership = Leadership::following(now + pause);
+        if let Leadership::Following(following) = &mut self.leadership {
+            following.since = now;
+        }
+    }
+
+    /// Any doubt ends the term (W8): what is in flight is taken back, what of it was read back admitted is taken in as
+    /// anyone's, and its commands wait to be looked up or decided again.
+    pub(super) fn doubt(&mut self, why: &str) {
+        tracing::warn!(why, groups = self.in_flight.0.len(), "steps down and rolls back what is in flight");
+        self.stats.rollbacks += 1;
+        self.follower.roll_back();
+        let mut groups = std::mem::take(&mut self.in_flight.0);
+        for group in &groups {
+            for entry in &group.entries[..group.read_back] {
+                self.take_admitted(entry);
+            }
+        }
+        while let Some(group) = groups.pop_back() {
+            self.requeue(group);
+        }
+        self.follow_after_pause();
+    }
+
+    fn take_admitted(&mut self, entry: &AdmittedEntry) {
+        if let Err(fault) = self.follower.apply(entry) {
+            // It was checked when it was decided, on the same state.
+            unreachable!("an own entry is sound: {fault}");
+        }
+    }
+
+    fn requeue(&mut self, mut group: InFlight) {
+        for pending in group.pending.into_iter().rev() {
+            self.waiting.push_front(pending.requeue(&mut group.entries));
+        }
+    }
+
+    /// This node has not led again for long: whoever waits is told to ask again.
+    fn give_up_resolving(&mut self) {
+        let mut kept = std::collections::VecDeque::new();
+        for request in self.waiting.drain(..) {
+            if request.is_requeued {
+                request.refuse(SubmitError::Unresolved);
+            } else {
+                kept.push_back(request);
+            }
+        }
+        self.waiting = kept;
+    }
+
+    /// While nobody here leads or is about to, new requests are told so.
+    pub(super) fn refuse_new_requests(&mut self) {
+        let is_new = |request: &Waiting| !request.is_requeued;
+        if !self.waiting.iter().any(is_new) {
+            return;
+        }
+        let mut kept = std::collections::VecDeque::new();
+        for request in self.waiting.drain(..) {
+            if request.is_requeued {
+                kept.push_back(request);
+            } else {
+                request.refuse(SubmitError::NotLeading { retry_after_s: RETRY_AFTER_S });
+            }
+        }
+        self.waiting = kept;
+    }
+}

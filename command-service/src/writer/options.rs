@@ -1,0 +1,111 @@
+//! Limits of a writer, and what surrounds it.
+
+use crate::clock::Clock;
+use domain::PinIssuer;
+use event_schemas::ids::LogId;
+use event_schemas::text::Text;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A defect for simulations to find. No product code sets one.
+#[doc(hidden)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mutant {
+    /// Admission lets entries of any claim in.
+    AdmissionIgnoresClaim,
+    /// Acceptances are given when the group is appended.
+    AnswerBeforeReadBack,
+    /// Refusals are given when they are decided.
+    RefusalBeforeReadBack,
+    /// Saved pages show what is in flight.
+    PageWithInFlightRows,
+    /// An unknown outcome counts as a good one.
+    WritesOnAfterDoubt,
+}
+
+/// Names a log that does not exist yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewLog {
+    pub log_id: LogId,
+    pub note: Text<200>,
+}
+
+/// How a writer behaves.
+#[derive(Clone, Debug)]
+pub struct WriterOptions {
+    /// Shown in claims. Says nothing about who leads: claims are told apart by their random ids.
+    pub node: Text<60>,
+    /// Begins the log if it is empty; without it, the node waits until another has.
+    pub new_log: Option<NewLog>,
+    /// Whether this node asks to lead.
+    pub is_candidate: bool,
+    /// Only this process can write to the log, because it holds its lock. A refusal then needs no entry behind it.
+    pub is_log_exclusive: bool,
+    /// A follower asks to lead when the log has been silent for so long, and up to half as long again.
+    pub takeover_after: Duration,
+    /// A leader without commands writes a tick so often, so that followers see it.
+    pub heartbeat_every: Duration,
+    /// Longest pause after a lost claim or a doubt; the pause is random.
+    pub max_backoff: Duration,
+    /// Commands whose fate became unknown are answered as unresolved after so long without a leader's term of one's own.
+    pub resolve_within: Duration,
+    /// Most requests that wait (O1).
+    pub max_waiting: usize,
+    /// Most groups in flight (O1).
+    pub max_groups_in_flight: usize,
+    /// Entries between two digests.
+    pub digest_every: u64,
+    /// Entries and time between two checkpoints: whichever comes first, if anything changed.
+    pub checkpoint_entries: u64,
+    pub checkpoint_every: Duration,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self {
+            node: Text::new("dancu").expect("a short word"),
+            new_log: None,
+            is_candidate: true,
+            is_log_exclusive: false,
+            takeover_after: Duration::from_secs(10),
+            heartbeat_every: Duration::from_secs(2),
+            max_backoff: Duration::from_millis(500),
+            resolve_within: Duration::from_secs(30),
+            max_waiting: 65_536,
+            max_groups_in_flight: 3,
+            digest_every: 10_000,
+            checkpoint_entries: 500_000,
+            checkpoint_every: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Time that only passes, for pauses and statistics; never recorded.
+pub trait Timer: Send + Sync {
+    /// Since some fixed moment.
+    fn elapsed(&self) -> Duration;
+}
+
+/// Randomness for claims and pauses.
+pub trait RandomSource: Send {
+    /// 128 random bits. Claims are told apart by them.
+    fn bits(&mut self) -> u128;
+}
+
+/// What surrounds a writer.
+pub struct Surroundings {
+    pub clock: Arc<dyn Clock>,
+    pub timer: Arc<dyn Timer>,
+    pub random: Box<dyn RandomSource>,
+    pub pins: Arc<dyn PinIssuer + Send + Sync>,
+    /// Whether checkpoints are written by a thread of their own.
+    pub saves_in_thread: bool,
+}
+
+impl Surroundings {
+    /// A random duration below `limit`.
+    pub(crate) fn pause_below(&mut self, limit: Duration) -> Duration {
+        let share = (self.random.bits() as u32) as f64 / f64::from(u32::MAX);
+        limit.mul_f64(share)
+    }
+}

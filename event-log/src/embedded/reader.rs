@@ -153,6 +153,7 @@ impl EmbeddedReader {
     /// Moves entries of the current group into the batch. False when the batch is full.
     fn take_entries(&mut self, batch: &mut ReadBatch, room: &mut Room) -> Result<bool, LogError> {
         let Some(head) = self.head else { return Ok(true) };
+        batch.entries.reserve(room.entries.min(head.entries - self.next_in_group));
         while self.next_in_group < head.entries {
             let Some((start, end)) = head.entry_range(&self.content, self.next_in_group) else {
                 let what = "the group's table of entries is impossible";

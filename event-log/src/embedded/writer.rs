@@ -10,6 +10,13 @@ use crate::engine::LogError;
 use event_schemas::ids::Position;
 use std::sync::Arc;
 
+/// Groups smaller than this are written over zeroes: a flush then writes data alone, where one into room that was only
+/// reserved must also write the file system's journal. Larger groups gain nothing by it and would be written twice.
+const SMALL_GROUP_BYTES: usize = 256 << 10;
+
+/// How much is zeroed at once, ahead of small groups.
+const ZEROED_AHEAD_BYTES: u64 = 8 << 20;
+
 /// The one writer of a log. After an error it must not be used again: what is on the disk is then not known.
 ///
 /// *Architecture invariant:* a group is written only after the flush of the one before it has succeeded, so after a
@@ -20,6 +27,8 @@ pub(super) struct Writer {
     segment: Arc<Segment>,
     segment_bytes: u64,
     offset: u64,
+    /// Up to here the segment's file holds written bytes.
+    zeroed_to: u64,
     frontier: Frontier,
     content: Vec<u8>,
     sectors: Vec<u8>,
@@ -35,6 +44,7 @@ impl Writer {
             segment,
             segment_bytes,
             offset: mark.offset,
+            zeroed_to: mark.offset,
             frontier: mark.frontier,
             shared,
             content: Vec::new(),
@@ -70,12 +80,24 @@ impl Writer {
         Ok(())
     }
 
-    fn write_and_sync(&self, end: Position) -> Result<(), LogError> {
+    fn write_and_sync(&mut self, end: Position) -> Result<(), LogError> {
         let action = |what| {
             let (from, until) = (self.frontier.position.0, end.0);
             format!("{what} positions {from}..{until} to {}", self.segment.place)
         };
         let file = &self.segment.file;
+        let group_end = self.offset + self.sectors.len() as u64;
+        if group_end > self.zeroed_to {
+            if self.sectors.len() < SMALL_GROUP_BYTES {
+                let until = (group_end + ZEROED_AHEAD_BYTES).min(self.segment.head.len);
+                let zeroes = vec![0; (until - group_end) as usize];
+                file.write_at(&zeroes, group_end)
+                    .map_err(|error| io_failure(action("zeroing behind"), &error))?;
+                self.zeroed_to = until;
+            } else {
+                self.zeroed_to = group_end;
+            }
+        }
         file.write_at(&self.sectors, self.offset).map_err(|error| io_failure(action("writing"), &error))?;
         file.sync().map_err(|error| io_failure(action("flushing"), &error))
     }
@@ -86,6 +108,7 @@ impl Writer {
         let segment = create_segment(&*self.disk, self.shared.instance, number, len, self.frontier)?;
         self.segment = Arc::new(segment);
         self.offset = FIRST_GROUP;
+        self.zeroed_to = FIRST_GROUP;
         self.shared.add_segment(Arc::clone(&self.segment));
         Ok(())
     }

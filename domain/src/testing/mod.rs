@@ -26,7 +26,7 @@ pub mod people;
 pub mod units;
 
 pub use history::{History, TestPins};
-pub use people::{NewPersonOf, id, man, woman};
+pub use people::{NewPersonOf, death_of, dies, id, man, woman};
 pub use units::*;
 
 use crate::context::{Context, RULES};

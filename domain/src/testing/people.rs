@@ -1,11 +1,13 @@
 //! Persons and households that are taken for granted.
 
 use super::{World, partial, text, unit};
+use event_schemas::basis::{RegisterEntry, RegisterKind};
 use event_schemas::event::{
-    EventBody, HeadAppointed, HouseholdFormed, MemberJoined, Origin, PermanentResidenceRegistered,
-    PersonRegistered, PinAccepted, TemporaryResidenceRegistered,
+    DeathRegistered, EventBody, HeadAppointed, HeadVacated, HouseholdFormed, MemberJoined, MemberLeft,
+    Origin, PermanentResidenceEnded, PermanentResidenceRegistered, PersonRegistered, PinAccepted,
+    TemporaryResidenceRegistered,
 };
-use event_schemas::household::{HouseholdKind, Membership, Relationship};
+use event_schemas::household::{HouseholdKind, LeaveReason, Membership, Relationship, ResidenceEndReason};
 use event_schemas::ids::{HouseholdId, PersonId};
 use event_schemas::person::{
     Identification, Identity, LegalCapacity, Names, Nationality, PersonRef, PersonalData, Sex,
@@ -164,4 +166,36 @@ impl World {
         }
         self.given_events(since, bodies);
     }
+}
+
+/// A death, as it stands in an office's register.
+pub fn death_of(person: PersonId) -> EventBody {
+    EventBody::DeathRegistered(DeathRegistered {
+        person,
+        time: None,
+        place: None,
+        cause: None,
+        registered_at: unit(super::PHUC_XA),
+        entry: RegisterEntry {
+            office: super::PHUC_XA_OFFICE,
+            register: RegisterKind::Death,
+            year: 2022,
+            number: 1,
+        },
+        legacy: None,
+        declared: false,
+    })
+}
+
+/// The head of a household dies and nobody succeeds.
+pub fn dies(household: HouseholdId, head: PersonId) -> Vec<EventBody> {
+    let reason = ResidenceEndReason::Died;
+    let left =
+        MemberLeft { household, person: head, membership: Membership::Permanent, reason: LeaveReason::Died };
+    vec![
+        death_of(head),
+        EventBody::PermanentResidenceEnded(PermanentResidenceEnded { person: head, reason }),
+        EventBody::MemberLeft(left),
+        EventBody::HeadVacated(HeadVacated { household, former: head }),
+    ]
 }

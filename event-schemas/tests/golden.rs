@@ -4,6 +4,8 @@
 //! `golden/draft-N/{commands,events,entries}/<kind>.v<version>.{hex,json}`. Until a format is released they may change
 //! together with the draft number: `UPDATE_GOLDEN=1 cargo test -p event-schemas --test golden` writes them anew.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as loudly as tests")]
+
 use event_schemas::codec::DRAFT;
 use event_schemas::examples::{example, example_event};
 use event_schemas::header::{ChainHead, EntryHeader, EntryKind, body_of, encode_entry};

@@ -57,9 +57,9 @@ pub(crate) fn ethnicity_code(code: u8) -> Ethnicity {
     Ethnicity::new(code).expect("only codes of the list are drawn")
 }
 
-/// Probability of dying within a year at an age, before scaling to [`DEATHS_PER_MILLE`]. First year: 14.0 ‰, as the census
-/// finds; later a Gompertz curve, doubling about every eight years, men above women, fitted by hand to a life expectancy of
-/// 73.6 years.
+/// Probability of dying within a year at an age, relative to others; how many die follows from [`DEATHS_PER_MILLE`]. First
+/// year: 14.0 ‰, as the census finds; later a Gompertz curve, doubling about every eight years, men above women, fitted by
+/// hand to a life expectancy of 73.6 years.
 pub(crate) fn yearly_death_risk(sex: Sex, age: i16) -> f64 {
     let curve = match age {
         ..=0 => 0.014,
@@ -70,8 +70,8 @@ pub(crate) fn yearly_death_risk(sex: Sex, age: i16) -> f64 {
     curve * by_sex
 }
 
-/// A bound on [`yearly_death_risk`] to the age of [`MAX_AGE`].
-pub(crate) const HIGHEST_DEATH_RISK: f64 = 0.75;
+/// About the highest [`yearly_death_risk`] to the age of [`MAX_AGE`]; those who are older die as likely.
+pub(crate) const HIGHEST_DEATH_RISK: f64 = 0.3;
 /// Nobody is enrolled older.
 pub(crate) const MAX_AGE: i16 = 98;
 

@@ -344,17 +344,6 @@ impl Nation {
         }
         false
     }
-
-    /// Fits the curve of deaths to the people that were enrolled.
-    pub(crate) fn fit_deaths(&mut self) {
-        let today = self.today();
-        let risk = |person: &Person| figures::yearly_death_risk(person.sex, person.age(today));
-        let expected: f64 = self.store.persons.iter().map(risk).sum();
-        let wanted = figures::DEATHS_PER_MILLE / 1_000.0 * self.store.persons.len() as f64;
-        if expected > 0.0 {
-            self.death_scale = wanted / expected;
-        }
-    }
 }
 
 /// A link as it stands in a birth certificate.

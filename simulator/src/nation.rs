@@ -69,8 +69,6 @@ pub(crate) struct Nation {
     pub calendar: Vec<Vec<Todo>>,
     pub drafts: VecDeque<Draft>,
     pub rates: Rates,
-    /// By which the curve of deaths is multiplied to give the census's rate.
-    pub death_scale: f64,
     /// The last dead, for commands that wrongly name them.
     pub dead: VecDeque<PersonIndex>,
     /// Entries of older registers that were used, with the day.
@@ -106,7 +104,6 @@ impl Nation {
             province,
             day: 0,
             drafts: VecDeque::new(),
-            death_scale: 1.0,
             dead: VecDeque::with_capacity(REMEMBERED),
             legacy_births: VecDeque::with_capacity(REMEMBERED),
             legacy_numbers: 0,

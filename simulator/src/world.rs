@@ -264,10 +264,7 @@ impl World {
             Stage::Units(UnitLevel::District) => Stage::Units(UnitLevel::Ward),
             Stage::Units(UnitLevel::Ward) => Stage::Offices,
             Stage::Offices => Stage::Households(Progress::default()),
-            Stage::Households(_) => {
-                self.nation.fit_deaths();
-                Stage::AcceptPins(0)
-            }
+            Stage::Households(_) => Stage::AcceptPins(0),
             Stage::AcceptPins(_) => Stage::IssuePins(0),
             Stage::IssuePins(_) | Stage::Day if self.nation.day < self.nation.options.days() => {
                 self.nation.day += 1;

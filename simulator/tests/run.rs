@@ -12,10 +12,46 @@ use event_schemas::person::Sex;
 use event_schemas::time::Date;
 use simulator::{AnswerError, Expectation, Options, Phase, Planned, World};
 use std::collections::{BTreeMap, BTreeSet};
-use toy::{ToyRegistry, run};
+use toy::ToyRegistry;
 
 fn small() -> Options {
     Options { persons: 20_000, years: 2, ..Options::default() }
+}
+
+/// Runs a world to its end with at most `window` commands in flight; answers of a window come in the order that `shuffle`
+/// gives. Every command passes `see`.
+fn run(
+    world: &mut World,
+    window: usize,
+    mut shuffle: impl FnMut(&mut Vec<(Planned, Outcome)>),
+    mut see: impl FnMut(&Planned),
+) {
+    let mut registry = ToyRegistry::default();
+    loop {
+        let mut answers = Vec::new();
+        loop {
+            let batch = world.next_batch(window - answers.len());
+            if batch.is_empty() {
+                break;
+            }
+            for planned in batch {
+                see(&planned);
+                let outcome = registry.decide(&planned);
+                answers.push((planned, outcome));
+            }
+            if answers.len() == window {
+                break;
+            }
+        }
+        if answers.is_empty() {
+            assert_eq!(world.phase(), Phase::Done);
+            return;
+        }
+        shuffle(&mut answers);
+        for (planned, outcome) in answers {
+            world.answer(planned.envelope.command_id, &outcome).unwrap();
+        }
+    }
 }
 
 fn in_order(_: &mut Vec<(Planned, Outcome)>) {}

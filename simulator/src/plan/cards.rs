@@ -365,7 +365,38 @@ impl Nation {
     }
 }
 
-/// A step that visits each of `persons` once: a prime that does not divide their number.
+/// A step that visits each of `persons` once and leaves neighbours, who are a family, as far apart in time as can be: near
+/// the golden ratio of their number, and coprime with it.
 fn stride_for(persons: u64) -> u64 {
-    [104_729, 104_723, 104_717].into_iter().find(|prime| !persons.is_multiple_of(*prime)).unwrap_or(1)
+    let golden = persons * 618 / 1_000;
+    let coprime = |step: &u64| greatest_common_divisor(*step, persons) == 1;
+    (golden.max(1)..persons).find(coprime).unwrap_or(1)
+}
+
+fn greatest_common_divisor(mut one: u64, mut other: u64) -> u64 {
+    while other != 0 {
+        (one, other) = (other, one % other);
+    }
+    one
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn everybody_has_one_turn_far_from_the_neighbours() {
+        for persons in [2_000, 4_001, 20_000] {
+            let stride = stride_for(persons);
+            let turns: Vec<u64> = (0..persons).map(|turn| turn * stride % persons).collect();
+            assert_eq!(turns.iter().collect::<BTreeSet<_>>().len() as u64, persons);
+            let mut turn_of = vec![0; persons as usize];
+            for (turn, person) in turns.iter().enumerate() {
+                turn_of[*person as usize] = turn as i64;
+            }
+            let near = turn_of.windows(2).filter(|pair| (pair[0] - pair[1]).unsigned_abs() < persons / 30);
+            assert_eq!(near.count(), 0, "{persons} persons, step {stride}");
+        }
+    }
 }

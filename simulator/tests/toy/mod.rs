@@ -1,14 +1,12 @@
 //! A toy registry: accepts what is right, refuses what is wrong on purpose, hands out numbers in order. It knows no rule.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
-
 use event_schemas::command::{Command, PermanentMove};
 use event_schemas::ids::{CardId, DossierId, DwellingId, HouseholdId, LogId, Lsn, PersonId};
 use event_schemas::outcome::{Acceptance, Created, Fault, Outcome, Refusal};
 use event_schemas::person::Sex;
 use event_schemas::pin::{Pin, PinCell};
 use event_schemas::time::Timestamp;
-use simulator::{Expectation, Planned, World};
+use simulator::{Expectation, Planned};
 
 #[derive(Default)]
 pub struct ToyRegistry {
@@ -117,41 +115,5 @@ impl ToyRegistry {
         self.pins += 1;
         let cell = PinCell::of(1, Sex::Male, 1900 + (self.pins / 1_000_000) as i16);
         cell.expect("few people are simulated").pin(self.pins % 1_000_000)
-    }
-}
-
-/// Runs a world to its end with at most `window` commands in flight; answers of a window come in the order that `shuffle`
-/// gives. Every command passes `see`.
-pub fn run(
-    world: &mut World,
-    window: usize,
-    mut shuffle: impl FnMut(&mut Vec<(Planned, Outcome)>),
-    mut see: impl FnMut(&Planned),
-) {
-    let mut registry = ToyRegistry::default();
-    loop {
-        let mut answers = Vec::new();
-        loop {
-            let batch = world.next_batch(window - answers.len());
-            if batch.is_empty() {
-                break;
-            }
-            for planned in batch {
-                see(&planned);
-                let outcome = registry.decide(&planned);
-                answers.push((planned, outcome));
-            }
-            if answers.len() == window {
-                break;
-            }
-        }
-        if answers.is_empty() {
-            assert_eq!(world.phase(), simulator::Phase::Done);
-            return;
-        }
-        shuffle(&mut answers);
-        for (planned, outcome) in answers {
-            world.answer(planned.envelope.command_id, &outcome).unwrap();
-        }
     }
 }

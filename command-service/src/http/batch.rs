@@ -28,7 +28,9 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io::Write;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -134,7 +136,10 @@ struct Batch {
 enum End {
     /// The body came to its end.
     Complete,
-    Early { kind: &'static ProblemKind, line: u64 },
+    Early {
+        kind: &'static ProblemKind,
+        line: u64,
+    },
 }
 
 impl Batch {
@@ -230,14 +235,14 @@ impl Batch {
             }
             let gateway = self.api.gateway.clone();
             let submitter = self.submitter;
-            let mut deciding =
-                async move { gateway.submit_many(submitter, commands).await }.boxed();
-            match futures_util::poll!(&mut deciding) {
-                std::task::Poll::Pending => {
+            let mut deciding = async move { gateway.submit_many(submitter, commands).await }.boxed();
+            let first_poll = poll_fn(|context| Poll::Ready(deciding.as_mut().poll(context)));
+            match first_poll.await {
+                Poll::Pending => {
                     self.in_flight.push_back(deciding.map(|answers| (part, answers)).boxed());
                     return;
                 }
-                std::task::Poll::Ready(answers) => {
+                Poll::Ready(answers) => {
                     let wholly_overloaded =
                         answers.iter().all(|answer| matches!(answer, Err(SubmitError::Overloaded { .. })));
                     if !wholly_overloaded || Instant::now() >= give_up_at || self.api.stop.is_told() {
@@ -289,7 +294,8 @@ impl Batch {
                     }
                     Outcome::Refused(refusal) => {
                         self.counts.refused += 1;
-                        let codes: Vec<&str> = refusal.faults.iter().map(|fault| fault.code.as_str()).collect();
+                        let codes: Vec<&str> =
+                            refusal.faults.iter().map(|fault| fault.code.as_str()).collect();
                         tracing::debug!(command_id = %refusal.command_id, ?codes, "refused");
                     }
                 }
@@ -302,7 +308,7 @@ impl Batch {
         }
     }
 
-    async fn send(&self, out: Vec<u8>) -> Result<(), ReaderGone> {
+    async fn send(&mut self, out: Vec<u8>) -> Result<(), ReaderGone> {
         if out.is_empty() {
             return Ok(());
         }

@@ -178,4 +178,3 @@ async fn read_body(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<B
     }
     Ok(bytes.into())
 }
-

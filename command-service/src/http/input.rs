@@ -74,9 +74,12 @@ fn contradiction() -> InputFault {
 fn describe(error: &serde_json::Error, path: String) -> InputFault {
     let (line, column) = (error.line(), error.column());
     let message = message_of(error);
-    let field = (path != ".").then_some(path);
+    // The parser names a place that it cannot know `.` or `?`.
+    let field = (path != "." && path != "?").then_some(path);
     let (kind, vi) = match error.classify() {
-        Category::Syntax | Category::Io => (&problems::MALFORMED_JSON, format!("JSON sai cú pháp: {message}")),
+        Category::Syntax | Category::Io => {
+            (&problems::MALFORMED_JSON, format!("JSON sai cú pháp: {message}"))
+        }
         Category::Eof => (&problems::MALFORMED_JSON, "JSON bị ngắt giữa chừng.".to_owned()),
         Category::Data => classify(&message),
     };
@@ -199,17 +202,59 @@ mod tests {
     #[test]
     fn faults_are_named_by_field_line_and_column_in_both_languages() {
         check("", "malformed_json", None, "empty", "trống");
-        check("{\n \"command_id\" 7}", "malformed_json", Some("command_id"), "line 2, column 15", "dòng 2, cột 15");
+        check("{\n \"command_id\" 7}", "malformed_json", None, "line 2, column 15", "dòng 2, cột 15");
         check("{\"command_id\": ", "malformed_json", Some("command_id"), "EOF", "ngắt giữa chừng");
-        check(&birth_with("/urgent", json!(1)), "unknown_field", Some("urgent"), "unknown field `urgent`", "không có trường `urgent`");
-        check(&birth_with("/command/birth", json!({})), "missing_field", Some("command.birth"), "missing field", "thiếu trường `child`");
+        check(
+            &birth_with("/urgent", json!(1)),
+            "unknown_field",
+            Some("urgent"),
+            "unknown field `urgent`",
+            "không có trường `urgent`",
+        );
+        check(
+            &birth_with("/command/birth", json!({})),
+            "missing_field",
+            Some("command.birth"),
+            "missing field",
+            "thiếu trường `child`",
+        );
         let birth = "command.birth.child.birth";
-        check(&birth_with("/command/birth/child/birth", json!("2021-02-30")), "invalid_value", Some(birth), "2021-02-30", "không hợp lệ");
+        check(
+            &birth_with("/command/birth/child/birth", json!("2021-02-30")),
+            "invalid_value",
+            Some(birth),
+            "2021-02-30",
+            "không hợp lệ",
+        );
         let given = "command.birth.child.names.given";
-        check(&birth_with("/command/birth/child/names/given", json!("x".repeat(500_000))), "invalid_value", Some(given), "at most 80", "quá dài");
-        check(&birth_with("/command/birth/child/names/given", json!("a\u{7}b")), "invalid_value", Some(given), "U+0007", "ký tự điều khiển");
-        check(&birth_with("/command", json!({"rebirth": {}})), "invalid_value", Some("command.rebirth"), "unknown variant", "không có giá trị `rebirth`");
-        check(&birth_with("/command_id", json!(7)), "invalid_value", Some("command_id"), "invalid type", "sai kiểu");
+        check(
+            &birth_with("/command/birth/child/names/given", json!("x".repeat(500_000))),
+            "invalid_value",
+            Some(given),
+            "at most 80",
+            "quá dài",
+        );
+        check(
+            &birth_with("/command/birth/child/names/given", json!("a\u{7}b")),
+            "invalid_value",
+            Some(given),
+            "U+0007",
+            "ký tự điều khiển",
+        );
+        check(
+            &birth_with("/command", json!({"rebirth": {}})),
+            "invalid_value",
+            Some("command.rebirth"),
+            "unknown variant",
+            "không có giá trị `rebirth`",
+        );
+        check(
+            &birth_with("/command_id", json!(7)),
+            "invalid_value",
+            Some("command_id"),
+            "invalid type",
+            "sai kiểu",
+        );
         check(&"[".repeat(100_000), "invalid_value", None, "invalid type", "sai kiểu");
     }
 

@@ -32,12 +32,7 @@ pub struct LineCutter {
 impl LineCutter {
     /// Lines of up to `max_line_bytes` bytes.
     pub fn new(max_line_bytes: usize) -> Self {
-        Self {
-            max_line_bytes,
-            unfinished: BytesMut::new(),
-            skipping: false,
-            next_number: 1,
-        }
+        Self { max_line_bytes, unfinished: BytesMut::new(), skipping: false, next_number: 1 }
     }
 
     /// Number of the line that is not finished yet.

@@ -17,7 +17,7 @@ pub enum DueRow {
 }
 
 /// Rows by the first day on which they no longer hold.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct DueRows(BTreeSet<(i32, DueRow)>);
 
 impl DueRows {

@@ -2,7 +2,8 @@
 //! faults stand against it.
 //!
 //! Layout: this file holds the [`World`] and what is said of a decision; [`people`] makes persons and households;
-//! [`units`] a few real units and the offices of the tests; [`history`] what was recorded, and PINs.
+//! [`units`] a few real units and the offices of the tests; [`history`] what was recorded, and PINs; [`play`] random
+//! commands.
 //!
 //! ```
 //! use domain::testing::*;
@@ -23,6 +24,7 @@
 
 pub mod history;
 pub mod people;
+pub mod play;
 pub mod units;
 
 pub use history::{History, TestPins};

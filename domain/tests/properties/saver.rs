@@ -1,0 +1,87 @@
+//! A saver that takes its time: pages of one round are encoded while records go on, so they reflect different lsns.
+
+use domain::Registry;
+use domain::registry::Head;
+use domain::registry::lookups::LookupEntry;
+use domain::registry::pages::PageRef;
+use event_schemas::ids::Lsn;
+use event_schemas::record::AdmittedEntry;
+use std::collections::BTreeMap;
+
+/// What is on the disk.
+pub struct Saver {
+    pages: BTreeMap<PageRef, (Lsn, Vec<u8>)>,
+    lookups: Vec<u8>,
+    /// Bytes of the head from which replay begins: the one at which the last complete round began.
+    head: Vec<u8>,
+    round: Option<Round>,
+}
+
+/// A round under way.
+struct Round {
+    head: Vec<u8>,
+    /// Pages still to be encoded, none twice.
+    pending: Vec<PageRef>,
+}
+
+impl Saver {
+    /// Saves everything.
+    pub fn new(registry: &mut Registry) -> Self {
+        let mut saver = Self { pages: BTreeMap::new(), lookups: Vec::new(), head: Vec::new(), round: None };
+        saver.begin(registry);
+        let all = saver.round.as_ref().map_or(0, |round| round.pending.len());
+        saver.encode(registry, all);
+        saver
+    }
+
+    /// Begins a round if none is under way, and encodes some of its pages.
+    pub fn save(&mut self, registry: &mut Registry, pages: usize) {
+        if self.round.is_none() {
+            self.begin(registry);
+        }
+        self.encode(registry, pages);
+    }
+
+    fn begin(&mut self, registry: &mut Registry) {
+        let head = registry.confirmed_head().encode().unwrap();
+        let pending = registry.take_dirty_pages();
+        for entry in registry.take_lookup_changes() {
+            entry.encode_into(&mut self.lookups).unwrap();
+        }
+        self.round = Some(Round { head, pending });
+    }
+
+    fn encode(&mut self, registry: &Registry, pages: usize) {
+        let Some(round) = &mut self.round else { return };
+        for _ in 0..pages {
+            let Some(page) = round.pending.pop() else { break };
+            self.pages.insert(page, registry.encode_page(page).unwrap());
+        }
+        if round.pending.is_empty() {
+            self.head = round.head.clone();
+            self.round = None;
+        }
+    }
+
+    /// The state that the saved pages and the entries since the last complete round lead to. A round under way is
+    /// forgotten; what it has saved stays.
+    pub fn restart(&mut self, entries: &[AdmittedEntry]) -> Registry {
+        self.round = None;
+        let head = Head::decode(&self.head).unwrap();
+        let begin = head.lsn;
+        let mut registry = Registry::new();
+        registry.begin_replay(head);
+        for (page, (lsn, bytes)) in &self.pages {
+            registry.load_page(*page, *lsn, bytes).unwrap();
+        }
+        let mut input = self.lookups.as_slice();
+        while !input.is_empty() {
+            registry.load_lookups([LookupEntry::decode_from(&mut input).unwrap()]);
+        }
+        for entry in entries.iter().filter(|entry| entry.lsn > begin) {
+            registry.apply_entry(entry);
+        }
+        registry.finish_replay();
+        registry
+    }
+}

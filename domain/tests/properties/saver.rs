@@ -43,10 +43,10 @@ impl Saver {
     }
 
     fn begin(&mut self, registry: &mut Registry) {
-        let head = registry.confirmed_head().encode().unwrap();
+        let head = registry.confirmed_head().encode().expect("a head encodes");
         let pending = registry.take_dirty_pages();
         for entry in registry.take_lookup_changes() {
-            entry.encode_into(&mut self.lookups).unwrap();
+            entry.encode_into(&mut self.lookups).expect("a key encodes");
         }
         self.round = Some(Round { head, pending });
     }
@@ -55,7 +55,7 @@ impl Saver {
         let Some(round) = &mut self.round else { return };
         for _ in 0..pages {
             let Some(page) = round.pending.pop() else { break };
-            self.pages.insert(page, registry.encode_page(page).unwrap());
+            self.pages.insert(page, registry.encode_page(page).expect("a page encodes"));
         }
         if round.pending.is_empty() {
             self.head = round.head.clone();
@@ -67,16 +67,16 @@ impl Saver {
     /// forgotten; what it has saved stays.
     pub fn restart(&mut self, entries: &[AdmittedEntry]) -> Registry {
         self.round = None;
-        let head = Head::decode(&self.head).unwrap();
+        let head = Head::decode(&self.head).expect("the saved head");
         let begin = head.lsn;
         let mut registry = Registry::new();
         registry.begin_replay(head);
         for (page, (lsn, bytes)) in &self.pages {
-            registry.load_page(*page, *lsn, bytes).unwrap();
+            registry.load_page(*page, *lsn, bytes).expect("the saved page");
         }
         let mut input = self.lookups.as_slice();
         while !input.is_empty() {
-            registry.load_lookups([LookupEntry::decode_from(&mut input).unwrap()]);
+            registry.load_lookups([LookupEntry::decode_from(&mut input).expect("a saved key")]);
         }
         for entry in entries.iter().filter(|entry| entry.lsn > begin) {
             registry.apply_entry(entry);

@@ -145,7 +145,7 @@ impl Units {
     }
 
     /// The units of one level as commands; a level's parents must be established before it.
-    pub(crate) fn establish(&self, level: UnitLevel) -> Vec<Command> {
+    pub fn establish(&self, level: UnitLevel) -> Vec<Command> {
         let units: Vec<NewUnit> = match level {
             UnitLevel::Province => self.provinces.iter().map(new_province).collect(),
             UnitLevel::District => self.districts.iter().map(|d| self.new_district(d)).collect(),

@@ -108,9 +108,11 @@ impl Row {
             Self::Household(household) => household.reset(aspect),
             Self::Card(card) => card.reset(aspect),
             Self::Dossier(dossier) => dossier.reset(aspect),
-            Self::Dwelling(dwelling) if aspect == Aspect::Existence => dwelling.established = None,
-            Self::Unit(unit) if aspect == Aspect::Existence => unit.established = None,
-            Self::Office(office) if aspect == Aspect::Existence => office.established = None,
+            Self::Dwelling(row) if aspect == Aspect::Existence => (row.established, row.since) = (None, None),
+            Self::Unit(row) if aspect == Aspect::Existence => {
+                (row.established, row.valid_from) = (None, None)
+            }
+            Self::Office(row) if aspect == Aspect::Existence => (row.established, row.since) = (None, None),
             Self::Dwelling(_) | Self::Unit(_) | Self::Office(_) => {}
         }
     }

@@ -1,0 +1,398 @@
+//! The live view on disk: tokens, rebuilds, restarts; and questions over HTTP.
+
+mod common;
+
+use access::http::{AuditFailure, AuditLog, Authenticate, Guard, OpenApi, PersonalRead, route::fallbacks};
+use access::{Caller, Scope, TokenError};
+use axum::body::Body;
+use axum::http::Request;
+use common::town::{Town, WARDS, names};
+use common::{LOG, date, event};
+use event_schemas::event::{EventBody, NameChanged};
+use event_schemas::ids::{LogId, Lsn, OfficeId, OfficerId, PersonId, Version};
+use event_schemas::record::Changes;
+use event_schemas::row::{RowRef, RowTouch};
+use projections::answers::{HistoryAnswer, MembersAnswer, PersonAnswer, PopulationAnswer, Reflecting};
+use projections::http::{QueryState, routes};
+use projections::{Options, ViewService, Views, WaitError};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tower::ServiceExt;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn start(dir: &Path, town: &Town) -> (Views, ViewService) {
+    let options = Options { checkpoint_bytes: 64 << 10, ..Options::in_directory(dir) };
+    Views::start(options, LOG, Arc::new(town.scribe.log.source())).unwrap()
+}
+
+fn lived(steps: u32) -> Town {
+    let mut town = Town::new();
+    for which in 0..steps {
+        town.live(which as u8, which * 13);
+    }
+    town
+}
+
+async fn caught_up(views: &Views, town: &Town) {
+    views.wait_for(LOG, town.scribe.log.last_lsn(), LONG).await.unwrap();
+}
+
+fn bad_record(town: &mut Town) -> Lsn {
+    let renamed = NameChanged { person: PersonId(1), names: names("Giang"), reason: "x".parse().unwrap() };
+    let row = RowRef::Person(PersonId(1));
+    town.scribe.append(Changes {
+        bases: Vec::new(),
+        events: vec![event(date("2021-07-02"), EventBody::NameChanged(renamed))],
+        rows: vec![RowTouch { row, version: Version(900), previous: Lsn(1) }],
+        restatements: Vec::new(),
+    })
+}
+
+#[tokio::test]
+async fn a_token_is_waited_for_and_no_longer_than_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = lived(30);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let next = town.scribe.log.last_lsn().next();
+    let short = Duration::from_millis(80);
+    let at = views.progress().lsn;
+    assert_eq!(views.wait_for(LOG, next, short).await, Err(WaitError::TimedOut { at, wanted: next }));
+    let asked = LogId(1);
+    assert_eq!(views.wait_for(asked, next, short).await, Err(WaitError::OtherLog { asked, shown: LOG }));
+
+    let waiting = {
+        let views = views.clone();
+        tokio::spawn(async move { views.wait_for(LOG, next, LONG).await })
+    };
+    town.enrol(1, WARDS[0]);
+    assert_eq!(waiting.await.unwrap(), Ok(()));
+
+    let bad = bad_record(&mut town);
+    let outcome = views.wait_for(LOG, bad, LONG).await;
+    assert_eq!(
+        outcome,
+        Err(WaitError::Stopped { at: next, wanted: bad }),
+        "a stopped view does not let callers wait"
+    );
+    let progress = views.progress();
+    assert!(progress.stopped.unwrap().contains(&format!("lsn {bad}")));
+    assert_eq!(progress.entries_behind, 1, "R5: what is not shown is reported");
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_rebuild_is_proved_equal_and_switched_while_reading_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = lived(200);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let before = views.checksum().unwrap();
+    let old = views.current();
+
+    let rebuilding = {
+        let views = views.clone();
+        tokio::task::spawn_blocking(move || views.rebuild(false))
+    };
+    for which in 0..40 {
+        town.live(which as u8, which);
+        views.current().read().counts(WARDS[0]).unwrap();
+    }
+    let report = rebuilding.await.unwrap().unwrap();
+    assert!(report.switched);
+    assert_eq!(report.difference, None);
+    assert_eq!(report.live.as_ref(), Some(&report.rebuilt));
+    assert!(report.rebuilt.lsn >= before.lsn);
+    assert!(!Arc::ptr_eq(&old, &views.current()));
+    old.read().counts(WARDS[0]).unwrap();
+    drop(old);
+    caught_up(&views, &town).await;
+    let after = views.checksum().unwrap();
+    service.stop();
+    drop(views);
+
+    let generations: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("view-"))
+        .collect();
+    assert_eq!(generations, ["view-000002"], "the replaced view is gone with its last reader");
+
+    let (views, service) = start(dir.path(), &town);
+    assert_eq!(views.progress().lsn, after.lsn, "a restart goes on at the restart point");
+    assert_eq!(views.checksum().unwrap(), after);
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_view_that_was_changed_behind_its_back_is_found_out_by_a_rebuild() {
+    use state_store::tables::{TableKind, TableSpec, Tables};
+    let dir = tempfile::tempdir().unwrap();
+    let town = lived(60);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let view = views.current();
+    service.stop();
+    let restart = view.restart_point().unwrap();
+    drop((view, views));
+
+    let identity = state_store::restart::StoreIdentity {
+        log_id: LOG,
+        instance: common::INSTANCE,
+        formats: 0..=0,
+        fold_revision: projections::FOLD_REVISION,
+    };
+    let totals = state_store::engine::TableId(30);
+    let spec = TableSpec { id: totals, name: "totals", kind: TableKind::Sorted };
+    let opened = state_store::store::Store::open_dir(&dir.path().join("view-000001"), &identity).unwrap();
+    let tables = Tables::open(opened.store, &[spec]).unwrap();
+    let mut batch = tables.batch();
+    batch.put(totals, &[0, 0, 0, 3, 1, 1], 999_u64.to_be_bytes().to_vec()).unwrap();
+    batch.publish(restart.newest_lsn).unwrap();
+    tables.checkpoint(&restart).unwrap();
+    drop(tables);
+
+    let (views, service) = start(dir.path(), &town);
+    let rebuild = |accept| {
+        let views = views.clone();
+        tokio::task::spawn_blocking(move || views.rebuild(accept).unwrap())
+    };
+    let report = rebuild(false).await.unwrap();
+    let difference = report.difference.unwrap();
+    assert_eq!((difference.table.as_str(), difference.key.as_str()), ("totals", "000000030101"));
+    assert!(!report.switched, "the operator decides");
+    assert!(rebuild(true).await.unwrap().switched);
+    let report = rebuild(false).await.unwrap();
+    assert!(report.switched && report.difference.is_none());
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_stopped_projector_can_be_rebuilt_only_as_far_as_the_log_can_be_folded() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = lived(20);
+    bad_record(&mut town);
+    let (views, service) = start(dir.path(), &town);
+    assert!(views.wait_for(LOG, town.scribe.log.last_lsn(), LONG).await.is_err());
+    let again = views.clone();
+    let outcome = tokio::task::spawn_blocking(move || again.rebuild(true)).await.unwrap();
+    assert!(outcome.is_err(), "what the fold cannot apply, a fresh fold cannot apply either");
+    assert!(views.current().read().counts(WARDS[0]).is_ok(), "and reading goes on");
+    service.stop();
+}
+
+struct AnyScope;
+
+impl Authenticate for AnyScope {
+    fn authenticate(&self, bearer: &str) -> Result<Caller, TokenError> {
+        let scopes = bearer.split(',').map(|name| name.parse::<Scope>().map_err(|_| TokenError::Malformed));
+        Ok(Caller { office: OfficeId(2), officer: OfficerId(9), scopes: scopes.collect::<Result<_, _>>()? })
+    }
+}
+
+#[derive(Default)]
+struct Reads(Mutex<Vec<PersonalRead>>);
+
+#[async_trait::async_trait]
+impl AuditLog for Reads {
+    async fn record(&self, read: PersonalRead) -> Result<(), AuditFailure> {
+        self.0.lock().unwrap().push(read);
+        Ok(())
+    }
+}
+
+struct Api {
+    router: axum::Router,
+    reads: Arc<Reads>,
+}
+
+impl Api {
+    fn of(views: &Views) -> Self {
+        let reads = Arc::new(Reads::default());
+        let guard =
+            Guard { authenticate: Arc::new(AnyScope), audit: Arc::clone(&reads) as Arc<dyn AuditLog> };
+        let router = fallbacks(routes().into_router(&guard, QueryState::new(views.clone())));
+        Self { router, reads }
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        let scopes = "persons:read,households:read,cards:read,units:read,service:operate";
+        let request = Request::get(path)
+            .header("authorization", format!("Bearer {scopes}"))
+            .header("x-purpose", "kiểm tra".as_bytes());
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), 8 << 20).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap())
+    }
+
+    async fn answer<T: serde::de::DeserializeOwned>(&self, path: &str) -> Reflecting<T> {
+        let (status, body) = self.get(path).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_value(body).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn persons_are_found_by_id_pin_and_cmnd_and_every_read_is_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = Town::new();
+    town.enrol(3, WARDS[0]);
+    town.live(10, 0);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    let lsn = town.scribe.log.last_lsn();
+    let token = format!("at_least={lsn}&log_id={LOG}&wait_ms=1000");
+    let by_id: Reflecting<PersonAnswer> = api.answer(&format!("/v1/persons/P1?{token}")).await;
+    assert_eq!((by_id.lsn, by_id.log_id), (lsn, LOG));
+    assert_eq!(
+        by_id.body.person.permanent.as_ref().unwrap().text,
+        "Số 5 phố Tân Ấp, Phường Phúc Xá, Quận Ba Đình, Thành phố Hà Nội"
+    );
+    let pins = &town.people[&PersonId(1)].pins;
+    let (status, old) = api.get(&format!("/v1/persons/by-pin/{}", pins[0])).await;
+    assert_eq!((status, &old["found_by"]["pin"]["cancelled"]), (200, &json!(true)));
+    assert_eq!(old["found_by"]["pin"]["current"], json!(pins[1].to_string()));
+    let (_, new) = api.get(&format!("/v1/persons/by-pin/{}", pins[1])).await;
+    assert_eq!((&new["found_by"]["pin"]["cancelled"], &new["person"]), (&json!(false), &old["person"]));
+    let (_, cmnd) = api.get("/v1/persons/by-cmnd/000000001").await;
+    assert_eq!(cmnd["person"], old["person"]);
+    let (_, household) = api.get("/v1/households/H1").await;
+    assert_eq!(household["household"]["members"].as_array().unwrap().len(), 3);
+    let (_, residence) = api.get("/v1/persons/1/residence").await;
+    assert_eq!(residence["household"]["household"], json!(1));
+    let reads = api.reads.0.lock().unwrap();
+    assert_eq!(reads.len(), 6);
+    assert_eq!(reads[0].shown, [RowRef::Person(PersonId(1))]);
+    assert_eq!(reads[4].shown.len(), 4, "a household shows its members");
+    assert!(reads.iter().all(|read| read.lsn == Some(lsn)));
+    service.stop();
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_not_well_asked_is_said_clearly() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = Town::new();
+    town.enrol(3, WARDS[0]);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    let page: Reflecting<MembersAnswer> = api.answer("/v1/units/00001/members?limit=1").await;
+    let cursor = page.body.next.unwrap();
+    let forged = format!("{}{}", if cursor.starts_with('0') { '1' } else { '0' }, &cursor[1..]);
+    let after_all = town.scribe.log.last_lsn().next();
+    let cases = [
+        ("/v1/persons/P999".to_owned(), 404, "person_not_found"),
+        ("/v1/persons/P0".to_owned(), 404, "person_not_found"),
+        ("/v1/persons/abc".to_owned(), 400, "bad_id"),
+        ("/v1/persons/H1".to_owned(), 400, "bad_id"),
+        ("/v1/persons/99999999999".to_owned(), 400, "bad_id"),
+        ("/v1/persons/by-pin/123".to_owned(), 400, "bad_id"),
+        ("/v1/persons/by-pin/001190999999".to_owned(), 404, "person_not_found"),
+        ("/v1/persons/by-cmnd/999999999".to_owned(), 404, "person_not_found"),
+        ("/v1/persons/P999/history".to_owned(), 404, "person_not_found"),
+        ("/v1/households/H9".to_owned(), 404, "household_not_found"),
+        ("/v1/cards/C9".to_owned(), 404, "card_not_found"),
+        ("/v1/dossiers/D9".to_owned(), 404, "dossier_not_found"),
+        ("/v1/units/00009".to_owned(), 404, "unit_not_found"),
+        ("/v1/units/1234".to_owned(), 400, "bad_id"),
+        ("/v1/units/U99".to_owned(), 404, "unit_not_found"),
+        ("/v1/units/00001/members?limit=0".to_owned(), 400, "bad_limit"),
+        ("/v1/units/00001/members?limit=1001".to_owned(), 400, "bad_limit"),
+        ("/v1/units/00001/members?after=00ff".to_owned(), 400, "cursor_forged"),
+        (format!("/v1/units/00001/members?after={forged}"), 400, "cursor_forged"),
+        (format!("/v1/units/00004/members?after={cursor}"), 400, "cursor_of_other_listing"),
+        (format!("/v1/units/00001/members?kind=temporary&after={cursor}"), 400, "cursor_of_other_listing"),
+        (format!("/v1/persons/P1/history?after={cursor}"), 400, "cursor_of_other_listing"),
+        ("/v1/persons/P1?at_least=3".to_owned(), 400, "read_token_incomplete"),
+        ("/v1/persons/P1?atleast=3".to_owned(), 400, "bad_query"),
+        (format!("/v1/persons/P1?at_least=3&log_id={}", LogId(5)), 409, "read_token_of_other_log"),
+        (format!("/v1/persons/P1?at_least={after_all}&log_id={LOG}&wait_ms=30"), 503, "not_yet_visible"),
+    ];
+    for (path, status, code) in cases {
+        let (got, body) = api.get(&path).await;
+        assert_eq!((got, &body["code"]), (status, &json!(code)), "{path}: {body}");
+        assert_ne!(body["vi"], body["detail"]);
+    }
+    let (_, near) = api.get("/v1/units/00009").await;
+    assert!(near["detail"].as_str().unwrap().contains("00001 Phường Phúc Xá"), "{near}");
+    service.stop();
+}
+
+#[tokio::test]
+async fn listings_page_without_gap_or_repeat_and_histories_walk_back_to_the_first_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = Town::new();
+    town.enrol(4, WARDS[0]);
+    town.enrol(3, WARDS[0]);
+    for which in 0..5 {
+        town.rename(0, which);
+    }
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    let mut path = "/v1/units/00001/members?limit=2".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let page: Reflecting<MembersAnswer> = api.answer(&path).await;
+        seen.extend(page.body.members.iter().map(|member| member.id.0));
+        // Somebody who comes in between, with a higher id, does not disturb the pages before.
+        let Some(next) = page.body.next else { break };
+        path = format!("/v1/units/00001/members?limit=2&after={next}");
+    }
+    assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);
+
+    let mut path = "/v1/persons/P1/history?limit=2".to_owned();
+    let mut versions = Vec::new();
+    let mut kinds = Vec::new();
+    loop {
+        let page: Reflecting<HistoryAnswer> = api.answer(&path).await;
+        for record in &page.body.records {
+            versions.push(record.version.0);
+            kinds.push(record.events[0].event.clone());
+            assert_eq!(record.submitted.as_ref().unwrap().command, "change_name");
+            assert!(record.events.iter().all(|event| event.basis.is_some() && event.body.is_some()));
+        }
+        let Some(next) = page.body.next else { break };
+        path = format!("/v1/persons/P1/history?limit=2&after={next}");
+    }
+    assert_eq!(versions, [6, 5, 4, 3, 2, 1]);
+    assert_eq!(kinds.last().unwrap(), "person_registered");
+
+    let population: Reflecting<PopulationAnswer> = api.answer("/v1/units/01/population").await;
+    assert_eq!((population.body.population.permanent.all, population.body.population.households), (7, 2));
+    let district: Reflecting<PopulationAnswer> = api.answer("/v1/units/001/population").await;
+    let parts: Vec<_> = district.body.parts.iter().map(|part| part.population.permanent.all).collect();
+    assert_eq!(parts, [7, 0]);
+    let (_, households) = api.get("/v1/units/00001/households").await;
+    assert_eq!(households["households"].as_array().unwrap().len(), 2);
+    let (_, unit) = api.get("/v1/units/001").await;
+    assert_eq!(unit["unit"]["below"].as_array().unwrap().len(), 2);
+    let (_, progress) = api.get("/v1/views/progress").await;
+    assert_eq!((&progress["entries_behind"], &progress["stopped"]), (&json!(0), &json!(null)));
+    service.stop();
+}
+
+#[test]
+fn every_route_has_a_scope_and_a_described_answer() {
+    let mut document = OpenApi::new("Dancu", "1", "Queries.");
+    routes().describe(&mut document);
+    let document = document.finish();
+    let mut operations = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let scoped =
+                operation["security"][0]["bearer"].as_array().is_some_and(|scopes| scopes.len() == 1);
+            assert!(scoped, "{method} {path}");
+            let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+            assert!(schema.is_object(), "{method} {path}");
+            operations += 1;
+        }
+    }
+    assert_eq!(operations, routes().list().count());
+    assert!(document["components"]["schemas"].as_object().unwrap().len() > 40);
+}

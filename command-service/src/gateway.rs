@@ -153,6 +153,8 @@ pub struct Stats {
     pub drops: Vec<(&'static str, u64)>,
     /// Invariants found broken. Anything but zero is a defect of the product.
     pub violations: u64,
+    /// Why the state saved before this start was not used, if it was not.
+    pub saved_state_discarded: Option<String>,
     pub saved_lsn: Lsn,
     pub checkpoints: u64,
     pub checkpoint_time_ms: u64,

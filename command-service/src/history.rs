@@ -66,7 +66,9 @@ impl History<'_> {
                 let changes = entry.changes().ok_or_else(|| format!("lsn {lsn} changes no row"))?;
                 collect(lsn, changes, stream, &mut found);
                 let touch = changes.rows.iter().find(|touch| touch.row == stream.row);
-                touch.map(|touch| touch.previous).ok_or_else(|| format!("lsn {lsn} does not name {}", stream.row))
+                touch
+                    .map(|touch| touch.previous)
+                    .ok_or_else(|| format!("lsn {lsn} does not name {}", stream.row))
             })??;
         }
         Err(format!("it is longer than {MAX_WALK_RECORDS} records"))
@@ -118,9 +120,7 @@ pub fn chain_head_at(
 }
 
 /// Reads the log's first entry; `None` if there is none yet.
-pub fn read_genesis(
-    source: &dyn LogSource,
-) -> Result<Option<event_schemas::record::Genesis>, GenesisError> {
+pub fn read_genesis(source: &dyn LogSource) -> Result<Option<event_schemas::record::Genesis>, GenesisError> {
     let mut reader = source.open_reader(event_schemas::ids::Position(0))?;
     let mut admission = event_log::Admission::new();
     loop {

@@ -79,7 +79,7 @@ pub fn check_decision(
     record: &Record,
     timelines: &dyn TimelineSource,
 ) -> Result<(), Violation> {
-    let pins = RecordedPins::of(&record.changes.events);
+    let pins = RecordedPins::of(registry, &record.changes.events);
     let context = Context {
         lsn: entry.lsn,
         recorded_at: entry.header.recorded_at,
@@ -102,14 +102,15 @@ pub fn check_decision(
 }
 
 /// Gives the numbers that a record holds.
-struct RecordedPins {
+struct RecordedPins<'a> {
+    registry: &'a Registry,
     key_version: u16,
     issued: Vec<(PinCell, u32, Pin)>,
 }
 
-impl RecordedPins {
-    fn of(events: &[Event]) -> Self {
-        let mut pins = Self { key_version: 0, issued: Vec::new() };
+impl<'a> RecordedPins<'a> {
+    fn of(registry: &'a Registry, events: &[Event]) -> Self {
+        let mut pins = Self { registry, key_version: 0, issued: Vec::new() };
         for event in events {
             if let EventBody::PinIssued(issued) = &event.body {
                 pins.key_version = issued.key_version;
@@ -120,15 +121,19 @@ impl RecordedPins {
     }
 }
 
-impl PinIssuer for RecordedPins {
+impl PinIssuer for RecordedPins<'_> {
     fn key_version(&self) -> u16 {
         self.key_version
     }
 
     fn serial(&self, cell: PinCell, draw: u32) -> u32 {
         let found = self.issued.iter().find(|(of, at, _)| *of == cell && *at == draw);
-        // A draw that the record did not keep met a number that was taken: any number of it does.
-        found.map_or(0, |(_, _, pin)| (pin.number() % u64::from(PinCell::CAPACITY)) as u32)
+        if let Some((_, _, pin)) = found {
+            return pin.serial();
+        }
+        // A draw that the record did not keep met a number that somebody had: any such number does.
+        let is_taken = |serial: &u32| self.registry.lookups().person_by_pin(cell.pin(*serial)).is_some();
+        (0..PinCell::CAPACITY).find(is_taken).unwrap_or(0)
     }
 }
 

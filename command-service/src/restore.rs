@@ -51,6 +51,8 @@ pub fn identity(log_id: LogId, instance: InstanceId) -> StoreIdentity {
 pub(crate) struct Restored {
     pub follower: Follower,
     pub store: Option<Store>,
+    /// Saved state was there and could not be used.
+    pub discarded: Option<String>,
 }
 
 /// Why saved state is not used.
@@ -70,19 +72,20 @@ pub(crate) fn restore(
 ) -> Result<Restored, StoreError> {
     let opened = open_store(identity)?;
     tell_discarded(&opened);
+    let discarded = opened.discarded.as_ref().map(ToString::to_string);
     let store = opened.store;
     let Some(point) = store.restart_point() else {
-        return Ok(Restored { follower: Follower::new(), store: Some(store) });
+        return Ok(Restored { follower: Follower::new(), store: Some(store), discarded });
     };
     match load(&store, &point, source) {
         Ok(follower) => {
             tracing::info!(oldest = point.oldest_lsn.0, newest = point.newest_lsn.0, "took saved state in");
-            Ok(Restored { follower, store: Some(store) })
+            Ok(Restored { follower, store: Some(store), discarded })
         }
         Err(Unusable(why)) => {
             tracing::warn!(why, "the saved state does not match the log: it is discarded and rebuilt");
-            let opened = store.discard(state_store::store::DiscardReason::Mismatch(why))?;
-            Ok(Restored { follower: Follower::new(), store: Some(opened.store) })
+            let opened = store.discard(state_store::store::DiscardReason::Mismatch(why.clone()))?;
+            Ok(Restored { follower: Follower::new(), store: Some(opened.store), discarded: Some(why) })
         }
     }
 }
@@ -110,7 +113,8 @@ fn tell_discarded(opened: &Opened) {
 fn load(store: &Store, point: &RestartPoint, source: &dyn LogSource) -> Result<Follower, Unusable> {
     let state = AdmissionState::from_bytes(&point.admission)
         .ok_or_else(|| Unusable("its admission state cannot be read".to_owned()))?;
-    if (state.last_lsn, state.head, state.next) != (point.oldest_lsn, point.head_oldest, point.next_position) {
+    if (state.last_lsn, state.head, state.next) != (point.oldest_lsn, point.head_oldest, point.next_position)
+    {
         return Err(Unusable("its admission state contradicts its restart point".to_owned()));
     }
     for (lsn, head) in [(point.oldest_lsn, point.head_oldest), (point.newest_lsn, point.head_newest)] {
@@ -137,16 +141,12 @@ fn load(store: &Store, point: &RestartPoint, source: &dyn LogSource) -> Result<F
     Ok(follower)
 }
 
-fn load_pages(
-    store: &Store,
-    table: PageTable,
-    newest: Lsn,
-    registry: &mut Registry,
-) -> Result<(), Unusable> {
+fn load_pages(store: &Store, table: PageTable, newest: Lsn, registry: &mut Registry) -> Result<(), Unusable> {
     for entry in store.scan(page_table(table), &KeyRange::all(), Order::Ascending) {
         let (key, value) = entry?;
         let number = key.as_slice().try_into().map(u32::from_be_bytes)?;
-        let (lsn, packed) = value.split_first_chunk().ok_or_else(|| Unusable("a page is cut short".into()))?;
+        let (lsn, packed) =
+            value.split_first_chunk().ok_or_else(|| Unusable("a page is cut short".into()))?;
         let lsn = Lsn(u64::from_le_bytes(*lsn));
         if lsn > newest {
             return Err(Unusable(format!("a page is at lsn {lsn}, beyond the restart point's {newest}")));

@@ -184,7 +184,10 @@ impl Saver {
     }
 
     fn fail(&mut self, cause: String) {
-        tracing::warn!(cause, "the registry cannot be saved any more; the next start replays from the last checkpoint");
+        tracing::warn!(
+            cause,
+            "the registry cannot be saved any more; the next start replays from the last checkpoint"
+        );
         self.failure = Some(cause);
     }
 
@@ -371,8 +374,7 @@ fn write(store: &Store, timer: &dyn Timer, checkpoint: &Checkpoint) -> Written {
         }
         Ok(())
     });
-    let outcome = outcome
-        .map(|_| timer.elapsed().saturating_sub(begun))
-        .map_err(|error: StoreError| error.to_string());
+    let outcome =
+        outcome.map(|_| timer.elapsed().saturating_sub(begun)).map_err(|error: StoreError| error.to_string());
     Written { lsn: checkpoint.restart.oldest_lsn, outcome }
 }

@@ -8,16 +8,14 @@ use crate::gateway::{
     Answer, CommandGateway, CommandStatus, MAX_BATCH_COMMANDS, Role, Stats, SubmitError, Submitter,
 };
 use crate::saver::StoreOpener;
-use crate::writer::{
-    Failure, RandomSource, Request, Surroundings, Timer, Waiting, Writer, WriterOptions,
-};
+use crate::writer::{Failure, RandomSource, Request, Surroundings, Timer, Waiting, Writer, WriterOptions};
 use async_trait::async_trait;
 use domain::PinIssuer;
 use event_log::{EventLog, LogSource};
 use event_schemas::CommandEnvelope;
 use event_schemas::ids::{CommandId, OfficerId};
 use event_schemas::text::Text;
-use rand::RngCore;
+use rand::TryRngCore;
 use rand::rngs::OsRng;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -402,8 +400,7 @@ struct SystemRandom;
 impl RandomSource for SystemRandom {
     fn bits(&mut self) -> u128 {
         let mut bytes = [0; 16];
-        rand::TryRngCore::try_fill_bytes(&mut OsRng, &mut bytes)
-            .unwrap_or_else(|_| rand::rng().fill_bytes(&mut bytes));
+        OsRng.try_fill_bytes(&mut bytes).expect("the operating system gives random bytes once it runs");
         u128::from_le_bytes(bytes)
     }
 }

@@ -1,6 +1,6 @@
 //! Deciding a group: each command on the state that already includes its predecessors, in the order in which they came.
 
-use super::leading::{Leading, Leadership};
+use super::leading::{Leadership, Leading};
 use super::requests::{CommandReply, Pending, PendingContent, Request, StatusReply, Waiting};
 use super::{Failure, InFlight, Mutant, Writer};
 use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter};
@@ -163,12 +163,8 @@ impl Writer {
         }
         let decision = {
             let registry = &self.follower.registry;
-            let history = History {
-                registry,
-                in_flight: &self.in_flight,
-                open: &group.entries,
-                source: &*self.source,
-            };
+            let history =
+                History { registry, in_flight: &self.in_flight, open: &group.entries, source: &*self.source };
             let context = Context {
                 lsn: registry.head().lsn.next(),
                 recorded_at: group.now,

@@ -20,7 +20,9 @@ const RETRY_AFTER_S: u32 = 1;
 pub(super) enum Leadership {
     Following(Following),
     /// A first entry was appended to an empty log.
-    Founding { group: GroupId },
+    Founding {
+        group: GroupId,
+    },
     Claiming(Claiming),
     Leading(Leading),
 }
@@ -113,8 +115,7 @@ impl Writer {
             return Ok(());
         };
         let is_time = now >= following.claim_not_before;
-        let may_claim =
-            self.options.is_candidate && is_time && self.has_caught_up() && self.may_append();
+        let may_claim = self.options.is_candidate && is_time && self.has_caught_up() && self.may_append();
         if now.saturating_sub(following.since) > self.options.resolve_within {
             self.give_up_resolving();
         }
@@ -211,7 +212,7 @@ impl Writer {
         if own {
             self.begin_term(header);
         } else {
-            self.see_other_leader();
+            self.has_seen_others = true;
         }
         Ok(())
     }
@@ -289,6 +290,9 @@ impl Writer {
 
     /// This node has not led again for long: whoever waits is told to ask again.
     fn give_up_resolving(&mut self) {
+        if !self.waiting.iter().any(|request| request.is_requeued) {
+            return;
+        }
         let mut kept = std::collections::VecDeque::new();
         for request in self.waiting.drain(..) {
             if request.is_requeued {

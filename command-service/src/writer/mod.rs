@@ -58,6 +58,8 @@ pub struct Writer {
     reader: Box<dyn LogReader>,
     /// Whether the last read found nothing more.
     at_end: bool,
+    /// Entries of other claims came with the last read.
+    has_seen_others: bool,
     follower: Follower,
     leadership: Leadership,
     waiting: VecDeque<Waiting>,
@@ -122,7 +124,12 @@ impl Writer {
         }
         let follower = restored.follower;
         let reader = log.reader(follower.next_position())?;
-        let stats = Stats { node: options.node.to_string(), instance: log.instance(), ..Stats::default() };
+        let stats = Stats {
+            node: options.node.to_string(),
+            instance: log.instance(),
+            saved_state_discarded: restored.discarded,
+            ..Stats::default()
+        };
         let saver = restored.store.map(|store| Saver::new(store, &options, &around));
         Ok(Self {
             options,
@@ -131,6 +138,7 @@ impl Writer {
             source,
             reader,
             at_end: false,
+            has_seen_others: false,
             follower,
             leadership: Leadership::following(Duration::ZERO),
             waiting: VecDeque::new(),

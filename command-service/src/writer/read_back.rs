@@ -32,6 +32,9 @@ impl Writer {
                 break;
             }
         }
+        if std::mem::take(&mut self.has_seen_others) {
+            self.see_other_leader();
+        }
         if self.at_end {
             self.miss_what_is_durable();
         }
@@ -91,14 +94,15 @@ impl Writer {
             }
             self.doubt("an entry that is not its own was admitted in its term");
         }
-        self.see_other_leader();
+        self.has_seen_others = true;
         self.follower.take(lsn, header, bytes)
     }
 
     /// An entry of one's own: its chain shows that it is the one in flight. False if none such is in flight.
     fn read_own(&mut self, lsn: Lsn) -> bool {
         let state = *self.follower.admission().state();
-        let Some(group) = self.in_flight.0.iter_mut().find(|group| group.read_back < group.entries.len()) else {
+        let Some(group) = self.in_flight.0.iter_mut().find(|group| group.read_back < group.entries.len())
+        else {
             return false;
         };
         if group.entries[group.read_back].lsn != lsn {
@@ -213,5 +217,4 @@ impl Writer {
     pub fn has_caught_up(&self) -> bool {
         self.at_end && !self.follower.is_replaying()
     }
-
 }

@@ -53,10 +53,23 @@ pub(super) struct Pending {
 
 pub(super) enum PendingContent {
     /// Accepted: the command stands in the group's entry at this place.
-    Record { place: usize, answer_by: Option<Timestamp>, answer: Answer, reply: CommandReply },
+    Record {
+        place: usize,
+        answer_by: Option<Timestamp>,
+        answer: Answer,
+        reply: CommandReply,
+    },
     /// Refused, repeated, tried: nothing was appended for it.
-    Kept { envelope: Box<CommandEnvelope>, answer: Answer, reply: CommandReply },
-    Status { command_id: CommandId, answer: CommandStatus, reply: StatusReply },
+    Kept {
+        envelope: Box<CommandEnvelope>,
+        answer: Answer,
+        reply: CommandReply,
+    },
+    Status {
+        command_id: CommandId,
+        answer: CommandStatus,
+        reply: StatusReply,
+    },
 }
 
 impl Pending {

@@ -1,0 +1,202 @@
+//! The running service on the embedded log: commands in, answers out, and everything still there after a restart.
+
+use command_service::service::{CommandService, Handle, Options, Parts};
+use command_service::writer::{NewLog, WriterOptions};
+use command_service::{CommandGateway, CommandStatus, ScriptedClock, SubmitError, Submitter};
+use domain::permutation::KeyedPins;
+use event_log::embedded::{EmbeddedLog, Options as LogOptions};
+use event_schemas::command::{Command, CommandEnvelope};
+use event_schemas::examples::example;
+use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn, OfficeId, OfficerId};
+use event_schemas::outcome::{Acceptance, Outcome, Refusal};
+use event_schemas::text::Text;
+use event_schemas::time::{Date, Timestamp};
+use state_store::store::Store;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const OPERATOR: Submitter = Submitter { office: OfficeId(0), officer: OfficerId(1) };
+
+fn day(text: &str) -> Timestamp {
+    Timestamp::at_vietnam_midnight(text.parse::<Date>().unwrap())
+}
+
+fn open(dir: &Path, clock: &ScriptedClock, limits: WriterOptions) -> (Handle, CommandService) {
+    let log_options = LogOptions::in_directory(dir.join("log"), InstanceId(7)).unwrap();
+    let log = EmbeddedLog::open(log_options).unwrap();
+    let store_dir = dir.join("store");
+    let parts = Parts {
+        source: Arc::new(log.handle()),
+        log: Box::new(log),
+        clock: Arc::new(clock.clone()),
+        pins: Arc::new(KeyedPins::new(1, [3; 16])),
+        store: Some(Box::new(move |identity| Store::open_dir(&store_dir, identity))),
+    };
+    let new_log = Some(NewLog { log_id: LogId(5), note: Text::new("a test").unwrap() });
+    let writer = WriterOptions { is_log_exclusive: true, new_log, ..limits };
+    CommandService::open(Options { writer, ..Options::default() }, parts).unwrap()
+}
+
+async fn until_ready(handle: &Handle) {
+    for _ in 0..500 {
+        if handle.stats().is_ready() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not ready: {:?}", handle.stats());
+}
+
+fn command(kind: &str, id: u128) -> CommandEnvelope {
+    CommandEnvelope { command_id: CommandId(id), ..example(kind).unwrap() }
+}
+
+fn accepted(outcome: Outcome) -> Acceptance {
+    match outcome {
+        Outcome::Accepted(acceptance) => acceptance,
+        Outcome::Refused(refusal) => panic!("{refusal:?}"),
+    }
+}
+
+fn refused(outcome: Outcome) -> Refusal {
+    match outcome {
+        Outcome::Refused(refusal) => refusal,
+        Outcome::Accepted(acceptance) => panic!("{acceptance:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_was_accepted_is_there_after_a_restart_and_a_repeat_gets_the_first_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let (handle, service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    let units = accepted(handle.submit(OPERATOR, command("establish_units", 1)).await.unwrap());
+    assert_eq!(units.created.units.len(), 3);
+    let household = command("enrol_household", 2);
+    let first = accepted(handle.submit(OPERATOR, household.clone()).await.unwrap());
+    assert_eq!(first.created.persons.len(), 3);
+    assert!(first.lsn > units.lsn);
+    service.stop().unwrap();
+    assert_eq!(handle.submit(OPERATOR, household.clone()).await, Err(SubmitError::Stopping));
+
+    let (handle, service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    assert_eq!(handle.stats().entries_read, 1, "only its own claim is read: the rest was saved");
+    let again = accepted(handle.submit(OPERATOR, household.clone()).await.unwrap());
+    assert!(again.repeated);
+    assert_eq!(Acceptance { repeated: false, ..again }, first);
+    let status = handle.status_of(OPERATOR, CommandId(2)).await.unwrap();
+    assert!(matches!(status, CommandStatus::Accepted(acceptance) if acceptance.lsn == first.lsn));
+    let status = handle.status_of(OPERATOR, CommandId(99)).await.unwrap();
+    assert!(matches!(status, CommandStatus::NotFound { lsn, .. } if lsn >= first.lsn));
+
+    let other = CommandEnvelope { command_id: CommandId(2), ..command("establish_units", 2) };
+    let reused = refused(handle.submit(OPERATOR, other).await.unwrap());
+    assert_eq!(reused.faults[0].code, "command_id_reused");
+    let person = handle.submit(OPERATOR, command("enrol_person", 3)).await.unwrap();
+    assert_eq!(accepted(person).created.persons.len(), 1);
+    drop(handle);
+    service.stop().unwrap();
+}
+
+#[tokio::test]
+async fn without_saved_state_the_log_alone_gives_the_same_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let (handle, service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    handle.submit(OPERATOR, command("establish_units", 1)).await.unwrap();
+    let first = accepted(handle.submit(OPERATOR, command("enrol_household", 2)).await.unwrap());
+    drop(service);
+    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let (handle, _service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    let again = accepted(handle.submit(OPERATOR, command("enrol_household", 2)).await.unwrap());
+    assert_eq!((again.lsn, again.created), (first.lsn, first.created));
+}
+
+#[tokio::test]
+async fn a_batch_is_decided_in_order_and_a_dry_run_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let (handle, _service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    let tried = CommandEnvelope { dry_run: true, ..command("enrol_household", 2) };
+    let batch = vec![
+        command("enrol_household", 9),
+        command("establish_units", 1),
+        tried,
+        command("enrol_household", 2),
+        command("enrol_household", 2),
+    ];
+    let answers = handle.submit_many(OPERATOR, batch).await;
+    let answers: Vec<Outcome> = answers.into_iter().map(Result::unwrap).collect();
+    assert!(matches!(&answers[0], Outcome::Refused(refusal) if refusal.faults[0].code == "unknown_unit"));
+    let [_, units, tried, enrolled, repeated] = answers.try_into().unwrap();
+    let (units, tried, enrolled) = (accepted(units), accepted(tried), accepted(enrolled));
+    assert!(tried.dry_run);
+    assert_eq!(enrolled.lsn, Lsn(units.lsn.0 + 1));
+    assert_eq!(tried.created, enrolled.created);
+    assert!(accepted(repeated).repeated);
+}
+
+#[tokio::test]
+async fn a_command_whose_time_has_passed_is_not_decided_and_a_full_queue_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let limits = WriterOptions { max_waiting: 2, ..WriterOptions::default() };
+    let (handle, _service) = open(dir.path(), &clock, limits);
+    until_ready(&handle).await;
+    let late = CommandEnvelope {
+        answer_by: Some(Timestamp(day("2021-03-15").0 - 1)),
+        ..command("establish_units", 1)
+    };
+    assert_eq!(handle.submit(OPERATOR, late).await, Err(SubmitError::TooLate));
+    let batch = (0..3).map(|id| command("establish_units", id)).collect();
+    for answer in handle.submit_many(OPERATOR, batch).await {
+        assert!(matches!(answer, Err(SubmitError::Overloaded { .. })));
+    }
+    accepted(handle.submit(OPERATOR, command("establish_units", 1)).await.unwrap());
+}
+
+#[tokio::test]
+async fn missed_days_are_opened_in_order_before_a_command_is_decided() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let (handle, _service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    let first = accepted(handle.submit(OPERATOR, command("establish_units", 1)).await.unwrap());
+    clock.advance_to(day("2021-03-25"));
+    let mut tomorrow = command("register_office", 2);
+    if let Command::RegisterOffice(office) = &mut tomorrow.command {
+        office.opened_on = "2021-03-26".parse().unwrap();
+    }
+    let refusal = refused(handle.submit(OPERATOR, tomorrow).await.unwrap());
+    assert_eq!(refusal.faults[0].code, "date_in_future");
+    let office = accepted(handle.submit(OPERATOR, command("register_office", 2)).await.unwrap());
+    // Ten days opened, each with the part that says that nothing more falls due.
+    assert_eq!(office.lsn.0, first.lsn.0 + 21);
+    assert_eq!(office.recorded_at, day("2021-03-25"));
+}
+
+#[tokio::test]
+async fn another_clock_than_the_log_was_begun_with_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let (handle, service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    service.stop().unwrap();
+    let log =
+        EmbeddedLog::open(LogOptions::in_directory(dir.path().join("log"), InstanceId(7)).unwrap()).unwrap();
+    let parts = Parts {
+        source: Arc::new(log.handle()),
+        log: Box::new(log),
+        clock: Arc::new(command_service::WallClock),
+        pins: Arc::new(KeyedPins::new(1, [3; 16])),
+        store: None,
+    };
+    let error = CommandService::open(Options::default(), parts).err().unwrap();
+    assert!(error.to_string().contains("Scripted"), "{error}");
+}

@@ -55,21 +55,14 @@ impl Census {
         let value = unseal(TableId::META, CENSUS_KEY, sealed).ok_or_else(damaged)?;
         let (entries, sum) = value.split_first_chunk().ok_or_else(damaged)?;
         let sum = sum.try_into().map_err(|_| damaged())?;
-        Ok(Some(Self {
-            entries: u64::from_le_bytes(*entries),
-            sum: u64::from_le_bytes(sum),
-        }))
+        Ok(Some(Self { entries: u64::from_le_bytes(*entries), sum: u64::from_le_bytes(sum) }))
     }
 
     fn record(self, engine: &dyn Engine) -> Result<(), EngineError> {
         let mut value = self.entries.to_le_bytes().to_vec();
         value.extend_from_slice(&self.sum.to_le_bytes());
         let sealed = seal(TableId::META, CENSUS_KEY, &value);
-        engine.apply(&[Change {
-            table: TableId::META,
-            key: CENSUS_KEY.to_vec(),
-            value: Some(sealed),
-        }])
+        engine.apply(&[Change { table: TableId::META, key: CENSUS_KEY.to_vec(), value: Some(sealed) }])
     }
 }
 
@@ -89,9 +82,7 @@ pub(crate) fn apply_checkpoint(
         engine.apply(&batch)
     })?;
     if whole.is_none() {
-        return Err(EngineError::Damaged(
-            "the double-write file changed while it was applied".into(),
-        ));
+        return Err(EngineError::Damaged("the double-write file changed while it was applied".into()));
     }
     census.record(engine)?;
     engine.sync_files()?;
@@ -110,9 +101,7 @@ fn count_batch(engine: &dyn Engine, batch: &[Change], census: &mut Census) -> Re
         }
         let before = match current.get(&(table, key)) {
             Some(hash) => *hash,
-            None => engine
-                .get(table, key)?
-                .map(|sealed| entry_hash(table, key, &sealed)),
+            None => engine.get(table, key)?.map(|sealed| entry_hash(table, key, &sealed)),
         };
         if let Some(hash) = before {
             census.remove(hash);

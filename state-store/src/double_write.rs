@@ -72,14 +72,7 @@ impl<'a> DoubleWriter<'a> {
         let crc = crc32c::crc32c(&header);
         header.extend_from_slice(&crc.to_le_bytes());
         file.append(&header)?;
-        Ok(Self {
-            file,
-            sequence,
-            frame: Vec::new(),
-            changes_in_frame: 0,
-            frames: 0,
-            changes: 0,
-        })
+        Ok(Self { file, sequence, frame: Vec::new(), changes_in_frame: 0, frames: 0, changes: 0 })
     }
 
     /// Adds a change; the value is the concatenation of `value`'s parts. Lengths were checked by the caller.
@@ -150,13 +143,7 @@ pub(crate) fn read_file<E: From<io::Error>>(
         file.read_exact_at(&mut kind, offset)?;
         if kind[0] == KIND_TRAILER {
             let whole = trailer_agrees(file, offset, bytes, sequence, frames, changes)?;
-            return Ok(whole.then_some(CompleteFile {
-                sequence,
-                boot,
-                frames,
-                changes,
-                bytes,
-            }));
+            return Ok(whole.then_some(CompleteFile { sequence, boot, frames, changes, bytes }));
         }
         let Some((batch, next_offset)) = read_frame(file, offset, bytes, sequence)? else {
             return Ok(None);
@@ -174,17 +161,12 @@ fn read_header(file: &dyn ScratchFile, bytes: u64) -> io::Result<Option<(u64, Bo
         return Ok(None);
     }
     file.read_exact_at(&mut header, 0)?;
-    let (covered, crc) = header
-        .split_last_chunk::<4>()
-        .expect("the header ends in its crc");
+    let (covered, crc) = header.split_last_chunk::<4>().expect("the header ends in its crc");
     if header[..8] != MAGIC || crc32c::crc32c(covered).to_le_bytes() != *crc {
         return Ok(None);
     }
     let sequence = u64::from_le_bytes(*header[8..].first_chunk().expect("inside the header"));
-    Ok(Some((
-        sequence,
-        *header[16..].first_chunk().expect("inside the header"),
-    )))
+    Ok(Some((sequence, *header[16..].first_chunk().expect("inside the header"))))
 }
 
 fn trailer_agrees(
@@ -248,11 +230,7 @@ fn decode_changes(mut body: &[u8]) -> Option<Vec<Change>> {
                 (Some(value.to_vec()), rest)
             }
         };
-        batch.push(Change {
-            table: TableId(*table),
-            key: key.to_vec(),
-            value,
-        });
+        batch.push(Change { table: TableId(*table), key: key.to_vec(), value });
         body = rest;
     }
     Some(batch)

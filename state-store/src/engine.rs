@@ -73,10 +73,7 @@ pub struct KeyRange {
 impl KeyRange {
     /// Every key.
     pub fn all() -> Self {
-        Self {
-            from: Bound::Unbounded,
-            to: Bound::Unbounded,
-        }
+        Self { from: Bound::Unbounded, to: Bound::Unbounded }
     }
 
     /// Every key that begins with `prefix`.
@@ -85,16 +82,10 @@ impl KeyRange {
         while let Some(last) = end.pop() {
             if last < u8::MAX {
                 end.push(last + 1);
-                return Self {
-                    from: Bound::Included(prefix.to_vec()),
-                    to: Bound::Excluded(end),
-                };
+                return Self { from: Bound::Included(prefix.to_vec()), to: Bound::Excluded(end) };
             }
         }
-        Self {
-            from: Bound::Included(prefix.to_vec()),
-            to: Bound::Unbounded,
-        }
+        Self { from: Bound::Included(prefix.to_vec()), to: Bound::Unbounded }
     }
 
     /// The part of this range beyond `key`: how a listing goes on after the last entry it showed. In descending

@@ -78,12 +78,8 @@ impl From<io::Error> for OpenFailure {
 pub(crate) fn is_environment(error: &io::Error) -> bool {
     use io::ErrorKind::{OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     const TOO_MANY_OPEN_FILES: [i32; 2] = [23, 24];
-    matches!(
-        error.kind(),
-        OutOfMemory | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull
-    ) || error
-        .raw_os_error()
-        .is_some_and(|code| TOO_MANY_OPEN_FILES.contains(&code))
+    matches!(error.kind(), OutOfMemory | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+        || error.raw_os_error().is_some_and(|code| TOO_MANY_OPEN_FILES.contains(&code))
 }
 
 pub(crate) fn plain_error(error: EngineError) -> StoreError {

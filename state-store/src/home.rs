@@ -51,21 +51,8 @@ impl DiskHome {
     /// Creates the directory if needed and takes its lock, or fails with [`EngineError::InUse`].
     pub fn lock(dir: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
         fs::create_dir_all(dir)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(dir.join(LOCK_FILE))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self {
-                dir: dir.to_path_buf(),
-                cache_bytes,
-                boot: kernel_boot_id(),
-                _lock: lock,
-            }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(EngineError::InUse),
-            Err(error) => Err(EngineError::Io(error.into())),
-        }
+        let lock = lock_file(dir)?;
+        Ok(Self { dir: dir.to_path_buf(), cache_bytes, boot: kernel_boot_id(), _lock: lock })
     }
 
     /// The directory.
@@ -74,14 +61,22 @@ impl DiskHome {
     }
 }
 
+/// Takes the exclusive lock of a directory, held until the file is closed, or fails with [`EngineError::InUse`].
+pub(crate) fn lock_file(dir: &Path) -> Result<File, EngineError> {
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(LOCK_FILE))?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(EngineError::InUse),
+        Err(error) => Err(EngineError::Io(error.into())),
+    }
+}
+
 /// Linux names each run of the kernel; elsewhere it stays unknown, and the store then trusts nothing that an
 /// interrupted checkpoint may have touched.
 fn kernel_boot_id() -> BootId {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
-    u128::from_str_radix(&digits, 16)
-        .unwrap_or_default()
-        .to_le_bytes()
+    u128::from_str_radix(&digits, 16).unwrap_or_default().to_le_bytes()
 }
 
 fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {
@@ -103,10 +98,7 @@ impl Home for DiskHome {
         let engine = SledEngine::open(&self.dir.join(ENGINE_DIR), self.cache_bytes)?;
         // The names of both must be durable before the first checkpoint relies on them.
         File::open(&self.dir)?.sync_all()?;
-        Ok(OpenedHome {
-            engine: Box::new(engine),
-            scratch: Box::new(DiskScratch { file, len }),
-        })
+        Ok(OpenedHome { engine: Box::new(engine), scratch: Box::new(DiskScratch { file, len }) })
     }
 
     fn erase(&self) -> io::Result<()> {

@@ -76,11 +76,7 @@ impl Leaf {
     /// lowest first. Empty if there are no entries.
     pub fn into_leaves(self, table: TableId, fence: &[u8]) -> Vec<Entry> {
         let total: usize = self.entries.iter().map(entry_len).sum();
-        let target = if total > LEAF_SPLIT_LEN {
-            LEAF_TARGET_LEN
-        } else {
-            LEAF_SPLIT_LEN
-        };
+        let target = if total > LEAF_SPLIT_LEN { LEAF_TARGET_LEN } else { LEAF_SPLIT_LEN };
         let mut builder = LeafBuilder::new(table, fence.to_vec());
         let mut leaves = Vec::new();
         for (key, value) in &self.entries {
@@ -110,12 +106,7 @@ pub(crate) struct LeafBuilder {
 
 impl LeafBuilder {
     pub fn new(table: TableId, fence: Vec<u8>) -> Self {
-        Self {
-            table,
-            fence,
-            raw: Vec::new(),
-            entries: 0,
-        }
+        Self { table, fence, raw: Vec::new(), entries: 0 }
     }
 
     pub fn push(&mut self, key: &[u8], value: &[u8]) {
@@ -150,9 +141,7 @@ fn wrong(table: TableId, what: &str) -> PageError {
 }
 
 fn unpack(table: TableId, bytes: &[u8]) -> Result<Vec<u8>, PageError> {
-    let (header, packed) = bytes
-        .split_at_checked(HEADER_LEN)
-        .ok_or_else(|| wrong(table, "cut short"))?;
+    let (header, packed) = bytes.split_at_checked(HEADER_LEN).ok_or_else(|| wrong(table, "cut short"))?;
     if header[0] != LAYOUT || header[1] != table.0 {
         return Err(wrong(table, "its header names another layout or table"));
     }

@@ -13,7 +13,8 @@
 //! - [`pages`]: dense ids packed into pages, for owners that keep their rows in memory (the registry);
 //! - [`tables`]: one writer, many readers, changes gathered in memory, for owners that read from disk (the views);
 //!   with `leaves` (sorted keys packed), `overlay` (the gathered changes), `table_read` (these over what is
-//!   saved) and `table_save` (these into pages).
+//!   saved) and `table_save` (these into pages);
+//! - [`id_index`]: which record each command id led to, for ever.
 //!
 //! *Architecture invariant:* restart point and rows change together, whatever crashes (R1). Only
 //! [`store::Store::checkpoint`] and the end of a build write a restart point, and both go through the double-write file.
@@ -30,6 +31,7 @@ pub mod double_write;
 pub mod engine;
 mod faults;
 pub mod home;
+pub mod id_index;
 mod leaves;
 pub mod memory;
 mod overlay;

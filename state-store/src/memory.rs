@@ -81,22 +81,11 @@ impl MemoryHome {
         disk.synced_rows = rows.clone();
         disk.rows = rows;
 
-        let (new, old) = (
-            std::mem::take(&mut disk.scratch),
-            std::mem::take(&mut disk.synced_scratch),
-        );
-        let len = if splitmix(&mut random) & 1 == 0 {
-            new.len()
-        } else {
-            old.len()
-        };
+        let (new, old) = (std::mem::take(&mut disk.scratch), std::mem::take(&mut disk.synced_scratch));
+        let len = if splitmix(&mut random) & 1 == 0 { new.len() } else { old.len() };
         let mut scratch = vec![0; len];
         for (index, sector) in scratch.chunks_mut(SECTOR_LEN).enumerate() {
-            let survivor = if splitmix(&mut random) & 1 == 0 {
-                &new
-            } else {
-                &old
-            };
+            let survivor = if splitmix(&mut random) & 1 == 0 { &new } else { &old };
             let from = (index * SECTOR_LEN).min(survivor.len());
             let to = (from + sector.len()).min(survivor.len());
             sector[..to - from].copy_from_slice(&survivor[from..to]);
@@ -145,21 +134,14 @@ impl Home for MemoryHome {
     fn open(&self) -> Result<OpenedHome, EngineError> {
         self.lock().step()?;
         let engine = Box::new(MemoryEngine { home: self.clone() });
-        Ok(OpenedHome {
-            engine,
-            scratch: Box::new(MemoryScratch { home: self.clone() }),
-        })
+        Ok(OpenedHome { engine, scratch: Box::new(MemoryScratch { home: self.clone() }) })
     }
 
     fn erase(&self) -> io::Result<()> {
         let mut disk = self.lock();
         disk.step()?;
         let (steps_left, steps_taken) = (disk.steps_left, disk.steps_taken);
-        *disk = Disk {
-            steps_left,
-            steps_taken,
-            ..Disk::default()
-        };
+        *disk = Disk { steps_left, steps_taken, ..Disk::default() };
         Ok(())
     }
 
@@ -235,11 +217,7 @@ impl Engine for MemoryEngine {
 
     fn disk_bytes(&self) -> Result<u64, EngineError> {
         let disk = self.home.lock();
-        Ok(disk
-            .rows
-            .iter()
-            .map(|((_, key), value)| (1 + key.len() + value.len()) as u64)
-            .sum())
+        Ok(disk.rows.iter().map(|((_, key), value)| (1 + key.len() + value.len()) as u64).sum())
     }
 
     fn keeps_synced_data(&self) -> bool {

@@ -23,10 +23,7 @@ pub(crate) struct Layer {
 
 impl Layer {
     pub fn new(tables: usize) -> Self {
-        Self {
-            tables: vec![BTreeMap::new(); tables],
-            bytes: 0,
-        }
+        Self { tables: vec![BTreeMap::new(); tables], bytes: 0 }
     }
 
     pub fn set(&mut self, table: usize, key: Vec<u8>, value: Option<Vec<u8>>) {
@@ -47,10 +44,7 @@ impl Layer {
         if range.is_empty() {
             return Box::new(std::iter::empty());
         }
-        let bounds = (
-            range.from.as_ref().map(Vec::as_slice),
-            range.to.as_ref().map(Vec::as_slice),
-        );
+        let bounds = (range.from.as_ref().map(Vec::as_slice), range.to.as_ref().map(Vec::as_slice));
         let found = self.tables[table]
             .range::<[u8], _>(bounds)
             .map(|(key, value)| (key.as_slice(), value.as_deref()));
@@ -112,11 +106,7 @@ pub(crate) struct OverBase<'a> {
 
 impl<'a> OverBase<'a> {
     pub fn new(layers: LayerIter<'a>, base: BaseIter<'a>, order: Order) -> Self {
-        Self {
-            layers: layers.peekable(),
-            base: base.peekable(),
-            order,
-        }
+        Self { layers: layers.peekable(), base: base.peekable(), order }
     }
 }
 

@@ -90,10 +90,7 @@ impl PageLayout {
     /// Reads one page, or `None` if it was never saved.
     pub fn load(self, store: &Store, page: u32) -> Result<Option<Page>, StoreError> {
         match store.get(self.table, &Self::key(page))? {
-            Some(bytes) => self
-                .decode(page, &bytes)
-                .map(Some)
-                .map_err(|error| store.condemn(&error.0)),
+            Some(bytes) => self.decode(page, &bytes).map(Some).map_err(|error| store.condemn(&error.0)),
             None => Ok(None),
         }
     }
@@ -101,43 +98,32 @@ impl PageLayout {
     /// Reads all pages of the table in order. A page that cannot be read, or that reflects more than the restart
     /// point, condemns the store (S3).
     pub fn load_all<'a>(self, store: &'a Store) -> impl Iterator<Item = Result<Page, StoreError>> + use<'a> {
-        let newest = store
-            .restart_point()
-            .map_or(Lsn::ZERO, |restart| restart.newest_lsn);
-        store
-            .scan(self.table, &KeyRange::all(), Order::Ascending)
-            .map(move |entry| {
-                let (key, bytes) = entry?;
-                let number = key.as_slice().try_into().map(u32::from_be_bytes);
-                let number =
-                    number.map_err(|_| store.condemn(&format!("{}: not a page's key", self.table)))?;
-                let page = self
-                    .decode(number, &bytes)
-                    .map_err(|error| store.condemn(&error.0))?;
-                if page.lsn > newest {
-                    let reason = format!(
-                        "page {number} of {} is at lsn {}, beyond the restart point's {newest}",
-                        self.table, page.lsn
-                    );
-                    return Err(store.condemn(&reason));
-                }
-                Ok(page)
-            })
+        let newest = store.restart_point().map_or(Lsn::ZERO, |restart| restart.newest_lsn);
+        store.scan(self.table, &KeyRange::all(), Order::Ascending).map(move |entry| {
+            let (key, bytes) = entry?;
+            let number = key.as_slice().try_into().map(u32::from_be_bytes);
+            let number = number.map_err(|_| store.condemn(&format!("{}: not a page's key", self.table)))?;
+            let page = self.decode(number, &bytes).map_err(|error| store.condemn(&error.0))?;
+            if page.lsn > newest {
+                let reason = format!(
+                    "page {number} of {} is at lsn {}, beyond the restart point's {newest}",
+                    self.table, page.lsn
+                );
+                return Err(store.condemn(&reason));
+            }
+            Ok(page)
+        })
     }
 
     /// Reads a page's bytes and checks that they are this page's.
     pub fn decode(self, page: u32, bytes: &[u8]) -> Result<Page, PageError> {
         let wrong = |what: &str| PageError(format!("page {page} of {}: {what}", self.table));
-        let (header, packed) = bytes
-            .split_at_checked(HEADER_LEN)
-            .ok_or_else(|| wrong("cut short"))?;
+        let (header, packed) = bytes.split_at_checked(HEADER_LEN).ok_or_else(|| wrong("cut short"))?;
         let number = u32::from_be_bytes([header[2], header[3], header[4], header[5]]);
         if header[0] != LAYOUT || header[1] != self.table.0 || number != page {
             return Err(wrong("its header names another layout, table or number"));
         }
-        let lsn = Lsn(u64::from_le_bytes(
-            *header[6..].first_chunk().expect("inside the header"),
-        ));
+        let lsn = Lsn(u64::from_le_bytes(*header[6..].first_chunk().expect("inside the header")));
         let slots = u16::from_le_bytes([header[14], header[15]]);
         let raw_len = u32::from_le_bytes(*header[16..].first_chunk().expect("inside the header")) as usize;
         let first_id = u64::from(page) * u64::from(self.rows_per_page);
@@ -147,13 +133,7 @@ impl PageLayout {
         }
         let raw = lz4_flex::block::decompress(packed, raw_len).map_err(|error| wrong(&error.to_string()))?;
         let ends = slot_ends(&raw, slots).ok_or_else(|| wrong("its rows do not fill it"))?;
-        Ok(Page {
-            number,
-            lsn,
-            first_id: first_id as u32,
-            raw,
-            ends,
-        })
+        Ok(Page { number, lsn, first_id: first_id as u32, raw, ends })
     }
 }
 
@@ -208,10 +188,8 @@ impl Page {
 
     /// Ids and bytes of its rows.
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = (u32, &[u8])> {
-        (0..self.ends.len()).filter_map(|slot| {
-            self.row_bytes(slot)
-                .map(|bytes| (self.first_id + slot as u32, bytes))
-        })
+        (0..self.ends.len())
+            .filter_map(|slot| self.row_bytes(slot).map(|bytes| (self.first_id + slot as u32, bytes)))
     }
 }
 
@@ -312,13 +290,10 @@ mod tests {
 
         fn decode(input: &mut &[u8]) -> Result<Self, PageError> {
             let (len, rest) = input.split_first().ok_or_else(|| PageError::new("empty"))?;
-            let (text, rest) = rest
-                .split_at_checked(usize::from(*len))
-                .ok_or_else(|| PageError::new("cut short"))?;
+            let (text, rest) =
+                rest.split_at_checked(usize::from(*len)).ok_or_else(|| PageError::new("cut short"))?;
             *input = rest;
-            Ok(Self(
-                String::from_utf8(text.to_vec()).map_err(|error| PageError::new(error.to_string()))?,
-            ))
+            Ok(Self(String::from_utf8(text.to_vec()).map_err(|error| PageError::new(error.to_string()))?))
         }
     }
 

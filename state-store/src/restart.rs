@@ -125,19 +125,14 @@ impl RestartPoint {
             return Err(RestartPointError::AdmissionTooLong(self.admission.len()));
         }
         if self.oldest_lsn > self.newest_lsn {
-            return Err(RestartPointError::Order {
-                oldest: self.oldest_lsn,
-                newest: self.newest_lsn,
-            });
+            return Err(RestartPointError::Order { oldest: self.oldest_lsn, newest: self.newest_lsn });
         }
         Ok(())
     }
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
-    let (taken, left) = rest
-        .split_first_chunk()
-        .expect("the fixed part was cut to its length");
+    let (taken, left) = rest.split_first_chunk().expect("the fixed part was cut to its length");
     *rest = left;
     *taken
 }
@@ -174,26 +169,14 @@ mod tests {
     fn bytes_that_are_no_restart_point_say_why() {
         let bytes = point().to_bytes().unwrap();
         for len in 0..bytes.len() {
-            assert_eq!(
-                RestartPoint::from_bytes(&bytes[..len]),
-                Err(RestartPointError::Length(len))
-            );
+            assert_eq!(RestartPoint::from_bytes(&bytes[..len]), Err(RestartPointError::Length(len)));
         }
         let mut foreign = bytes;
         foreign[0] = 0;
         assert_eq!(RestartPoint::from_bytes(&foreign), Err(RestartPointError::Magic));
-        let backwards = RestartPoint {
-            newest_lsn: Lsn(39),
-            ..point()
-        };
-        assert!(matches!(
-            backwards.to_bytes(),
-            Err(RestartPointError::Order { .. })
-        ));
-        let long = RestartPoint {
-            admission: vec![0; 257],
-            ..point()
-        };
+        let backwards = RestartPoint { newest_lsn: Lsn(39), ..point() };
+        assert!(matches!(backwards.to_bytes(), Err(RestartPointError::Order { .. })));
+        let long = RestartPoint { admission: vec![0; 257], ..point() };
         assert_eq!(long.to_bytes(), Err(RestartPointError::AdmissionTooLong(257)));
     }
 }

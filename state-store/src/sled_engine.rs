@@ -24,10 +24,7 @@ impl SledEngine {
     /// sled answers some damage with a panic instead of an error; both become [`EngineError::Damaged`].
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
         // Flushing is the store's decision: no timer.
-        let config = sled::Config::new()
-            .path(dir)
-            .cache_capacity(cache_bytes)
-            .flush_every_ms(None);
+        let config = sled::Config::new().path(dir).cache_capacity(cache_bytes).flush_every_ms(None);
         for _ in 1..OPEN_ATTEMPTS {
             match Self::attempt(&config, dir) {
                 Err(EngineError::InUse) => thread::sleep(OPEN_RETRY_DELAY),
@@ -39,18 +36,13 @@ impl SledEngine {
 
     fn attempt(config: &sled::Config, dir: &Path) -> Result<Self, EngineError> {
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(db)) => Ok(Self {
-                dir: dir.to_path_buf(),
-                db,
-            }),
+            Ok(Ok(db)) => Ok(Self { dir: dir.to_path_buf(), db }),
             // sled wraps the lock's error in one of its own kind and keeps only the text.
             Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
                 Err(EngineError::InUse)
             }
             Ok(Err(error)) => Err(engine_error(error)),
-            Err(_) => Err(EngineError::Damaged(
-                "sled panicked while it opened its files".into(),
-            )),
+            Err(_) => Err(EngineError::Damaged("sled panicked while it opened its files".into())),
         }
     }
 }

@@ -81,13 +81,7 @@ impl Store {
 
     /// Deletes everything and starts empty: the caller compared the restart point with the log and it did not match.
     pub fn discard(self, reason: DiscardReason) -> Result<Opened, StoreError> {
-        let Self {
-            engine,
-            saver,
-            home,
-            identity,
-            ..
-        } = self;
+        let Self { engine, saver, home, identity, .. } = self;
         drop((engine, saver));
         Self::recreate(home, &identity, reason)
     }
@@ -112,25 +106,10 @@ impl Store {
         expected: &StoreIdentity,
         discarded: Option<DiscardReason>,
     ) -> Opened {
-        let Usable {
-            engine,
-            saver,
-            restart,
-            completed_checkpoint,
-        } = usable;
+        let Usable { engine, saver, restart, completed_checkpoint } = usable;
         let (saver, restart) = (Mutex::new(saver), Mutex::new(restart));
-        let store = Self {
-            engine,
-            saver,
-            restart,
-            home,
-            identity: expected.clone(),
-        };
-        Opened {
-            store,
-            discarded,
-            completed_checkpoint,
-        }
+        let store = Self { engine, saver, restart, home, identity: expected.clone() };
+        Opened { store, discarded, completed_checkpoint }
     }
 
     fn try_open(home: &dyn Home, expected: &StoreIdentity) -> Result<Usable, OpenFailure> {
@@ -154,26 +133,13 @@ impl Store {
         if restart.is_some() && Census::recorded(&*engine)? != Some(census) {
             return Err(OpenFailure::Discard(DiscardReason::EntriesMissing));
         }
-        let saver = Saver {
-            scratch,
-            sequence,
-            census,
-            failed: false,
-        };
-        Ok(Usable {
-            engine,
-            saver,
-            restart,
-            completed_checkpoint,
-        })
+        let saver = Saver { scratch, sequence, census, failed: false };
+        Ok(Usable { engine, saver, restart, completed_checkpoint })
     }
 
     /// Where to go on reading the log; `None` while nothing was ever saved.
     pub fn restart_point(&self) -> Option<RestartPoint> {
-        self.restart
-            .lock()
-            .expect("nothing that can panic runs while it is held")
-            .clone()
+        self.restart.lock().expect("nothing that can panic runs while it is held").clone()
     }
 
     /// What this store was opened for.
@@ -183,10 +149,7 @@ impl Store {
 
     /// The value of a key.
     pub fn get(&self, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let found = self
-            .engine
-            .get(table, key)
-            .map_err(|error| self.read_failed(error))?;
+        let found = self.engine.get(table, key).map_err(|error| self.read_failed(error))?;
         let Some(sealed) = found else {
             return Ok(None);
         };
@@ -246,10 +209,7 @@ impl Store {
         saver.census = apply_checkpoint(&*self.engine, &mut *saver.scratch, census).map_err(plain_error)?;
         saver.sequence = sequence;
         saver.failed = false;
-        *self
-            .restart
-            .lock()
-            .expect("nothing that can panic runs while it is held") = Some(restart.clone());
+        *self.restart.lock().expect("nothing that can panic runs while it is held") = Some(restart.clone());
         Ok(CheckpointStats { changes, bytes })
     }
 
@@ -259,12 +219,7 @@ impl Store {
         if self.restart_point().is_some() || !self.engine.is_empty().map_err(plain_error)? {
             return Err(StoreError::Misuse("only an empty store can be built".into()));
         }
-        Ok(Build {
-            store: self,
-            batch: Vec::new(),
-            batch_bytes: 0,
-            census: Census::default(),
-        })
+        Ok(Build { store: self, batch: Vec::new(), batch_bytes: 0, census: Census::default() })
     }
 
     /// Reads everything once and compares the checksums. Returns the number of values.
@@ -355,11 +310,7 @@ impl Build<'_> {
         let sealed = seal(table, key, value);
         self.census.add(table, key, &sealed);
         self.batch_bytes += key.len() + sealed.len();
-        self.batch.push(Change {
-            table,
-            key: key.to_vec(),
-            value: Some(sealed),
-        });
+        self.batch.push(Change { table, key: key.to_vec(), value: Some(sealed) });
         if self.batch.len() == MAX_BATCH_CHANGES || self.batch_bytes >= Self::MAX_BATCH_BYTES {
             self.flush()?;
         }
@@ -430,16 +381,10 @@ fn read_restart(sealed: &[u8]) -> Result<(u64, RestartPoint), DiscardReason> {
 
 fn check_identity(restart: &RestartPoint, expected: &StoreIdentity) -> Result<(), DiscardReason> {
     if restart.log_id != expected.log_id {
-        return Err(DiscardReason::OtherLog {
-            found: restart.log_id,
-            expected: expected.log_id,
-        });
+        return Err(DiscardReason::OtherLog { found: restart.log_id, expected: expected.log_id });
     }
     if restart.instance != expected.instance {
-        return Err(DiscardReason::OtherInstance {
-            found: restart.instance,
-            expected: expected.instance,
-        });
+        return Err(DiscardReason::OtherInstance { found: restart.instance, expected: expected.instance });
     }
     if !expected.formats.contains(&restart.format) {
         return Err(DiscardReason::Format(restart.format));

@@ -52,10 +52,7 @@ impl View<'_> {
             None => saved_entries(self.store, spec.id, range, order)?,
         };
         let mut found = OverBase::new(changed, saved, order);
-        let entries = found
-            .by_ref()
-            .take(limit)
-            .collect::<Result<Vec<Entry>, StoreError>>()?;
+        let entries = found.by_ref().take(limit).collect::<Result<Vec<Entry>, StoreError>>()?;
         let more = found.next().transpose()?.is_some();
         Ok(Scan { entries, more })
     }
@@ -63,14 +60,8 @@ impl View<'_> {
 
 /// The leaf whose range holds `key`: its fence and bytes.
 pub(crate) fn leaf_of(store: &Store, table: TableId, key: &[u8]) -> Result<Option<Entry>, StoreError> {
-    let up_to_key = KeyRange {
-        from: Bound::Unbounded,
-        to: Bound::Included(key.to_vec()),
-    };
-    store
-        .scan(table, &up_to_key, Order::Descending)
-        .next()
-        .transpose()
+    let up_to_key = KeyRange { from: Bound::Unbounded, to: Bound::Included(key.to_vec()) };
+    store.scan(table, &up_to_key, Order::Descending).next().transpose()
 }
 
 fn saved_entry(store: &Store, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -93,14 +84,7 @@ fn saved_entries<'a>(
         },
         Bound::Unbounded => Bound::Unbounded,
     };
-    let leaves = store.scan(
-        table,
-        &KeyRange {
-            from,
-            to: range.to.clone(),
-        },
-        order,
-    );
+    let leaves = store.scan(table, &KeyRange { from, to: range.to.clone() }, order);
     let entries = leaves.flat_map(move |leaf| {
         let decoded =
             leaf.and_then(|(_, bytes)| Leaf::decode(table, &bytes).map_err(|error| store.condemn(&error.0)));
@@ -125,24 +109,13 @@ fn saved_rows<'a>(store: &'a Store, layout: PageLayout, range: &KeyRange, order:
         }
         Bound::Unbounded => Bound::Unbounded,
     };
-    let pages = store.scan(
-        layout.table,
-        &KeyRange {
-            from: page_key(&range.from),
-            to: page_key(&range.to),
-        },
-        order,
-    );
+    let pages =
+        store.scan(layout.table, &KeyRange { from: page_key(&range.from), to: page_key(&range.to) }, order);
     let range = range.clone();
     let rows = pages.flat_map(move |page| {
         let decoded = page.and_then(|(key, bytes)| {
-            let page = layout
-                .decode(id_of(&key), &bytes)
-                .map_err(|error| store.condemn(&error.0))?;
-            Ok(page
-                .rows()
-                .map(|(id, row)| (id.to_be_bytes().to_vec(), row.to_vec()))
-                .collect())
+            let page = layout.decode(id_of(&key), &bytes).map_err(|error| store.condemn(&error.0))?;
+            Ok(page.rows().map(|(id, row)| (id.to_be_bytes().to_vec(), row.to_vec())).collect())
         });
         in_order(decoded, order)
     });

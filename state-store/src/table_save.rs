@@ -69,16 +69,12 @@ fn save_sorted(
 ) -> Result<(), StoreError> {
     while let Some((key, _)) = changes.peek() {
         let (fence, mut leaf) = match leaf_of(store, table, key)? {
-            Some((fence, bytes)) => (
-                fence,
-                Leaf::decode(table, &bytes).map_err(|error| store.condemn(&error.0))?,
-            ),
+            Some((fence, bytes)) => {
+                (fence, Leaf::decode(table, &bytes).map_err(|error| store.condemn(&error.0))?)
+            }
             None => (Vec::new(), Leaf::default()),
         };
-        let above = KeyRange {
-            from: Bound::Excluded(fence.clone()),
-            to: Bound::Unbounded,
-        };
+        let above = KeyRange { from: Bound::Excluded(fence.clone()), to: Bound::Unbounded };
         let next = store.scan(table, &above, Order::Ascending).next().transpose()?;
         let end = next.map(|(next_fence, _)| next_fence);
         leaf.merge(within(changes, end.as_deref()));
@@ -119,16 +115,8 @@ pub struct TablesBuild<'a> {
 
 /// The page or leaf being filled.
 enum OpenPart {
-    Rows {
-        layout: PageLayout,
-        page: u32,
-        builder: PageBuilder,
-        next_id: u64,
-    },
-    Sorted {
-        builder: LeafBuilder,
-        last_key: Option<Vec<u8>>,
-    },
+    Rows { layout: PageLayout, page: u32, builder: PageBuilder, next_id: u64 },
+    Sorted { builder: LeafBuilder, last_key: Option<Vec<u8>> },
 }
 
 impl<'a> TablesBuild<'a> {
@@ -137,43 +125,22 @@ impl<'a> TablesBuild<'a> {
         let specs = Specs::new(specs)?;
         let build = store.build()?;
         let open = specs.list().iter().map(|spec| match spec.rows() {
-            Some(layout) => OpenPart::Rows {
-                layout,
-                page: 0,
-                builder: PageBuilder::default(),
-                next_id: 0,
-            },
-            None => OpenPart::Sorted {
-                builder: LeafBuilder::new(spec.id, Vec::new()),
-                last_key: None,
-            },
+            Some(layout) => OpenPart::Rows { layout, page: 0, builder: PageBuilder::default(), next_id: 0 },
+            None => OpenPart::Sorted { builder: LeafBuilder::new(spec.id, Vec::new()), last_key: None },
         });
         let open = open.collect();
-        Ok(Self {
-            build,
-            specs,
-            lsn,
-            open,
-        })
+        Ok(Self { build, specs, lsn, open })
     }
 
     /// Writes a row whose id is above the table's last.
     pub fn put_row(&mut self, table: TableId, id: u32, row: &[u8]) -> Result<(), StoreError> {
         check_row(row)?;
         let place = self.specs.rows_place(table)?;
-        let OpenPart::Rows {
-            layout,
-            page,
-            builder,
-            next_id,
-        } = &mut self.open[place]
-        else {
+        let OpenPart::Rows { layout, page, builder, next_id } = &mut self.open[place] else {
             unreachable!("rows_place finds only tables of rows");
         };
         if u64::from(id) < *next_id {
-            return Err(StoreError::Misuse(format!(
-                "row {id} of {table} does not come in order"
-            )));
+            return Err(StoreError::Misuse(format!("row {id} of {table} does not come in order")));
         }
         if layout.page_of(id) != *page {
             close_page(&mut self.build, *layout, *page, std::mem::take(builder), self.lsn)?;
@@ -196,9 +163,7 @@ impl<'a> TablesBuild<'a> {
             unreachable!("sorted_place finds only sorted tables");
         };
         if last_key.as_deref().is_some_and(|last| last >= key) {
-            return Err(StoreError::Misuse(format!(
-                "a key of {table} does not come in order"
-            )));
+            return Err(StoreError::Misuse(format!("a key of {table} does not come in order")));
         }
         if builder.len() >= LEAF_TARGET_LEN {
             let full = std::mem::replace(builder, LeafBuilder::new(table, key.to_vec()));
@@ -220,12 +185,7 @@ impl<'a> TablesBuild<'a> {
         }
         for part in self.open {
             match part {
-                OpenPart::Rows {
-                    layout,
-                    page,
-                    builder,
-                    ..
-                } => {
+                OpenPart::Rows { layout, page, builder, .. } => {
                     close_page(&mut self.build, layout, page, builder, self.lsn)?;
                 }
                 OpenPart::Sorted { builder, .. } if builder.len() > 0 => {

@@ -117,10 +117,7 @@ impl Specs {
     fn kind_place(&self, table: TableId, rows: bool) -> Result<usize, StoreError> {
         let place = self.place(table)?;
         if self.list[place].rows().is_some() != rows {
-            return Err(StoreError::Misuse(format!(
-                "table {} is of the other kind",
-                self.list[place].name
-            )));
+            return Err(StoreError::Misuse(format!("table {} is of the other kind", self.list[place].name)));
         }
         Ok(place)
     }
@@ -165,20 +162,9 @@ impl Tables {
     /// Tables at the store's restart point.
     pub fn open(store: Store, specs: &[TableSpec]) -> Result<Self, StoreError> {
         let specs = Specs::new(specs)?;
-        let lsn = store
-            .restart_point()
-            .map_or(Lsn::ZERO, |restart| restart.newest_lsn);
-        let state = State {
-            lsn,
-            active: Layer::new(specs.list.len()),
-            sealed: None,
-        };
-        Ok(Self {
-            store,
-            specs,
-            state: RwLock::new(state),
-            writing: Mutex::new(()),
-        })
+        let lsn = store.restart_point().map_or(Lsn::ZERO, |restart| restart.newest_lsn);
+        let state = State { lsn, active: Layer::new(specs.list.len()), sealed: None };
+        Ok(Self { store, specs, state: RwLock::new(state), writing: Mutex::new(()) })
     }
 
     /// The store beneath.
@@ -204,10 +190,7 @@ impl Tables {
 
     /// A consistent view of one lsn. Publishing waits while it lives: keep it for one answer.
     pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot {
-            tables: self,
-            state: self.read(),
-        }
+        Snapshot { tables: self, state: self.read() }
     }
 
     /// Begins the writer's next batch; a second writer waits.
@@ -217,11 +200,7 @@ impl Tables {
             // A batch that was not published changed nothing.
             Err(poisoned) => poisoned.into_inner(),
         };
-        Batch {
-            tables: self,
-            layer: Layer::new(self.specs.list.len()),
-            _turn: turn,
-        }
+        Batch { tables: self, layer: Layer::new(self.specs.list.len()), _turn: turn }
     }
 
     /// Saves everything published so far together with `restart`, which must name the published lsn.
@@ -241,19 +220,11 @@ impl Tables {
             )));
         }
         if state.sealed.is_some() {
-            return Err(StoreError::Misuse(
-                "an earlier checkpoint has not been saved".into(),
-            ));
+            return Err(StoreError::Misuse("an earlier checkpoint has not been saved".into()));
         }
-        let layer = Arc::new(std::mem::replace(
-            &mut state.active,
-            Layer::new(self.specs.list.len()),
-        ));
+        let layer = Arc::new(std::mem::replace(&mut state.active, Layer::new(self.specs.list.len())));
         state.sealed = Some(Arc::clone(&layer));
-        Ok(SealedCheckpoint {
-            layer,
-            restart: restart.clone(),
-        })
+        Ok(SealedCheckpoint { layer, restart: restart.clone() })
     }
 
     /// Second half: writes the pages. Reading and publishing go on. After an error reads still answer, but the store
@@ -276,15 +247,11 @@ impl Tables {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state
-            .read()
-            .expect("nothing that can panic runs while the state is written")
+        self.state.read().expect("nothing that can panic runs while the state is written")
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.state
-            .write()
-            .expect("nothing that can panic runs while the state is written")
+        self.state.write().expect("nothing that can panic runs while the state is written")
     }
 }
 
@@ -307,8 +274,7 @@ impl Snapshot<'_> {
 
     /// The bytes of a row.
     pub fn get_row(&self, table: TableId, id: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.view()
-            .get(self.tables.specs.rows_place(table)?, &id.to_be_bytes())
+        self.view().get(self.tables.specs.rows_place(table)?, &id.to_be_bytes())
     }
 
     /// A row, decoded. Bytes that cannot be decoded condemn the store (S3).
@@ -325,8 +291,7 @@ impl Snapshot<'_> {
         order: Order,
         limit: usize,
     ) -> Result<Scan, StoreError> {
-        self.view()
-            .scan(self.tables.specs.sorted_place(table)?, range, order, limit)
+        self.view().scan(self.tables.specs.sorted_place(table)?, range, order, limit)
     }
 
     /// Rows with ids from `first` on, at most `limit` and [`MAX_SCAN_ENTRIES`].
@@ -336,17 +301,10 @@ impl Snapshot<'_> {
         first: u32,
         limit: usize,
     ) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
-        let range = KeyRange {
-            from: Bound::Included(first.to_be_bytes().to_vec()),
-            to: Bound::Unbounded,
-        };
+        let range = KeyRange { from: Bound::Included(first.to_be_bytes().to_vec()), to: Bound::Unbounded };
         let place = self.tables.specs.rows_place(table)?;
         let found = self.view().scan(place, &range, Order::Ascending, limit)?;
-        Ok(found
-            .entries
-            .into_iter()
-            .map(|(key, row)| (id_of(&key), row))
-            .collect())
+        Ok(found.entries.into_iter().map(|(key, row)| (id_of(&key), row)).collect())
     }
 
     fn view(&self) -> View<'_> {
@@ -428,10 +386,7 @@ impl Batch<'_> {
     pub fn publish(self, lsn: Lsn) -> Result<(), StoreError> {
         let mut state = self.tables.write();
         if lsn < state.lsn {
-            return Err(StoreError::Misuse(format!(
-                "lsn {lsn} is behind the published {}",
-                state.lsn
-            )));
+            return Err(StoreError::Misuse(format!("lsn {lsn} is behind the published {}", state.lsn)));
         }
         state.active.absorb(self.layer);
         state.lsn = lsn;
@@ -447,27 +402,20 @@ fn decode_found<R: PageRow>(tables: &Tables, bytes: Option<Vec<u8>>) -> Result<O
     let Some(bytes) = bytes else {
         return Ok(None);
     };
-    decode_row(&bytes)
-        .map(Some)
-        .map_err(|error| tables.store.condemn(&error.0))
+    decode_row(&bytes).map(Some).map_err(|error| tables.store.condemn(&error.0))
 }
 
 pub(crate) fn check_entry(key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     if key.len() > MAX_KEY_LEN || value.len() + key.len() > MAX_ENTRY_LEN {
         let (key_len, value_len) = (key.len(), value.len());
-        return Err(StoreError::Misuse(format!(
-            "key {key_len} bytes, value {value_len} bytes: too long"
-        )));
+        return Err(StoreError::Misuse(format!("key {key_len} bytes, value {value_len} bytes: too long")));
     }
     Ok(())
 }
 
 pub(crate) fn check_row(row: &[u8]) -> Result<(), StoreError> {
     if row.len() > MAX_ROW_LEN {
-        return Err(StoreError::Misuse(format!(
-            "a row of {} bytes is too long",
-            row.len()
-        )));
+        return Err(StoreError::Misuse(format!("a row of {} bytes is too long", row.len())));
     }
     Ok(())
 }

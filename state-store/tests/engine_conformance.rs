@@ -1,8 +1,5 @@
 //! What the store relies on, checked for every engine.
-#![allow(
-    clippy::unwrap_used,
-    reason = "also the helpers of tests may fail by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "also the helpers of tests may fail by panicking")]
 
 use proptest::prelude::*;
 use state_store::engine::{Change, Engine, EngineError, Entry, KeyRange, MAX_BATCH_CHANGES, Order, TableId};
@@ -21,26 +18,15 @@ fn for_every_engine(check: impl Fn(&dyn Engine)) {
 }
 
 fn put(table: u8, key: &[u8], value: &[u8]) -> Change {
-    Change {
-        table: TableId(table),
-        key: key.to_vec(),
-        value: Some(value.to_vec()),
-    }
+    Change { table: TableId(table), key: key.to_vec(), value: Some(value.to_vec()) }
 }
 
 fn delete(table: u8, key: &[u8]) -> Change {
-    Change {
-        table: TableId(table),
-        key: key.to_vec(),
-        value: None,
-    }
+    Change { table: TableId(table), key: key.to_vec(), value: None }
 }
 
 fn scan(engine: &dyn Engine, table: u8, range: &KeyRange, order: Order) -> Vec<Entry> {
-    engine
-        .scan(TableId(table), range, order)
-        .collect::<Result<_, EngineError>>()
-        .unwrap()
+    engine.scan(TableId(table), range, order).collect::<Result<_, EngineError>>().unwrap()
 }
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -48,25 +34,13 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
-    prop_oneof![
-        Just(Bound::Unbounded),
-        key().prop_map(Bound::Included),
-        key().prop_map(Bound::Excluded),
-    ]
+    prop_oneof![Just(Bound::Unbounded), key().prop_map(Bound::Included), key().prop_map(Bound::Excluded),]
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let table = prop_oneof![Just(0u8), Just(1), Just(254), Just(255)];
-    (
-        table,
-        key(),
-        prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
-    )
-        .prop_map(|(table, key, value)| Change {
-            table: TableId(table),
-            key,
-            value,
-        })
+    (table, key(), prop::option::of(prop::collection::vec(any::<u8>(), 0..20)))
+        .prop_map(|(table, key, value)| Change { table: TableId(table), key, value })
 }
 
 proptest! {
@@ -115,14 +89,7 @@ proptest! {
 #[test]
 fn later_changes_of_a_batch_win() {
     for_every_engine(|engine| {
-        engine
-            .apply(&[
-                put(1, b"a", b"1"),
-                put(1, b"a", b"2"),
-                put(1, b"b", b"1"),
-                delete(1, b"b"),
-            ])
-            .unwrap();
+        engine.apply(&[put(1, b"a", b"1"), put(1, b"a", b"2"), put(1, b"b", b"1"), delete(1, b"b")]).unwrap();
         assert_eq!(engine.get(TableId(1), b"a").unwrap(), Some(b"2".to_vec()));
         assert_eq!(engine.get(TableId(1), b"b").unwrap(), None);
         assert_eq!(engine.get(TableId(2), b"a").unwrap(), None);
@@ -134,16 +101,12 @@ fn large_values_and_full_batches_are_kept() {
     for_every_engine(|engine| {
         let value = vec![0xab; 1 << 20];
         engine.apply(&[put(1, b"large", &value)]).unwrap();
-        let batch: Vec<Change> = (0..MAX_BATCH_CHANGES as u32)
-            .map(|number| put(2, &number.to_be_bytes(), &[7; 3_000]))
-            .collect();
+        let batch: Vec<Change> =
+            (0..MAX_BATCH_CHANGES as u32).map(|number| put(2, &number.to_be_bytes(), &[7; 3_000])).collect();
         engine.apply(&batch).unwrap();
         engine.sync_files().unwrap();
         assert_eq!(engine.get(TableId(1), b"large").unwrap(), Some(value));
-        assert_eq!(
-            scan(engine, 2, &KeyRange::all(), Order::Ascending).len(),
-            MAX_BATCH_CHANGES
-        );
+        assert_eq!(scan(engine, 2, &KeyRange::all(), Order::Ascending).len(), MAX_BATCH_CHANGES);
         assert!(engine.disk_bytes().unwrap() > 1 << 20);
     });
 }
@@ -173,10 +136,7 @@ fn what_was_synced_survives_and_a_second_opener_is_turned_away() {
     let first = SledEngine::open(dir.path(), 1 << 20).unwrap();
     first.apply(&[put(1, b"a", b"1")]).unwrap();
     first.sync_files().unwrap();
-    assert!(matches!(
-        SledEngine::open(dir.path(), 1 << 20),
-        Err(EngineError::InUse)
-    ));
+    assert!(matches!(SledEngine::open(dir.path(), 1 << 20), Err(EngineError::InUse)));
     drop(first);
     let again = SledEngine::open(dir.path(), 1 << 20).unwrap();
     assert_eq!(again.get(TableId(1), b"a").unwrap(), Some(b"1".to_vec()));
@@ -186,9 +146,7 @@ fn what_was_synced_survives_and_a_second_opener_is_turned_away() {
     engine.apply(&[put(1, b"a", b"1")]).unwrap();
     engine.sync_files().unwrap();
     for seed in 0..20 {
-        engine
-            .apply(&[put(1, b"b", b"1"), delete(1, b"a"), put(1, b"a", b"1")])
-            .unwrap();
+        engine.apply(&[put(1, b"b", b"1"), delete(1, b"a"), put(1, b"a", b"1")]).unwrap();
         home.crash(seed);
         // Each unsynced change survives or not; what nobody touched stays.
         engine.apply(&[put(1, b"a", b"1")]).unwrap();

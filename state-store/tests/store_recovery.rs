@@ -1,8 +1,5 @@
 //! R1 and S3: crashes at every step, torn files, damage, and stores of something else.
-#![allow(
-    clippy::unwrap_used,
-    reason = "also the helpers of tests may fail by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "also the helpers of tests may fail by panicking")]
 
 mod common;
 
@@ -45,10 +42,7 @@ fn apply(model: &mut Model, changes: &Changes) {
 
 fn changes() -> impl Strategy<Value = Changes> {
     let key = (0..3u8, prop::collection::vec(0..4u8, 0..3));
-    prop::collection::vec(
-        (key, prop::option::of(prop::collection::vec(any::<u8>(), 0..700))),
-        0..20,
-    )
+    prop::collection::vec((key, prop::option::of(prop::collection::vec(any::<u8>(), 0..700))), 0..20)
 }
 
 proptest! {
@@ -113,9 +107,7 @@ fn open_dir(dir: &Path) -> (Store, Option<DiscardReason>) {
 
 fn filled(dir: &Path) {
     let (store, _) = open_dir(dir);
-    let changes = (0..200u8)
-        .map(|number| ((1, vec![number]), Some(vec![number; 300])))
-        .collect();
+    let changes = (0..200u8).map(|number| ((1, vec![number]), Some(vec![number; 300]))).collect();
     checkpoint(&store, 5, &changes).unwrap();
 }
 
@@ -130,41 +122,21 @@ fn a_store_of_another_log_instance_format_or_fold_is_discarded_with_the_reason()
         assert!(contents(&opened.store).is_empty() && opened.store.restart_point().is_none());
         opened.discarded.unwrap()
     };
-    let reason = discarded_for(StoreIdentity {
-        log_id: LogId(9),
-        ..identity()
-    });
+    let reason = discarded_for(StoreIdentity { log_id: LogId(9), ..identity() });
     assert!(matches!(reason, DiscardReason::OtherLog { .. }));
-    let reason = discarded_for(StoreIdentity {
-        instance: InstanceId(9),
-        ..identity()
-    });
+    let reason = discarded_for(StoreIdentity { instance: InstanceId(9), ..identity() });
     assert!(matches!(reason, DiscardReason::OtherInstance { .. }));
-    let reason = discarded_for(StoreIdentity {
-        formats: 1..=2,
-        ..identity()
-    });
+    let reason = discarded_for(StoreIdentity { formats: 1..=2, ..identity() });
     assert!(matches!(reason, DiscardReason::Format(0)));
-    let reason = discarded_for(StoreIdentity {
-        fold_revision: 4,
-        ..identity()
-    });
-    assert_eq!(
-        reason.to_string(),
-        "its rows were made by fold revision 3; this program runs 4"
-    );
+    let reason = discarded_for(StoreIdentity { fold_revision: 4, ..identity() });
+    assert_eq!(reason.to_string(), "its rows were made by fold revision 3; this program runs 4");
 }
 
 #[test]
 fn a_flipped_bit_condemns_the_store_and_the_next_open_discards_it() {
     let home = MemoryHome::new();
     let store = Store::open(Box::new(home.clone()), &identity()).unwrap().store;
-    checkpoint(
-        &store,
-        5,
-        &vec![((1, vec![1]), Some(vec![1])), ((1, vec![2]), Some(vec![2]))],
-    )
-    .unwrap();
+    checkpoint(&store, 5, &vec![((1, vec![1]), Some(vec![1])), ((1, vec![2]), Some(vec![2]))]).unwrap();
     assert_eq!(store.verify().unwrap(), 4);
     assert!(home.flip_bit(TableId(1), &[1], 35));
     assert!(matches!(store.get(TableId(1), &[1]), Err(StoreError::Damaged(_))));
@@ -185,9 +157,8 @@ impl PageRow for Number {
     }
 
     fn decode(input: &mut &[u8]) -> Result<Self, PageError> {
-        let (bytes, rest) = input
-            .split_first_chunk()
-            .ok_or_else(|| PageError::new("a number is cut short"))?;
+        let (bytes, rest) =
+            input.split_first_chunk().ok_or_else(|| PageError::new("a number is cut short"))?;
         *input = rest;
         Ok(Self(u32::from_le_bytes(*bytes)))
     }
@@ -225,14 +196,8 @@ fn pages_of_different_lsns_come_back_with_theirs_and_none_may_be_beyond_the_rest
     let outcome: Result<Vec<_>, _> = NUMBERS.load_all(&store).collect();
     assert!(matches!(outcome, Err(StoreError::Damaged(_))));
     drop(store);
-    let reason = Store::open(Box::new(home), &identity())
-        .unwrap()
-        .discarded
-        .unwrap();
-    assert!(
-        reason.to_string().contains("beyond the restart point's 25"),
-        "{reason}"
-    );
+    let reason = Store::open(Box::new(home), &identity()).unwrap().discarded.unwrap();
+    assert!(reason.to_string().contains("beyond the restart point's 25"), "{reason}");
 }
 
 #[test]
@@ -266,18 +231,9 @@ fn on_disk_a_store_comes_back_and_is_held_by_one_process() {
     assert!(discarded.is_none(), "{discarded:?}");
     assert_eq!(contents(&store).len(), 200);
     assert_eq!(store.restart_point(), Some(restart_at(5)));
-    assert!(matches!(
-        Store::open_dir(dir.path(), &identity()),
-        Err(StoreError::InUse)
-    ));
-    assert_eq!(
-        contents(&store).len(),
-        200,
-        "an opener that was turned away deletes nothing"
-    );
-    let discarded = store
-        .discard(DiscardReason::Mismatch("the log is shorter".into()))
-        .unwrap();
+    assert!(matches!(Store::open_dir(dir.path(), &identity()), Err(StoreError::InUse)));
+    assert_eq!(contents(&store).len(), 200, "an opener that was turned away deletes nothing");
+    let discarded = store.discard(DiscardReason::Mismatch("the log is shorter".into())).unwrap();
     assert!(contents(&discarded.store).is_empty());
 }
 
@@ -352,11 +308,7 @@ impl Engine for FailingEngine {
 impl Home for Interrupting {
     fn open(&self) -> Result<OpenedHome, EngineError> {
         let OpenedHome { engine, scratch } = self.disk.open()?;
-        let engine = if self.fails {
-            Box::new(FailingEngine(engine))
-        } else {
-            engine
-        };
+        let engine = if self.fails { Box::new(FailingEngine(engine)) } else { engine };
         Ok(OpenedHome { engine, scratch })
     }
 
@@ -384,29 +336,15 @@ fn after_an_interrupted_checkpoint(boot_after: u8, cut: u64) -> (Opened, TempDir
     filled(dir.path());
     let open = |fails: bool, boot: u8| {
         let disk = DiskHome::lock(dir.path(), 1 << 20).unwrap();
-        Store::open(
-            Box::new(Interrupting {
-                disk,
-                fails,
-                boot: [boot; 16],
-            }),
-            &identity(),
-        )
-        .unwrap()
+        Store::open(Box::new(Interrupting { disk, fails, boot: [boot; 16] }), &identity()).unwrap()
     };
     let store = open(true, 1).store;
     let changes = vec![((1, vec![7]), None), ((2, vec![7]), Some(vec![7; 5_000]))];
     assert!(matches!(checkpoint(&store, 6, &changes), Err(StoreError::Io(_))));
-    assert!(matches!(
-        checkpoint(&store, 6, &changes),
-        Err(StoreError::FailedEarlier)
-    ));
+    assert!(matches!(checkpoint(&store, 6, &changes), Err(StoreError::FailedEarlier)));
     assert_eq!(contents(&store).len(), 200, "reads still answer");
     drop(store);
-    let file = fs::OpenOptions::new()
-        .write(true)
-        .open(dir.path().join("double-write"))
-        .unwrap();
+    let file = fs::OpenOptions::new().write(true).open(dir.path().join("double-write")).unwrap();
     file.set_len(file.metadata().unwrap().len() - cut).unwrap();
     (open(false, boot_after), dir)
 }
@@ -417,10 +355,7 @@ fn an_interrupted_checkpoint_is_completed_if_the_machine_stayed_up() {
     assert!(opened.completed_checkpoint && opened.discarded.is_none());
     assert_eq!(opened.store.restart_point(), Some(restart_at(6)));
     let found = contents(&opened.store);
-    assert_eq!(
-        (found.len(), found.get(&(2, vec![7]))),
-        (200, Some(&vec![7; 5_000]))
-    );
+    assert_eq!((found.len(), found.get(&(2, vec![7]))), (200, Some(&vec![7; 5_000])));
     checkpoint(&opened.store, 7, &vec![((1, vec![8]), None)]).unwrap();
     assert_eq!(contents(&opened.store).len(), 199);
 }
@@ -438,11 +373,7 @@ fn after_the_machine_went_down_sled_is_not_trusted_with_an_interrupted_checkpoin
 fn an_incomplete_double_write_file_on_disk_is_dropped() {
     for cut in [1, 20, 4_000, 5_100] {
         let (opened, _dir) = after_an_interrupted_checkpoint(2, cut);
-        assert!(
-            opened.discarded.is_none() && !opened.completed_checkpoint,
-            "{:?}",
-            opened.discarded
-        );
+        assert!(opened.discarded.is_none() && !opened.completed_checkpoint, "{:?}", opened.discarded);
         assert_eq!(opened.store.restart_point(), Some(restart_at(5)));
         assert_eq!(contents(&opened.store).len(), 200);
     }
@@ -455,23 +386,14 @@ fn an_entry_that_the_engine_lost_or_kept_too_long_is_noticed() {
         let store = Store::open(Box::new(home.clone()), &identity()).unwrap().store;
         let both = vec![((1, vec![1]), Some(vec![1])), ((1, vec![2]), Some(vec![2]))];
         checkpoint(&store, 5, &both).unwrap();
-        checkpoint(
-            &store,
-            6,
-            &vec![((1, vec![2]), None), ((1, vec![3]), Some(vec![3]))],
-        )
-        .unwrap();
+        checkpoint(&store, 6, &vec![((1, vec![2]), None), ((1, vec![3]), Some(vec![3]))]).unwrap();
         drop(store);
         tamper(&*home.open().unwrap().engine);
         let opened = Store::open(Box::new(home), &identity()).unwrap();
         assert_eq!(opened.discarded.is_some(), opened.store.restart_point().is_none());
         opened.discarded
     };
-    let change = |key: u8, value: Option<Vec<u8>>| Change {
-        table: TableId(1),
-        key: vec![key],
-        value,
-    };
+    let change = |key: u8, value: Option<Vec<u8>>| Change { table: TableId(1), key: vec![key], value };
     assert!(tampered(&|_| ()).is_none());
     let lost = tampered(&|engine| engine.apply(&[change(3, None)]).unwrap());
     assert!(matches!(lost, Some(DiscardReason::EntriesMissing)), "{lost:?}");
@@ -479,20 +401,14 @@ fn an_entry_that_the_engine_lost_or_kept_too_long_is_noticed() {
         let value = engine.get(TableId(1), &[1]).unwrap();
         engine.apply(&[change(2, value)]).unwrap();
     });
-    assert!(
-        matches!(swapped, Some(DiscardReason::Unreadable(_))),
-        "{swapped:?}"
-    );
+    assert!(matches!(swapped, Some(DiscardReason::Unreadable(_))), "{swapped:?}");
 }
 
 #[test]
 fn a_condemned_directory_is_discarded() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path());
-    DiskHome::lock(dir.path(), 1 << 20)
-        .unwrap()
-        .condemn("a fold stopped")
-        .unwrap();
+    DiskHome::lock(dir.path(), 1 << 20).unwrap().condemn("a fold stopped").unwrap();
     let (store, discarded) = open_dir(dir.path());
     assert_eq!(discarded.unwrap().to_string(), "it was condemned: a fold stopped");
     assert!(contents(&store).is_empty());

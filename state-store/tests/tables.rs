@@ -1,8 +1,5 @@
 //! Tables against an ordered map, with checkpoints, reopening and readers beside the writer.
-#![allow(
-    clippy::unwrap_used,
-    reason = "also the helpers of tests may fail by panicking"
-)]
+#![allow(clippy::unwrap_used, reason = "also the helpers of tests may fail by panicking")]
 
 mod common;
 
@@ -22,16 +19,8 @@ use std::thread;
 const ROWS: TableId = TableId(1);
 const SORTED: TableId = TableId(2);
 const SPECS: [TableSpec; 2] = [
-    TableSpec {
-        id: ROWS,
-        name: "rows",
-        kind: TableKind::Rows { rows_per_page: 4 },
-    },
-    TableSpec {
-        id: SORTED,
-        name: "sorted",
-        kind: TableKind::Sorted,
-    },
+    TableSpec { id: ROWS, name: "rows", kind: TableKind::Rows { rows_per_page: 4 } },
+    TableSpec { id: SORTED, name: "sorted", kind: TableKind::Sorted },
 ];
 
 fn open(home: &MemoryHome) -> Tables {
@@ -88,12 +77,8 @@ fn assert_equal(tables: &Tables, model: &Model) {
         assert_eq!(snapshot.get_row(ROWS, id).unwrap().as_ref(), model.rows.get(&id));
     }
     for first in [0, 1, 17, 39, 40] {
-        let expected: Vec<_> = model
-            .rows
-            .range(first..)
-            .take(7)
-            .map(|(id, row)| (*id, row.clone()))
-            .collect();
+        let expected: Vec<_> =
+            model.rows.range(first..).take(7).map(|(id, row)| (*id, row.clone())).collect();
         assert_eq!(snapshot.scan_rows(ROWS, first, 7).unwrap(), expected);
     }
     for (key, value) in &model.sorted {
@@ -102,14 +87,8 @@ fn assert_equal(tables: &Tables, model: &Model) {
     let ranges = [
         KeyRange::all(),
         KeyRange::prefix(&[2]),
-        KeyRange {
-            from: Bound::Excluded(vec![1, 2]),
-            to: Bound::Included(vec![3, 3, 3]),
-        },
-        KeyRange {
-            from: Bound::Included(vec![4]),
-            to: Bound::Excluded(vec![1]),
-        },
+        KeyRange { from: Bound::Excluded(vec![1, 2]), to: Bound::Included(vec![3, 3, 3]) },
+        KeyRange { from: Bound::Included(vec![4]), to: Bound::Excluded(vec![1]) },
     ];
     for range in ranges {
         let mut expected: Vec<Entry> = model
@@ -118,11 +97,7 @@ fn assert_equal(tables: &Tables, model: &Model) {
             .filter(|(key, _)| range.contains(key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        for (order, limit) in [
-            (Order::Ascending, 1_000),
-            (Order::Descending, 1_000),
-            (Order::Ascending, 3),
-        ] {
+        for (order, limit) in [(Order::Ascending, 1_000), (Order::Descending, 1_000), (Order::Ascending, 3)] {
             let found = snapshot.scan(SORTED, &range, order, limit).unwrap();
             if order == Order::Descending {
                 expected.reverse();
@@ -259,14 +234,9 @@ fn a_build_equals_the_same_rows_put_one_by_one() {
     let built = open(&home);
     let (left, right) = (built.snapshot(), by_hand.snapshot());
     assert_eq!(left.lsn(), right.lsn());
-    assert_eq!(
-        left.scan_rows(ROWS, 0, 10_000).unwrap(),
-        right.scan_rows(ROWS, 0, 10_000).unwrap()
-    );
+    assert_eq!(left.scan_rows(ROWS, 0, 10_000).unwrap(), right.scan_rows(ROWS, 0, 10_000).unwrap());
     let all = |snapshot: &state_store::tables::Snapshot<'_>| {
-        snapshot
-            .scan(SORTED, &KeyRange::all(), Order::Ascending, 10_000)
-            .unwrap()
+        snapshot.scan(SORTED, &KeyRange::all(), Order::Ascending, 10_000).unwrap()
     };
     assert_eq!(all(&left), all(&right));
     assert_eq!(all(&left).entries.len(), 4_286);
@@ -313,11 +283,7 @@ fn readers_see_whole_batches_while_the_writer_publishes_and_saves() {
                 let found = snapshot.scan(SORTED, &KeyRange::all(), order, 1_000).unwrap();
                 assert_eq!(found.entries.len(), 80);
                 for (key, value) in found.entries {
-                    let expected = if u64::from(key[0]) == lsn % 3 {
-                        lsn
-                    } else {
-                        lsn - 1
-                    };
+                    let expected = if u64::from(key[0]) == lsn % 3 { lsn } else { lsn - 1 };
                     assert_eq!(value[..8], expected.to_be_bytes());
                 }
             }

@@ -10,12 +10,7 @@ use state_store::store::Store;
 use std::collections::BTreeMap;
 
 pub fn identity() -> StoreIdentity {
-    StoreIdentity {
-        log_id: LogId(1),
-        instance: InstanceId(2),
-        formats: 0..=0,
-        fold_revision: 3,
-    }
+    StoreIdentity { log_id: LogId(1), instance: InstanceId(2), formats: 0..=0, fold_revision: 3 }
 }
 
 pub fn restart_at(lsn: u64) -> RestartPoint {

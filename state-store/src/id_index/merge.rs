@@ -1,0 +1,58 @@
+//! Several runs into one, a bounded number of entries at a time.
+
+use super::run::{IdEntry, Run, RunCursor, RunWriter};
+use crate::store::StoreError;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A merge under way. It may be stepped on any thread; the index goes on answering from the runs it merges.
+pub struct Merge {
+    pub(super) inputs: Vec<u64>,
+    cursors: Vec<(Option<IdEntry>, RunCursor)>,
+    writer: Option<RunWriter>,
+    pub(super) merged: Option<Run>,
+}
+
+impl Merge {
+    pub(super) fn begin(dir: &Path, number: u64, runs: &[Arc<Run>]) -> Result<Self, StoreError> {
+        let at_most = runs.iter().map(|run| run.entries).sum();
+        let mut cursors = Vec::with_capacity(runs.len());
+        for run in runs {
+            let mut cursor = RunCursor::new(Arc::clone(run));
+            cursors.push((cursor.next()?, cursor));
+        }
+        let inputs = runs.iter().map(|run| run.number).collect();
+        let writer = Some(RunWriter::create(dir, number, at_most)?);
+        Ok(Self { inputs, cursors, writer, merged: None })
+    }
+
+    /// Writes up to `max_entries` and says whether the merge is complete. Give a complete one to
+    /// [`super::IdIndex::install_merge`]; one that is dropped leaves the index as it was.
+    pub fn step(&mut self, max_entries: usize) -> Result<bool, StoreError> {
+        let Some(writer) = &mut self.writer else {
+            return Ok(true);
+        };
+        for _ in 0..max_entries {
+            let heads = self.cursors.iter().filter_map(|(head, _)| *head);
+            let Some((id, lsn)) = heads.min() else {
+                let writer = self.writer.take().expect("it was there at the start of this step");
+                self.merged = Some(writer.finish()?);
+                return Ok(true);
+            };
+            writer.push((id, lsn))?;
+            for (head, cursor) in &mut self.cursors {
+                match *head {
+                    Some((same, other)) if same == id && other != lsn => {
+                        return Err(StoreError::Damaged(format!(
+                            "one command id stands for the records {lsn} and {other} (W2)"
+                        )));
+                    }
+                    // Added again after a restart: once is enough.
+                    Some((same, _)) if same == id => *head = cursor.next()?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(false)
+    }
+}

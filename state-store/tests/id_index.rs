@@ -1,0 +1,222 @@
+//! The index of command ids against a map: checkpoints, merges, reopening, damage.
+
+#![allow(clippy::unwrap_used, reason = "also the helpers of tests may fail by panicking")]
+
+use event_schemas::header::ChainHead;
+use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn};
+use proptest::prelude::*;
+use state_store::id_index::{IdIndex, IndexIdentity, OpenedIndex};
+use state_store::store::StoreError;
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+const IDENTITY: IndexIdentity = IndexIdentity { log_id: LogId(1), instance: InstanceId(2) };
+const RECENT_IDS: usize = 100;
+
+fn open(dir: &Path) -> OpenedIndex {
+    IdIndex::open(dir, IDENTITY, RECENT_IDS).unwrap()
+}
+
+/// Spread like UUIDs, the same in every run.
+fn id(number: u64) -> CommandId {
+    let spread = u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    CommandId(spread ^ (spread >> 61))
+}
+
+fn merge_all(index: &mut IdIndex) {
+    while let Some(mut merge) = index.plan_merge().unwrap() {
+        while !merge.step(64).unwrap() {}
+        index.install_merge(merge).unwrap();
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Add(u64),
+    Checkpoint,
+    MergeAll,
+    /// Begins a merge and gives it up.
+    AbandonMerge,
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        5 => (1..200u64).prop_map(Step::Add),
+        4 => Just(Step::Checkpoint),
+        1 => Just(Step::MergeAll),
+        1 => Just(Step::AbandonMerge),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(30))]
+
+    #[test]
+    fn every_id_is_found_whatever_was_saved_merged_and_reopened(steps in prop::collection::vec(step(), 0..40)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut index = open(dir.path()).index;
+        let mut lsn = 0;
+        for step in steps {
+            match step {
+                Step::Add(count) => {
+                    for number in lsn + 1..=lsn + count {
+                        index.add(id(number), Lsn(number));
+                    }
+                    lsn += count;
+                }
+                Step::Checkpoint => {
+                    index.checkpoint(Lsn(lsn), ChainHead(lsn.into())).unwrap();
+                    prop_assert_eq!(index.reflected().lsn, Lsn(lsn));
+                }
+                Step::MergeAll => {
+                    let before = index.run_count();
+                    merge_all(&mut index);
+                    prop_assert!(index.run_count() <= before);
+                }
+                Step::AbandonMerge => {
+                    if let Some(mut merge) = index.plan_merge().unwrap() {
+                        merge.step(10).unwrap();
+                    }
+                }
+                Step::Reopen => {
+                    drop(index);
+                    let opened = open(dir.path());
+                    prop_assert!(opened.discarded.is_none());
+                    index = opened.index;
+                    let saved = index.reflected();
+                    prop_assert_eq!(saved.head, ChainHead(saved.lsn.0.into()));
+                    // Replay begins somewhat earlier: adding twice changes nothing.
+                    for number in saved.lsn.0.saturating_sub(20) + 1..=lsn {
+                        index.add(id(number), Lsn(number));
+                    }
+                }
+            }
+            for number in 1..=lsn {
+                prop_assert_eq!(index.get(id(number)).unwrap(), Some(Lsn(number)));
+            }
+            for number in lsn + 1..lsn + 200 {
+                prop_assert_eq!(index.get(id(number)).unwrap(), None);
+            }
+        }
+    }
+}
+
+#[test]
+fn runs_stay_few_and_files_of_merged_runs_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = open(dir.path()).index;
+    for part in 0..200u64 {
+        for number in part * 100..(part + 1) * 100 {
+            index.add(id(number), Lsn(number + 1));
+        }
+        assert!(index.is_due());
+        index.checkpoint(Lsn((part + 1) * 100), ChainHead(1)).unwrap();
+        merge_all(&mut index);
+        assert!(index.run_count() <= 12, "{} runs after {part} parts", index.run_count());
+    }
+    assert_eq!(index.saved_entries(), 20_000);
+    let files = fs::read_dir(dir.path()).unwrap().filter_map(Result::ok);
+    let runs = files.filter(|file| file.path().extension().is_some_and(|suffix| suffix == "run")).count();
+    assert_eq!(runs, index.run_count());
+}
+
+#[test]
+fn ids_are_found_while_a_part_is_written_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = open(dir.path()).index;
+    index.add(id(1), Lsn(1));
+    let sealed = index.seal(Lsn(1), ChainHead(1)).unwrap().unwrap();
+    index.add(id(2), Lsn(2));
+    assert!(matches!(index.seal(Lsn(2), ChainHead(2)), Err(StoreError::Misuse(_))), "one at a time");
+    let writing = std::thread::spawn(|| sealed.write().unwrap());
+    assert_eq!((index.get(id(1)).unwrap(), index.get(id(2)).unwrap()), (Some(Lsn(1)), Some(Lsn(2))));
+    index.install(writing.join().unwrap()).unwrap();
+    assert_eq!((index.get(id(1)).unwrap(), index.get(id(2)).unwrap()), (Some(Lsn(1)), Some(Lsn(2))));
+    drop(index);
+    let index = open(dir.path()).index;
+    assert_eq!((index.get(id(1)).unwrap(), index.get(id(2)).unwrap()), (Some(Lsn(1)), None));
+}
+
+#[test]
+fn one_id_for_two_records_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = open(dir.path()).index;
+    for part in 0..4u64 {
+        index.add(id(7), Lsn(7 + part / 3));
+        index.checkpoint(Lsn(9), ChainHead(9)).unwrap();
+    }
+    let mut merge = index.plan_merge().unwrap().unwrap();
+    assert!(matches!(merge.step(100), Err(StoreError::Damaged(reason)) if reason.contains("W2")));
+}
+
+/// Every byte of every file: a flipped bit is noticed at open or at the read, or it is in the lock.
+#[test]
+fn a_flipped_bit_anywhere_is_noticed_and_the_index_discarded_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = open(dir.path()).index;
+    let mut expected = HashMap::new();
+    for number in 1..=400 {
+        index.add(id(number), Lsn(number));
+        expected.insert(number, Lsn(number));
+    }
+    index.checkpoint(Lsn(400), ChainHead(400)).unwrap();
+    drop(index);
+    let files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    let damaged = tempfile::tempdir().unwrap();
+    let mut noticed = 0;
+    for path in files.iter().filter(|path| path.file_name().unwrap() != "lock") {
+        let bytes = fs::read(path).unwrap();
+        for at in (0..bytes.len()).step_by(41) {
+            for file in &files {
+                fs::copy(file, damaged.path().join(file.file_name().unwrap())).unwrap();
+            }
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 4;
+            fs::write(damaged.path().join(path.file_name().unwrap()), flipped).unwrap();
+            let opened = open(damaged.path());
+            if opened.discarded.is_none() {
+                let failed = expected.keys().find_map(|number| opened.index.get(id(*number)).err());
+                assert!(matches!(failed, Some(StoreError::Damaged(_))), "byte {at} of {path:?}");
+                drop(opened);
+                let again = open(damaged.path());
+                assert!(again.discarded.is_some(), "the mark outlives the process");
+                assert_eq!(again.index.get(id(1)).unwrap(), None);
+            } else {
+                assert_eq!((opened.index.run_count(), opened.index.reflected().lsn), (0, Lsn::ZERO));
+            }
+            noticed += 1;
+        }
+    }
+    assert!(noticed > 200);
+}
+
+#[test]
+fn an_index_of_another_log_is_discarded_and_one_in_use_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = open(dir.path()).index;
+    index.add(id(1), Lsn(1));
+    index.checkpoint(Lsn(1), ChainHead(1)).unwrap();
+    assert!(matches!(IdIndex::open(dir.path(), IDENTITY, RECENT_IDS), Err(StoreError::InUse)));
+    drop(index);
+    assert_eq!(open(dir.path()).index.get(id(1)).unwrap(), Some(Lsn(1)));
+    let other = IndexIdentity { log_id: LogId(9), ..IDENTITY };
+    let opened = IdIndex::open(dir.path(), other, RECENT_IDS).unwrap();
+    assert!(opened.discarded.unwrap().contains("it is of log"));
+    assert_eq!(opened.index.get(id(1)).unwrap(), None);
+}
+
+#[test]
+fn without_files_everything_stays_in_memory() {
+    let mut index = IdIndex::in_memory();
+    for number in 1..1_000 {
+        index.add(id(number), Lsn(number));
+    }
+    index.checkpoint(Lsn(999), ChainHead(1)).unwrap();
+    assert!(!index.is_due() && index.plan_merge().unwrap().is_none());
+    assert_eq!((index.get(id(500)).unwrap(), index.get(id(1_000)).unwrap()), (Some(Lsn(500)), None));
+    index.discard().unwrap();
+    assert_eq!(index.get(id(500)).unwrap(), None);
+}

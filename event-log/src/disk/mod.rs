@@ -8,6 +8,7 @@ pub use real::RealDisk;
 pub use simulated::{Crash, SimulatedDisk};
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One directory of files. Names are plain file names.
@@ -62,6 +63,10 @@ pub trait DiskFile: Send + Sync {
 
     /// Length in bytes.
     fn len(&self) -> io::Result<u64>;
+
+    /// The first range, from `offset` on, in which anything may have been written; `None` if all behind it is reserved
+    /// room that reads as zero. Spares a reader the way through that room.
+    fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>>;
 
     /// True if the file holds no byte.
     fn is_empty(&self) -> io::Result<bool> {

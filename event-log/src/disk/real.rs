@@ -1,8 +1,11 @@
 //! A directory of the operating system.
 
 use super::{Access, Disk, DiskFile, DiskLock};
+use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
+use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,15 +115,29 @@ impl DiskFile for RealFile {
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, len) {
+        match fallocate(&self.0, FallocateFlags::empty(), 0, len) {
             // Without room reserved a full disk is met at a later write instead, which is fatal but safe.
-            Err(rustix::io::Errno::OPNOTSUPP) => self.0.set_len(len),
+            Err(Errno::OPNOTSUPP) => self.0.set_len(len),
             result => Ok(result?),
         }
     }
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
+        // Seeking moves the file's own cursor, which nothing here uses.
+        let start = match seek(&self.0, SeekFrom::Data(offset)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => return Ok(None),
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => {
+                let len = self.len()?;
+                return Ok((offset < len).then_some(offset..len));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(start..seek(&self.0, SeekFrom::Hole(start))?))
     }
 
     fn len(&self) -> io::Result<u64> {

@@ -117,7 +117,7 @@ pub struct EmbeddedLog {
 
 enum Flusher {
     Thread(FlushThread),
-    Caller { writer: Writer, queue: VecDeque<(GroupId, AppendGroup)> },
+    Caller { writer: Box<Writer>, queue: VecDeque<(GroupId, AppendGroup)> },
 }
 
 impl EmbeddedLog {
@@ -134,7 +134,7 @@ impl EmbeddedLog {
         let (lock, shared) = open::open_for_writing(&options)?;
         let writer = Writer::new(Arc::clone(&options.disk), Arc::clone(&shared), segment_bytes);
         let flusher = match options.flush_by {
-            FlushBy::Caller => Flusher::Caller { writer, queue: VecDeque::new() },
+            FlushBy::Caller => Flusher::Caller { writer: Box::new(writer), queue: VecDeque::new() },
             FlushBy::Thread => Flusher::Thread(FlushThread::start(
                 writer,
                 Arc::clone(&shared),

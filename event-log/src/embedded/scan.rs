@@ -142,22 +142,21 @@ fn judge_tail(segment: &Segment, sectors: Sectors, scanned: &Scanned) -> Result<
 /// All sectors behind `offset` that are not zero, but no more than a group can have, and one.
 fn leftovers(segment: &Segment, sectors: Sectors, offset: u64) -> Result<Vec<Leftover>, LogError> {
     let mut found = Vec::new();
-    let zeroes = vec![0; CHUNK_BYTES];
-    let mut chunk = vec![0; CHUNK_BYTES];
-    let mut at = offset;
-    loop {
-        chunk.resize(CHUNK_BYTES, 0);
-        let read = segment.read_at(&mut chunk, at)?;
-        if read == 0 {
-            return Ok(found);
-        }
-        // A file that ends within a sector: the rest of it counts as zero.
-        let whole = read.next_multiple_of(SECTOR);
-        chunk[read..whole].fill(0);
-        chunk.truncate(whole);
-        if chunk[..] != zeroes[..whole] {
+    // All ranges are asked for before any is read: reading ahead makes a file system take reserved room for data.
+    for range in segment.data_behind(offset)? {
+        // Sectors are counted from the end of the last group.
+        let mut at = offset + (range.start - offset) / SECTOR as u64 * SECTOR as u64;
+        while at < range.end {
+            let wanted = (range.end - at).min(CHUNK_BYTES as u64) as usize;
+            let mut chunk = vec![0; wanted.next_multiple_of(SECTOR)];
+            let read = segment.read_at(&mut chunk, at)?;
+            if read == 0 {
+                break;
+            }
+            // A file that ends within a sector: the rest of it counts as zero.
+            chunk[read..].fill(0);
             for (number, sector) in chunk.chunks_exact(SECTOR).enumerate() {
-                let state = sectors.judge(sector);
+                let state = sectors.judge_mostly_zero(sector);
                 if state != SectorState::Zero {
                     let number = (at - offset) / SECTOR as u64 + number as u64;
                     found.push(Leftover { number, state });
@@ -166,7 +165,8 @@ fn leftovers(segment: &Segment, sectors: Sectors, offset: u64) -> Result<Vec<Lef
                     return Ok(found);
                 }
             }
+            at += chunk.len() as u64;
         }
-        at += read as u64;
     }
+    Ok(found)
 }

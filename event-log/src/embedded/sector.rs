@@ -84,9 +84,17 @@ impl Sectors {
                 count: u16::from_le_bytes([sector[506], sector[507]]),
             });
         }
-        if sector.iter().all(|byte| *byte == 0) { SectorState::Zero } else { SectorState::Damaged }
+        if sector == ZEROES { SectorState::Zero } else { SectorState::Damaged }
+    }
+
+    /// As [`Self::judge`], for places where most sectors are zero.
+    pub(super) fn judge_mostly_zero(self, sector: &[u8]) -> SectorState {
+        if sector == ZEROES { SectorState::Zero } else { self.judge(sector) }
     }
 }
+
+/// A sector that was never written, or zeroed.
+const ZEROES: [u8; SECTOR] = [0; SECTOR];
 
 /// The number that the next group must name as its predecessor: it depends on every sector since the log began.
 /// `sectors` are whole sectors of one group.

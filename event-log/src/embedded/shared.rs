@@ -7,6 +7,7 @@ use crate::disk::DiskFile;
 use crate::engine::LogError;
 use event_schemas::ids::{InstanceId, Position};
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -25,6 +26,20 @@ impl Segment {
         self.file
             .read_at(buffer, offset)
             .map_err(|error| io_failure(format!("reading {}", self.place), &error))
+    }
+
+    /// The ranges behind `offset` in which anything may have been written.
+    pub(super) fn data_behind(&self, mut offset: u64) -> Result<Vec<Range<u64>>, LogError> {
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        let failed = |error| io_failure(format!("reading {}", self.place), &error);
+        while let Some(range) = self.file.next_data(offset).map_err(failed)? {
+            offset = range.end;
+            match ranges.last_mut().filter(|last| last.end == range.start) {
+                Some(last) => last.end = range.end,
+                None => ranges.push(range),
+            }
+        }
+        Ok(ranges)
     }
 
     pub(super) fn damage(&self, offset: u64, position: Position, what: impl Into<String>) -> LogError {

@@ -4,6 +4,7 @@ use super::{Access, DiskFile, SECTOR, World};
 use crate::seeded::Seeded;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 type Sector = [u8; SECTOR as usize];
@@ -179,6 +180,13 @@ impl DiskFile for Handle {
         }
         world.file(self.id).sync();
         Ok(())
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
+        let mut world = self.world();
+        world.check_alive(self.process)?;
+        let next = world.file(self.id).seen.range(offset / SECTOR..).next();
+        Ok(next.map(|(sector, _)| (sector * SECTOR).max(offset)..(sector + 1) * SECTOR))
     }
 
     fn len(&self) -> io::Result<u64> {

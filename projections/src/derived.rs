@@ -18,10 +18,19 @@ use state_store::store::StoreError;
 use state_store::tables::Batch;
 use std::collections::BTreeMap;
 
+/// One key of one index, and its value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct IndexEntry {
+    table: TableId,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
 /// What one row gives to indexes and totals.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Derived {
-    pub entries: BTreeMap<(TableId, Vec<u8>), Vec<u8>>,
+    /// A handful: few enough to be searched one by one.
+    pub entries: Vec<IndexEntry>,
     /// Each key counts one.
     pub totals: Vec<[u8; 6]>,
 }
@@ -91,7 +100,18 @@ impl Derived {
     }
 
     fn entry(&mut self, table: TableId, key: &[u8], value: Vec<u8>) {
-        self.entries.insert((table, key.to_vec()), value);
+        let entry = IndexEntry { table, key: key.to_vec(), value };
+        // A row may give a key twice, such as the same old card stated twice.
+        match self.entries.iter_mut().find(|known| known.is_at(&entry)) {
+            Some(known) => *known = entry,
+            None => self.entries.push(entry),
+        }
+    }
+}
+
+impl IndexEntry {
+    fn is_at(&self, other: &Self) -> bool {
+        self.table == other.table && self.key == other.key
     }
 }
 
@@ -107,14 +127,14 @@ impl TotalChanges {
         before: &Derived,
         after: &Derived,
     ) -> Result<(), StoreError> {
-        for (place @ (table, key), _) in &before.entries {
-            if !after.entries.contains_key(place) {
-                batch.delete(*table, key)?;
+        for entry in &before.entries {
+            if !after.entries.iter().any(|kept| kept.is_at(entry)) {
+                batch.delete(entry.table, &entry.key)?;
             }
         }
-        for (place @ (table, key), value) in &after.entries {
-            if before.entries.get(place) != Some(value) {
-                batch.put(*table, key, value.clone())?;
+        for entry in &after.entries {
+            if !before.entries.contains(entry) {
+                batch.put(entry.table, &entry.key, entry.value.clone())?;
             }
         }
         if before.totals == after.totals {

@@ -367,10 +367,10 @@ impl Driver {
         generation: u32,
         accept_difference: bool,
     ) -> Result<RebuildReport, RebuildError> {
-        if self.stopped.is_none() {
-            if let Err(error) = bring_to(&mut self.projector, rebuilt.lsn()) {
-                self.stop_at(&error);
-            }
+        if self.stopped.is_none()
+            && let Err(error) = bring_to(&mut self.projector, rebuilt.lsn())
+        {
+            self.stop_at(&error);
         }
         bring_to(&mut rebuilt, self.projector.lsn())?;
         let mut report = compare(&self.projector, &rebuilt)?;

@@ -1,4 +1,5 @@
 //! Given these events, then this row.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The live view on disk: tokens, rebuilds, restarts; and questions over HTTP.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 

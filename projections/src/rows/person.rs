@@ -317,10 +317,8 @@ impl PersonRow {
 /// Open defects of a row of any kind.
 pub(super) fn fold_defects(defects: &mut Vec<OpenDefect>, row: RowRef, fact: Fact<'_>) {
     match &fact.event.body {
-        EventBody::DefectNoted(e) if e.row == row => {
-            if defects.iter().all(|open| open.defect != e.defect) {
-                defects.push(OpenDefect { defect: e.defect, by: fact.at });
-            }
+        EventBody::DefectNoted(e) if e.row == row && defects.iter().all(|open| open.defect != e.defect) => {
+            defects.push(OpenDefect { defect: e.defect, by: fact.at });
         }
         EventBody::DefectCleared(e) if e.row == row => defects.retain(|open| open.defect != e.defect),
         _ => {}

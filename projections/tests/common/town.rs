@@ -329,7 +329,7 @@ impl Town {
         let received_at = WARDS[0];
         let received = DossierReceived { dossier, person, document, reason, replaces: None, received_at };
         self.record(vec![EventBody::DossierReceived(received)]);
-        if which % 4 == 0 {
+        if which.is_multiple_of(4) {
             let reason = "no photograph".parse().unwrap();
             self.record(vec![EventBody::DossierRefused(DossierRefused { dossier, person, reason })]);
             return;

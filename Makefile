@@ -8,16 +8,16 @@ CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 DANCU := $(TARGET_DIR)/release/dancu
 
-# make demo PERSONS=200000 PROVINCE=01 YEARS=3 SEED=1; what is not given, `dancu demo` decides.
+# make demo PERSONS=50000 PROVINCE=01 YEARS=3 SEED=7 DIR=data; what is not given, `dancu demo` decides.
 DEMO_FLAGS := $(if $(PERSONS),--persons $(PERSONS)) $(if $(PROVINCE),--province $(PROVINCE)) \
-	$(if $(YEARS),--years $(YEARS)) $(if $(SEED),--seed $(SEED)) $(if $(LOG),--log $(LOG))
+	$(if $(YEARS),--years $(YEARS)) $(if $(SEED),--seed $(SEED)) $(if $(DIR),--dir $(DIR))
 
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := decode_entry command_json
 
 help:
-	@echo 'make demo   a synthetic province lives for some years (PERSONS= PROVINCE= YEARS= SEED=)'
+	@echo 'make demo   a synthetic province lives for some years (PERSONS= PROVINCE= YEARS= SEED= DIR=)'
 	@echo 'make test   every test, with the counts of the gate'
 	@echo 'make soak   the same tests with the full counts; takes hours'
 	@echo 'make lint   formatting and clippy, warnings denied'
@@ -31,9 +31,11 @@ demo: preflight
 test: preflight
 	$(CARGO) test --locked --workspace --no-fail-fast
 
-# Release, because the counts are 20 to 40 times those of `make test`.
+# The full counts: seeds of the simulation, rounds of kill -9, cases of each property, and an hour of fuzzing in all.
 soak: preflight
-	DANCU_SOAK=1 PROPTEST_CASES=20000 $(CARGO) test --locked --release --workspace -- --nocapture
+	SIMULATION_SEEDS=20000 DANCU_KILL_ROUNDS=1000 PROPTEST_CASES=4096 \
+		$(CARGO) test --locked --release --workspace --no-fail-fast -- --nocapture
+	$(MAKE) fuzz FUZZ_SECONDS=1800
 
 lint: preflight
 	$(CARGO) fmt --all --check

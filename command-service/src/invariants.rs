@@ -2,17 +2,20 @@
 //! verify` and the simulation run the auditor; the product counts what simulations panic on.
 
 use crate::follower::{self, EntryFault};
-use domain::context::Context;
+use domain::context::{Context, RULES};
 use domain::registry::Registry;
 use domain::{Decision, PinIssuer, TimelineSource, TimelineUnavailable};
 use event_log::{Admission, Verdict};
-use event_schemas::Event;
 use event_schemas::event::EventBody;
 use event_schemas::header::{ChainHead, EntryHeader, EntryKind};
-use event_schemas::ids::{ClaimId, CommandId, EventAddress, Lsn, Position, Term, Version};
+use event_schemas::ids::{
+    ClaimId, CommandId, EventAddress, Lsn, OfficeId, OfficerId, Position, Term, Version,
+};
 use event_schemas::pin::{Pin, PinCell};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record};
 use event_schemas::row::StreamRef;
+use event_schemas::time::Timestamp;
+use event_schemas::{CommandEnvelope, Event};
 use hashbrown::HashMap;
 
 /// An invariant that does not hold: a defect of the product.
@@ -194,6 +197,20 @@ impl Auditor {
     pub fn digest_at(&self, lsn: Lsn) -> Option<u128> {
         let place = lsn.0.checked_sub(1)?;
         self.digests.get(usize::try_from(place).ok()?).copied()
+    }
+
+    /// What the rules give for a command on everything taken in.
+    pub fn decide(
+        &self,
+        (office, officer): (OfficeId, OfficerId),
+        recorded_at: Timestamp,
+        envelope: &CommandEnvelope,
+        pins: &dyn PinIssuer,
+    ) -> Decision {
+        let lsn = self.registry.head().lsn.next();
+        let timelines = &self.history;
+        let context = Context { lsn, recorded_at, rules: RULES, office, officer, pins, timelines };
+        domain::decide(&self.registry, envelope, &context)
     }
 
     /// Takes the next raw entry in; gives it decoded if it was admitted.

@@ -1,6 +1,9 @@
 //! Tests of the whole system, each in a file of its own under `tests/`.
 //!
 //! Layout:
-//! - `tests/layering.rs`: which crate may use which, and which libraries stay behind one crate.
+//! - `tests/layering.rs`: which crate may use which, and which libraries stay behind one crate;
+//! - [`simulation`]: the whole command path under a seed, with `tests/simulation.rs` over many.
 //!
 //! *Architecture invariant:* no rule is tested only here; each crate tests its own.
+
+pub mod simulation;

@@ -43,6 +43,8 @@ pub(super) struct Claiming {
 pub(super) struct Leading {
     pub term: Term,
     pub claim_id: ClaimId,
+    /// The group of the claim itself: that it was read back does not make up for an unknown outcome.
+    pub claim_group: GroupId,
     /// The chain's head after everything appended in this term.
     pub head: ChainHead,
     pub last_append: Duration,
@@ -102,6 +104,7 @@ impl Writer {
                 claiming.is_durable = true;
             }
             Leadership::Claiming(claiming) if claiming.group == group => self.lose_claim(&cause),
+            Leadership::Leading(lead) if lead.claim_group == group && !is_durable => self.doubt(&cause),
             Leadership::Founding { group: founding } if *founding == group => self.follow_after_pause(),
             _ => {} // Of a term that was given up.
         }
@@ -202,28 +205,28 @@ impl Writer {
         bytes: &[u8],
     ) -> Result<(), crate::follower::EntryFault> {
         let own = match &self.leadership {
-            Leadership::Claiming(claiming) => claiming.claim_id == header.claim_id,
-            _ => false,
+            Leadership::Claiming(claiming) if claiming.claim_id == header.claim_id => Some(claiming.group),
+            _ => None,
         };
         if self.is_leading() {
             self.doubt("another claim was admitted");
         }
         self.follower.take(lsn, header, bytes)?;
-        if own {
-            self.begin_term(header);
-        } else {
-            self.has_seen_others = true;
+        match own {
+            Some(claim_group) => self.begin_term(header, claim_group),
+            None => self.has_seen_others = true,
         }
         Ok(())
     }
 
-    fn begin_term(&mut self, header: EntryHeader) {
+    fn begin_term(&mut self, header: EntryHeader, claim_group: GroupId) {
         // What was read up to the claim is the complete state: the drain was the restore.
         self.stats.elections_won += 1;
         tracing::info!(term = header.term.0, lsn = header.lsn.0, "leads the log");
         self.leadership = Leadership::Leading(Leading {
             term: header.term,
             claim_id: header.claim_id,
+            claim_group,
             head: self.follower.admission().state().head,
             last_append: self.now(),
             awaits_consent: false,

@@ -1,0 +1,339 @@
+//! Two or three nodes on one simulated log, with every fault of a network, of processes, of disks and of clocks.
+
+use super::judge::{Judge, Ruling};
+use super::offices::Offices;
+use super::random::Random;
+use super::watched::{Watch, WatchedLog};
+use super::{Finding, PIN_KEY, Report, Settings, Steps, start_of_time};
+use command_service::gateway::Role;
+use command_service::invariants::Violation;
+use command_service::saver::StoreOpener;
+use command_service::writer::{Mutant, NewLog, Surroundings, Timer, Writer, WriterOptions};
+use command_service::{Clock, ScriptedClock};
+use domain::permutation::KeyedPins;
+use event_log::{FaultPlan, SimulatedLog};
+use event_schemas::ids::{LogId, Lsn};
+use event_schemas::text::Text;
+use state_store::memory::MemoryHome;
+use state_store::store::Store;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Steps with faults, and steps without within which everything must come to its end (O2).
+const STORMY_STEPS: u64 = 800;
+const CALM_STEPS: u64 = 1_500;
+
+const MINUTE_US: i64 = 60_000_000;
+
+struct Node {
+    number: usize,
+    home: MemoryHome,
+    clock: ScriptedClock,
+    state: State,
+}
+
+enum State {
+    Up(Box<Writer>),
+    /// Not scheduled until this step; it knows nothing of it.
+    Paused(Box<Writer>, u64),
+    Down(u64),
+}
+
+impl Node {
+    fn writer(&self) -> Option<&Writer> {
+        match &self.state {
+            State::Up(writer) | State::Paused(writer, _) => Some(writer),
+            State::Down(_) => None,
+        }
+    }
+}
+
+/// The whole world of one seed.
+pub struct Cluster {
+    random: Random,
+    log: SimulatedLog,
+    nodes: Vec<Node>,
+    offices: Offices,
+    judge: Judge,
+    watch: Watch,
+    steps: Steps,
+    mutant: Option<Mutant>,
+    report: Report,
+}
+
+impl Cluster {
+    pub fn new(settings: &Settings) -> Self {
+        let mut random = Random::new(settings.seed);
+        let nodes = 2 + random.below(2) as usize;
+        let log = SimulatedLog::new(random.next(), FaultPlan::storm());
+        let clock = start_of_time();
+        let nodes = (0..nodes)
+            .map(|number| Node {
+                number,
+                home: MemoryHome::new(),
+                clock: ScriptedClock::new(clock),
+                state: State::Down(0),
+            })
+            .collect();
+        Self {
+            offices: Offices::new(random.fork()),
+            random,
+            log,
+            nodes,
+            judge: Judge::new(),
+            watch: Watch::default(),
+            steps: Steps::default(),
+            mutant: settings.mutant,
+            report: Report::new(settings.seed),
+        }
+    }
+
+    /// Lets the storm pass, then demands that every question gets its answer.
+    pub fn run(mut self) -> Result<Report, Finding> {
+        for _ in 0..STORMY_STEPS {
+            self.stir_faults();
+            self.step(true)?;
+        }
+        self.log.set_plan(FaultPlan::none());
+        for node in &mut self.nodes {
+            if let State::Down(until) | State::Paused(_, until) = &mut node.state {
+                *until = 0;
+            }
+        }
+        let mut calm = 0;
+        while calm < CALM_STEPS && !(self.offices.are_content() && calm > 50) {
+            self.step(false)?;
+            calm += 1;
+        }
+        if !self.offices.are_content() {
+            let what = format!("no answer within {CALM_STEPS} calm steps: {:?}", self.offices.open().first());
+            return Err(self.finding(Violation::new("O2", Lsn::ZERO, what)));
+        }
+        self.judge.check_state().map_err(|violation| self.finding(violation))?;
+        Ok(self.finish())
+    }
+
+    fn step(&mut self, is_stormy: bool) -> Result<(), Finding> {
+        self.steps.advance();
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        for place in 1..order.len() {
+            order.swap(place, self.random.below(place as u64 + 1) as usize);
+        }
+        for number in order {
+            self.step_node(number, is_stormy).map_err(|violation| self.finding(violation))?;
+        }
+        self.log.step();
+        self.count_rivals();
+        self.judge_all(is_stormy).map_err(|violation| self.finding(violation))?;
+        Ok(())
+    }
+
+    fn judge_all(&mut self, is_stormy: bool) -> Result<(), Violation> {
+        self.judge.read(&self.log)?;
+        self.watch.check()?;
+        for node in &self.nodes {
+            if let Some(writer) = node.writer() {
+                self.judge.check_node(writer, self.steps.now() % 40 == 0)?;
+            }
+        }
+        for (asked, told) in self.offices.take_heard() {
+            match self.judge.rule(&asked, told)? {
+                Ruling::Met(acceptance) => {
+                    if let Some(acceptance) = acceptance {
+                        self.offices.remember(&asked, &acceptance);
+                    }
+                }
+                Ruling::AskAgain => self.offices.repeat(asked, self.steps.now()),
+            }
+        }
+        if is_stormy {
+            let now = self.nodes[0].clock.now();
+            self.offices.wish(self.judge.auditor().registry(), now, self.judge.told, self.steps.now());
+        }
+        self.ask_somebody();
+        Ok(())
+    }
+
+    /// Offices turn to whoever they think leads, or to anybody.
+    fn ask_somebody(&mut self) {
+        let likely = self.nodes.iter().position(|node| node.writer().is_some_and(Writer::is_leading));
+        let anybody = self.random.below(self.nodes.len() as u64) as usize;
+        let number = likely.filter(|_| !self.random.chance(100)).unwrap_or(anybody);
+        let (step, now) = (self.steps.now(), self.steps.elapsed());
+        let State::Up(writer) = &mut self.nodes[number].state else { return };
+        for question in self.offices.ask(writer.room(), step, now) {
+            writer.accept(question);
+        }
+    }
+
+    /// One node does something: everything in order, or one of the steps alone, so that it can crash between any two.
+    fn step_node(&mut self, number: usize, is_stormy: bool) -> Result<(), Violation> {
+        let node = &mut self.nodes[number];
+        // About four months pass in a storm.
+        node.clock.step(MINUTE_US * self.random.below(430) as i64);
+        let now = self.steps.now();
+        match &mut node.state {
+            State::Down(until) if now >= *until => return self.start(number),
+            State::Paused(_, until) if now >= *until => {
+                let State::Paused(writer, _) = std::mem::replace(&mut node.state, State::Down(now)) else {
+                    unreachable!("just seen");
+                };
+                let term = self.judge.auditor().admission().state().term;
+                if writer.is_leading() && writer.follower().admission().state().term < term {
+                    self.report.count("leader_woken_after_takeover");
+                }
+                node.state = State::Up(writer);
+            }
+            _ => {}
+        }
+        let State::Up(writer) = &mut node.state else { return Ok(()) };
+        let part = if is_stormy { self.random.below(12) } else { 11 };
+        let outcome = match part {
+            0 => writer.learn_outcomes(Duration::ZERO),
+            1 => writer.read_log(Duration::ZERO),
+            2 => writer.lead(),
+            3 => writer.decide(),
+            4 => {
+                writer.save();
+                Ok(())
+            }
+            _ => writer.step(Duration::ZERO),
+        };
+        outcome.map_err(|failure| {
+            Violation::new("R5", writer.follower().registry.head().lsn, failure.to_string())
+        })
+    }
+
+    fn start(&mut self, number: usize) -> Result<(), Violation> {
+        let node = &mut self.nodes[number];
+        let log = WatchedLog::new(self.log.node(), self.watch.clone());
+        let home = node.home.clone();
+        let opener: StoreOpener = Box::new(move |identity| Store::open(Box::new(home.clone()), identity));
+        let around = Surroundings {
+            clock: Arc::new(node.clock.clone()),
+            timer: Arc::new(self.steps.clone()),
+            random: Box::new(self.random.fork()),
+            pins: Arc::new(KeyedPins::new(1, PIN_KEY)),
+            saves_in_thread: false,
+        };
+        let source = Arc::new(self.log.clone());
+        let broken = |why: String| Violation::new("R3", Lsn::ZERO, format!("a node cannot start: {why}"));
+        let writer = Writer::open(options(node.number, false), around, Box::new(log), source, Some(opener))
+            .map_err(|failure| broken(failure.to_string()))?
+            .with_mutant(self.mutant);
+        let stats = writer.stats();
+        if let Some(why) = stats.saved_state_discarded {
+            return Err(Violation::new("R1", stats.lsn, format!("saved state was not usable: {why}")));
+        }
+        self.report.count(if stats.saved_lsn > Lsn::ZERO {
+            "restart_from_saved_state"
+        } else {
+            "restart_from_log"
+        });
+        node.state = State::Up(Box::new(writer));
+        Ok(())
+    }
+
+    fn stir_faults(&mut self) {
+        let number = self.random.below(self.nodes.len() as u64) as usize;
+        let now = self.steps.now();
+        let is_up = matches!(self.nodes[number].state, State::Up(_));
+        if is_up && self.random.chance(12) {
+            self.crash(number);
+        } else if is_up && self.random.chance(15) {
+            let until = now + 1 + self.random.below(160);
+            let node = &mut self.nodes[number];
+            if let State::Up(writer) = std::mem::replace(&mut node.state, State::Down(0)) {
+                node.state = State::Paused(writer, until);
+            }
+            self.report.count("pause");
+        }
+        if self.random.chance(6) {
+            let by = MINUTE_US * (self.random.below(6_000) as i64 - 2_000);
+            self.nodes[number].clock.step(by);
+            self.report.count(if by < 0 { "clock_stepped_back" } else { "clock_stepped_forward" });
+        }
+        let has_store = self.nodes[number]
+            .writer()
+            .is_some_and(|writer| writer.follower().registry.head().lsn > Lsn::ZERO);
+        if is_up && has_store && self.random.chance(15) {
+            let steps = self.random.below(60);
+            self.nodes[number].home.fail_after(steps);
+            self.report.count("store_ordered_to_fail");
+        }
+    }
+
+    fn crash(&mut self, number: usize) {
+        let until = self.steps.now() + self.random.below(60);
+        let node = &mut self.nodes[number];
+        if node.writer().is_some_and(Writer::awaits_log) {
+            self.report.count("crash_with_groups_in_flight");
+        }
+        node.state = State::Down(until);
+        // The machine: what the store did not sync is lost in part.
+        node.home.crash(self.random.next());
+        self.report.count("crash");
+    }
+
+    fn count_rivals(&mut self) {
+        let roles: Vec<Role> = self.nodes.iter().filter_map(Node::writer).map(Writer::role).collect();
+        let those = |role: Role| roles.iter().filter(|other| **other == role).count();
+        if those(Role::Leading) > 1 {
+            self.report.count("two_live_leaders");
+        }
+        if those(Role::Claiming) > 1 {
+            self.report.count("simultaneous_claims");
+        }
+    }
+
+    fn finding(&self, violation: Violation) -> Finding {
+        Finding { seed: self.report.seed, step: self.steps.now(), violation }
+    }
+
+    fn finish(mut self) -> Report {
+        for (fault, count) in self.log.fault_counts() {
+            self.report.add(fault, count);
+        }
+        for node in &self.nodes {
+            if let Some(writer) = node.writer() {
+                let stats = writer.stats();
+                self.report.add("rollback", stats.rollbacks);
+                self.report.add("checkpoint", stats.checkpoints);
+            }
+        }
+        for (what, count) in &self.offices.counts {
+            self.report.add(what, *count);
+        }
+        let state = *self.judge.auditor().admission().state();
+        self.report.add("term", state.term.0);
+        self.report.lsn = state.last_lsn;
+        self.report.accepted = self.judge.accepted;
+        self.report.refused = self.judge.refused;
+        self.report.answers = self.judge.answers;
+        self.report.steps = self.steps.now();
+        self.report.add("restated_stream", self.judge.late_facts);
+        self.report
+    }
+}
+
+/// Small limits, so that little happens between two of anything.
+pub fn options(number: usize, is_log_exclusive: bool) -> WriterOptions {
+    WriterOptions {
+        node: Text::new(&format!("node {number}")).expect("a short text"),
+        new_log: Some(NewLog {
+            log_id: LogId(1 + number as u128),
+            note: Text::new("simulation").expect("a word"),
+        }),
+        is_candidate: true,
+        is_log_exclusive,
+        takeover_after: Duration::from_millis(60),
+        heartbeat_every: Duration::from_millis(15),
+        max_backoff: Duration::from_millis(20),
+        resolve_within: Duration::from_millis(300),
+        max_waiting: 64,
+        max_groups_in_flight: 3,
+        digest_every: 25,
+        checkpoint_entries: 12,
+        checkpoint_every: Duration::from_millis(80),
+    }
+}

@@ -1,0 +1,144 @@
+//! The whole command path under a seed: the product's own step functions, on a log, disks, clocks and offices that misbehave in
+//! every way that the design names; what must hold is checked after each step with the product's own functions.
+//!
+//! Layout: [`cluster`] several nodes on one log; [`embedded`] one node on a disk; [`offices`] who asks; [`judge`] who judges;
+//! [`watched`] a log that watches its writer; [`random`] the seed.
+
+mod cluster;
+mod embedded;
+mod judge;
+mod offices;
+mod random;
+mod watched;
+
+use command_service::invariants::Violation;
+pub use command_service::writer::Mutant;
+use command_service::writer::Timer;
+use event_schemas::ids::Lsn;
+use event_schemas::time::{Date, Timestamp};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+const PIN_KEY: [u8; 16] = [7; 16];
+
+/// Which world.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    pub seed: u64,
+    /// A defect that must be found.
+    pub mutant: Option<Mutant>,
+}
+
+/// Runs one seed; the same seed runs the same.
+pub struct Simulation;
+
+impl Simulation {
+    /// The product on this seed: several nodes on a simulated log, then one node on a simulated disk.
+    pub fn run(seed: u64) -> Result<Report, Finding> {
+        let settings = Settings { seed, mutant: None };
+        let mut report = Self::run_cluster(&settings)?;
+        report.merge(&Self::run_embedded(&settings)?);
+        Ok(report)
+    }
+
+    /// Several nodes on a log with the faults of a network.
+    pub fn run_cluster(settings: &Settings) -> Result<Report, Finding> {
+        cluster::Cluster::new(settings).run()
+    }
+
+    /// One node on the embedded log, on a disk that forgets what was not synced.
+    pub fn run_embedded(settings: &Settings) -> Result<Report, Finding> {
+        embedded::Machine::new(settings).run()
+    }
+}
+
+/// An invariant that did not hold.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("seed {seed}, step {step}: {violation}")]
+pub struct Finding {
+    pub seed: u64,
+    pub step: u64,
+    pub violation: Violation,
+}
+
+/// What happened under one seed, or under several.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    pub seed: u64,
+    pub seeds: u64,
+    pub steps: u64,
+    pub lsn: Lsn,
+    pub accepted: u64,
+    pub refused: u64,
+    pub answers: u64,
+    /// How often each fault, and each thing worth knowing, came.
+    pub counts: BTreeMap<&'static str, u64>,
+}
+
+impl Report {
+    fn new(seed: u64) -> Self {
+        Self { seed, seeds: 1, ..Self::default() }
+    }
+
+    fn count(&mut self, what: &'static str) {
+        self.add(what, 1);
+    }
+
+    fn add(&mut self, what: &'static str, count: u64) {
+        *self.counts.entry(what).or_default() += count;
+    }
+
+    /// Adds another report to this one.
+    pub fn merge(&mut self, other: &Self) {
+        self.seeds += u64::from(other.seed != self.seed);
+        self.steps += other.steps;
+        self.lsn = Lsn(self.lsn.0 + other.lsn.0);
+        self.accepted += other.accepted;
+        self.refused += other.refused;
+        self.answers += other.answers;
+        for (what, count) in &other.counts {
+            self.add(what, *count);
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} seeds, {} steps, {} entries, {} answers ({} accepted, {} refused)",
+            self.seeds, self.steps, self.lsn, self.answers, self.accepted, self.refused
+        )?;
+        for (what, count) in &self.counts {
+            writeln!(f, "{count:>10}  {what}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Time of a simulation: one millisecond a step.
+#[derive(Clone, Default)]
+struct Steps(Arc<AtomicU64>);
+
+impl Steps {
+    fn advance(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Timer for Steps {
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.now())
+    }
+}
+
+fn start_of_time() -> Timestamp {
+    Timestamp::at_vietnam_midnight(Date::new(2022, 3, 15).expect("a day"))
+}

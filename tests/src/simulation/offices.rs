@@ -1,0 +1,290 @@
+//! Offices: they ask, repeat what got no answer, repeat what got one, use ids twice, try without effect.
+
+use super::random::Random;
+use command_service::Submitter;
+use command_service::gateway::{Answer, CommandStatus, SubmitError};
+use command_service::writer::{Request, Waiting};
+use domain::Registry;
+use domain::testing::play::{Dice, command};
+use domain::testing::{
+    HAI_PHONG_OFFICE, NATIONAL_OFFICE, PHUC_XA_OFFICE, TRUC_BACH_OFFICE, UNITS, code, date, text,
+};
+use event_schemas::CommandEnvelope;
+use event_schemas::basis::{Basis, BasisKind};
+use event_schemas::command::{Command, EstablishUnits, ExpectedVersion, NewUnit, RegisterOffice};
+use event_schemas::ids::{CommandId, Lsn, OfficeId, OfficerId, PersonId, Version};
+use event_schemas::outcome::Acceptance;
+use event_schemas::place::{Area, OfficeKind, UnitKind};
+use event_schemas::row::RowRef;
+use event_schemas::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Questions that wait for their answers at once.
+const MAX_OPEN: usize = 12;
+/// Longest pause before a question is repeated, in steps.
+const MAX_PAUSE_STEPS: u64 = 30;
+
+/// What an office wants.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// A command, until it has its outcome.
+    Outcome(CommandEnvelope),
+    /// The answer to a command that was accepted.
+    SameAnswer(CommandEnvelope, Acceptance),
+    /// Another command under an id that is taken.
+    TakenId(CommandEnvelope),
+    /// What became of a command.
+    Status(CommandId),
+}
+
+/// One wish and what became of it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub submitter: Submitter,
+    pub wish: Wish,
+    /// The highest lsn that any office had been told of when this was asked.
+    pub floor: Lsn,
+    not_before: u64,
+    ticket: Option<u64>,
+}
+
+/// What an office heard.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Command(Answer),
+    Status(Result<CommandStatus, SubmitError>),
+    /// The node died.
+    Nothing,
+}
+
+type Heard = Arc<Mutex<Vec<(u64, Told)>>>;
+
+/// All offices of a simulation.
+pub struct Offices {
+    random: Random,
+    open: Vec<Asked>,
+    heard: Heard,
+    next_command: u128,
+    next_ticket: u64,
+    /// Commands of the beginning: units, offices.
+    first: Vec<Command>,
+    accepted: Vec<(Submitter, CommandEnvelope, Acceptance)>,
+    pub counts: BTreeMap<&'static str, u64>,
+}
+
+impl Offices {
+    pub fn new(random: Random) -> Self {
+        let mut first = vec![establish_units()];
+        first.extend(register_offices());
+        first.reverse();
+        Self {
+            random,
+            open: Vec::new(),
+            heard: Heard::default(),
+            next_command: 1,
+            next_ticket: 1,
+            first,
+            accepted: Vec::new(),
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Whether every wish was met.
+    pub fn are_content(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// What is asked and not answered, for a report.
+    pub fn open(&self) -> &[Asked] {
+        &self.open
+    }
+
+    /// Thinks of something new, at times. `registry` is what the log holds, `floor` what was answered.
+    pub fn wish(&mut self, registry: &Registry, now: Timestamp, floor: Lsn, step: u64) {
+        let is_beginning = !self.first.is_empty();
+        if self.open.len() >= MAX_OPEN || (is_beginning && !self.open.is_empty()) || !self.random.chance(350)
+        {
+            return;
+        }
+        let (submitter, wish) = match self.first.pop() {
+            Some(first) => (operator(), Wish::Outcome(self.envelope(first))),
+            None => self.think(registry, now),
+        };
+        self.open.push(Asked { submitter, wish, floor, not_before: step, ticket: None });
+    }
+
+    fn think(&mut self, registry: &Registry, now: Timestamp) -> (Submitter, Wish) {
+        if !self.accepted.is_empty() && self.random.chance(120) {
+            let place = self.random.below(self.accepted.len() as u64) as usize;
+            let (submitter, envelope, acceptance) = self.accepted[place].clone();
+            return match self.random.below(4) {
+                0 => (submitter, Wish::Status(envelope.command_id)),
+                1 => {
+                    // No game has this basis: the content is another.
+                    let other = CommandEnvelope { basis: Basis::of(BasisKind::Witness), ..envelope };
+                    (submitter, Wish::TakenId(other))
+                }
+                _ => (submitter, Wish::SameAnswer(envelope, acceptance)),
+            };
+        }
+        let mut draw = || self.random.next() as u16;
+        let dice =
+            Dice { kind: draw(), who: draw(), whom: draw(), place: draw(), day: draw(), detail: draw() };
+        let (office, envelope) = command(registry, dice);
+        let mut envelope = CommandEnvelope { command_id: CommandId(self.next_command), ..envelope };
+        self.next_command += 1;
+        envelope.dry_run = self.random.chance(40);
+        if self.random.chance(40) {
+            let lead_us = self.random.below(3_600_000_000) as i64 - 600_000_000;
+            envelope.answer_by = Some(Timestamp(now.0 + lead_us));
+        }
+        if self.random.chance(60) {
+            let row = RowRef::Person(PersonId(1 + self.random.below(40) as u32));
+            let (version, _) = registry.version(row);
+            let stale = self.random.below(2) as u32;
+            let version = Version(version.0.saturating_sub(stale));
+            envelope.expected_versions.push(ExpectedVersion { row, version });
+        }
+        (Submitter { office, officer: OfficerId(1) }, Wish::Outcome(envelope))
+    }
+
+    fn envelope(&mut self, command: Command) -> CommandEnvelope {
+        self.next_command += 1;
+        CommandEnvelope {
+            command_id: CommandId(self.next_command - 1),
+            expected_versions: Vec::new(),
+            answer_by: None,
+            dry_run: false,
+            procedure: None,
+            basis: Basis::of(BasisKind::Declaration),
+            overrides: Vec::new(),
+            command,
+        }
+    }
+
+    /// The next questions to put to some node, at most `room`.
+    pub fn ask(&mut self, room: usize, step: u64, now: Duration) -> Vec<Waiting> {
+        let mut questions = Vec::new();
+        for asked in &mut self.open {
+            if questions.len() >= room || asked.ticket.is_some() || asked.not_before > step {
+                continue;
+            }
+            let ticket = self.next_ticket;
+            self.next_ticket += 1;
+            asked.ticket = Some(ticket);
+            let mut ear = Ear { ticket, heard: Arc::clone(&self.heard), has_heard: false };
+            let request = match &asked.wish {
+                Wish::Status(command_id) => Request::Status {
+                    command_id: *command_id,
+                    reply: Box::new(move |answer| ear.hear(Told::Status(answer))),
+                },
+                Wish::Outcome(envelope) | Wish::SameAnswer(envelope, _) | Wish::TakenId(envelope) => {
+                    Request::Command {
+                        envelope: Box::new(envelope.clone()),
+                        reply: Box::new(move |answer| ear.hear(Told::Command(answer))),
+                    }
+                }
+            };
+            questions.push(Waiting::new(asked.submitter, request, now));
+        }
+        questions
+    }
+
+    /// Answers that came since the last call, with what they answer.
+    pub fn take_heard(&mut self) -> Vec<(Asked, Told)> {
+        let heard = std::mem::take(&mut *self.heard.lock().expect("a simulation has one thread"));
+        let mut answered = Vec::new();
+        for (ticket, told) in heard {
+            if let Some(place) = self.open.iter().position(|asked| asked.ticket == Some(ticket)) {
+                answered.push((self.open.remove(place), told));
+            }
+        }
+        answered
+    }
+
+    /// Nobody answered: asks again later, anybody.
+    pub fn repeat(&mut self, mut asked: Asked, step: u64) {
+        *self.counts.entry("repeated_question").or_default() += 1;
+        asked.ticket = None;
+        asked.not_before = step + 1 + self.random.below(MAX_PAUSE_STEPS);
+        self.open.push(asked);
+    }
+
+    /// Remembers an acceptance, to ask for it again.
+    pub fn remember(&mut self, asked: &Asked, acceptance: &Acceptance) {
+        if let Wish::Outcome(envelope) = &asked.wish {
+            self.accepted.push((asked.submitter, envelope.clone(), acceptance.clone()));
+        }
+    }
+}
+
+/// Hears one answer, or that there will be none.
+struct Ear {
+    ticket: u64,
+    heard: Heard,
+    has_heard: bool,
+}
+
+impl Ear {
+    fn hear(&mut self, told: Told) {
+        self.has_heard = true;
+        self.heard.lock().expect("a simulation has one thread").push((self.ticket, told));
+    }
+}
+
+impl Drop for Ear {
+    fn drop(&mut self) {
+        if !self.has_heard {
+            self.hear(Told::Nothing);
+        }
+    }
+}
+
+pub fn operator() -> Submitter {
+    Submitter { office: OfficeId(0), officer: OfficerId(1) }
+}
+
+fn establish_units() -> Command {
+    let unit = |unit_code: &str, kind: UnitKind, parent: Option<&str>| NewUnit {
+        code: code(unit_code),
+        name: text(unit_code),
+        kind,
+        parent: parent.map(code),
+    };
+    let [ha_noi, ba_dinh, phuc_xa, truc_bach, hai_phong, hong_bang, quan_toan, bach_long_vi] =
+        UNITS.map(|(unit_code, _)| unit_code);
+    Command::EstablishUnits(EstablishUnits {
+        valid_from: date("2004-07-08"),
+        units: vec![
+            unit(ha_noi, UnitKind::Municipality, None),
+            unit(ba_dinh, UnitKind::UrbanDistrict, Some(ha_noi)),
+            unit(phuc_xa, UnitKind::UrbanWard, Some(ba_dinh)),
+            unit(truc_bach, UnitKind::UrbanWard, Some(ba_dinh)),
+            unit(hai_phong, UnitKind::Municipality, None),
+            unit(hong_bang, UnitKind::UrbanDistrict, Some(hai_phong)),
+            unit(quan_toan, UnitKind::UrbanWard, Some(hong_bang)),
+            unit(bach_long_vi, UnitKind::RuralDistrict, Some(hai_phong)),
+        ],
+    })
+}
+
+fn register_offices() -> impl Iterator<Item = Command> {
+    let [_, _, (phuc_xa, _), (truc_bach, _), (hai_phong, _), ..] = UNITS;
+    let offices = [
+        (PHUC_XA_OFFICE, OfficeKind::Commune, Area::Unit(code(phuc_xa))),
+        (TRUC_BACH_OFFICE, OfficeKind::Commune, Area::Unit(code(truc_bach))),
+        (HAI_PHONG_OFFICE, OfficeKind::Province, Area::Unit(code(hai_phong))),
+        (NATIONAL_OFFICE, OfficeKind::National, Area::Nation),
+    ];
+    offices.into_iter().map(|(office, kind, area)| {
+        Command::RegisterOffice(RegisterOffice {
+            office,
+            name: text(&format!("office {}", office.0)),
+            kind,
+            areas: vec![area],
+            opened_on: date("2021-07-01"),
+        })
+    })
+}

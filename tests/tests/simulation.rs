@@ -1,0 +1,119 @@
+//! The whole command path under many seeds, and defects that it must find.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tests::simulation::{Mutant, Report, Settings, Simulation};
+
+/// Seeds of the gate; `SIMULATION_SEEDS` sets another number, `SIMULATION_FIRST_SEED` where they begin.
+const SEEDS: u64 = 500;
+/// Seeds within which every defect must be found.
+const MUTANT_SEEDS: u64 = 150;
+/// Faults that must have come in so many seeds, or the simulation is too tame.
+const FAULTS: [&str; 27] = [
+    "lost_group",
+    "late_group",
+    "lost_acknowledgement",
+    "late_acknowledgement",
+    "duplicated_group",
+    "reordered_group",
+    "dropped_middle",
+    "cut_group",
+    "split_group",
+    "stalled_read",
+    "two_live_leaders",
+    "simultaneous_claims",
+    "leader_woken_after_takeover",
+    "pause",
+    "crash",
+    "crash_with_groups_in_flight",
+    "kill",
+    "power_cut",
+    "lost_writes",
+    "torn_writes",
+    "disk_full",
+    "clock_stepped_back",
+    "clock_stepped_forward",
+    "store_ordered_to_fail",
+    "restart_from_saved_state",
+    "restart_from_log",
+    "rollback",
+];
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn every_invariant_holds_under_every_fault() {
+    let (first, seeds) = (number("SIMULATION_FIRST_SEED", 0), number("SIMULATION_SEEDS", SEEDS));
+    let next = AtomicU64::new(first);
+    let total = Mutex::new(Report::default());
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + seeds {
+                        return;
+                    }
+                    match Simulation::run(seed) {
+                        Ok(report) => total.lock().unwrap().merge(&report),
+                        Err(finding) => panic!("{finding}"),
+                    }
+                }
+            });
+        }
+    });
+    let total = total.into_inner().unwrap();
+    println!("{total}");
+    if seeds >= SEEDS {
+        for fault in FAULTS {
+            assert!(total.counts.get(fault).is_some_and(|count| *count > 0), "{fault} never came");
+        }
+        assert!(total.accepted > 20 * seeds && total.refused > 10 * seeds, "too little is asked");
+    }
+}
+
+#[test]
+fn the_same_seed_runs_the_same() {
+    for seed in [3, 4] {
+        assert_eq!(Simulation::run(seed), Simulation::run(seed));
+    }
+}
+
+fn is_found(mutant: Mutant) {
+    for seed in 0..MUTANT_SEEDS {
+        let settings = Settings { seed, mutant: Some(mutant) };
+        if let Err(finding) = Simulation::run_cluster(&settings) {
+            println!("{mutant:?}: {finding}");
+            return;
+        }
+    }
+    panic!("{mutant:?} was not found within {MUTANT_SEEDS} seeds");
+}
+
+#[test]
+fn admission_that_ignores_the_claim_is_found() {
+    is_found(Mutant::AdmissionIgnoresClaim);
+}
+
+#[test]
+fn an_acceptance_before_it_was_read_back_is_found() {
+    is_found(Mutant::AnswerBeforeReadBack);
+}
+
+#[test]
+fn a_refusal_before_anything_was_read_back_is_found() {
+    is_found(Mutant::RefusalBeforeReadBack);
+}
+
+#[test]
+fn a_page_saved_with_rows_in_flight_is_found() {
+    is_found(Mutant::PageWithInFlightRows);
+}
+
+#[test]
+fn a_leader_that_writes_on_after_doubt_is_found() {
+    is_found(Mutant::WritesOnAfterDoubt);
+}

@@ -281,7 +281,9 @@ impl Store {
         home.head = head;
         home.touched = day;
         for member in home.members.clone() {
-            self.person_mut(member).relationship = self.relate(head, member);
+            let relationship = self.relate(head, member);
+            let row = self.person_mut(member);
+            (row.relationship, row.touched) = (relationship, day);
         }
     }
 
@@ -351,18 +353,22 @@ impl Store {
     }
 
     /// What ends with the day before `today`: stays whose last day has passed.
-    pub fn expire_stays(&mut self, today: Date) {
+    pub fn expire_stays(&mut self, today: Date, day: Day) {
         let over = |(person, stay): (&PersonIndex, &Stay)| (stay.until < today).then_some(*person);
         for person in self.stays.iter().filter_map(over).collect::<Vec<_>>() {
             self.end_stay(person);
+            self.person_mut(person).touched = day;
         }
     }
 
-    /// A valid card whose last day has passed.
-    pub fn expire_card(&mut self, card: CardIndex, today: Date) {
+    /// A card that was handed over, lost since or not, and whose last day has passed.
+    pub fn expire_card(&mut self, card: CardIndex, today: Date, day: Day) {
         let row = &mut self.cards[card as usize];
-        if row.status == CardStatus::Active && row.expires_on.is_some_and(|last| last < today) {
+        let in_use = matches!(row.status, CardStatus::Active | CardStatus::ReportedLost);
+        if in_use && row.expires_on.is_some_and(|last| last < today) {
             row.status = CardStatus::Expired;
+            let holder = row.person;
+            self.person_mut(holder).touched = day;
         }
     }
 }

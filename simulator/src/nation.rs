@@ -50,7 +50,7 @@ pub(crate) enum Todo {
 
 /// Picks of one happening before it is left for another day.
 pub(crate) const TRIES: u32 = 400;
-/// Deaths remembered for commands that wrongly name a dead person.
+/// Deaths, register entries and changed households remembered for later commands.
 const REMEMBERED: usize = 256;
 /// The share of references by PIN and by old card number, per mille; the others are by the registry's own number.
 const BY_PIN_PER_MILLE: u32 = 250;
@@ -71,6 +71,8 @@ pub(crate) struct Nation {
     pub rates: Rates,
     /// The last dead, for commands that wrongly name them.
     pub dead: VecDeque<PersonIndex>,
+    /// Households whose head or members changed lately.
+    pub changed: VecDeque<HouseholdIndex>,
     /// Entries of older registers that were used, with the day.
     pub legacy_births: VecDeque<(Day, LegacyEntry)>,
     pub legacy_numbers: u32,
@@ -105,6 +107,7 @@ impl Nation {
             day: 0,
             drafts: VecDeque::new(),
             dead: VecDeque::with_capacity(REMEMBERED),
+            changed: VecDeque::with_capacity(REMEMBERED),
             legacy_births: VecDeque::with_capacity(REMEMBERED),
             legacy_numbers: 0,
             ward_ends,
@@ -382,6 +385,14 @@ impl Nation {
             self.dead.pop_front();
         }
         self.dead.push_back(person);
+    }
+
+    /// Remembers a household whose composition a command of today changes.
+    pub fn remember_change(&mut self, household: HouseholdIndex) {
+        if self.changed.len() == REMEMBERED {
+            self.changed.pop_front();
+        }
+        self.changed.push_back(household);
     }
 
     /// Remembers an entry of an older register for later mistakes.

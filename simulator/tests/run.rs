@@ -138,6 +138,8 @@ fn every_kind_of_command_occurs_a_hundred_times_and_nothing_surprises() {
         "birth.twins",
         "birth.father_unknown",
         "birth.late",
+        "birth.before_a_change",
+        "death.before_a_change",
         "birth.posthumous",
         "death.head",
         "death.head_with_successor",

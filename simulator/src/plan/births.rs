@@ -23,6 +23,8 @@ const BETWEEN_BIRTHS_DAYS: u16 = 330;
 // Shares of births per mille.
 const OF_UNMARRIED: u32 = 40;
 const LATE: u32 = 40;
+/// Born before the last change in the household, registered after it.
+const LATE_IN_HOUSEHOLD: u32 = 40;
 const TO_FATHERS_HOUSEHOLD: u32 = 200;
 const TO_GRANDMOTHER: u32 = 12;
 const BORN_AT_HOME: u32 = 60;
@@ -36,15 +38,52 @@ pub(crate) const POSTHUMOUS_WITHIN_DAYS: u16 = 290;
 impl Nation {
     /// A birth to a woman who is neither dead nor otherwise concerned today.
     pub(crate) fn plan_birth(&mut self, rng: &mut Rng) -> bool {
+        if per_mille(rng, LATE_IN_HOUSEHOLD)
+            && let Some((mother, day)) = self.find_late_fact(rng)
+        {
+            self.plan_birth_to(rng, mother, day, "birth.before_a_change");
+            return true;
+        }
         let unmarried = per_mille(rng, OF_UNMARRIED);
         let Some(mother) = self.find_mother(rng, unmarried) else {
             return false;
         };
-        match per_mille(rng, LATE) {
-            true => self.plan_late_birth(rng, mother),
-            false => self.plan_birth_to(rng, mother),
+        if per_mille(rng, LATE) {
+            self.plan_late_birth(rng, mother);
+        } else {
+            let day = self.recent_birth_day(rng, mother);
+            self.plan_birth_to(rng, mother, day, "birth.couple");
         }
         true
+    }
+
+    /// A mother whose household changed lately, and a day before that change: registered today, the birth is a late fact in
+    /// the household's history.
+    fn find_late_fact(&self, rng: &mut Rng) -> Option<(PersonIndex, Date)> {
+        let today = self.today();
+        let first = rng.random_range(0..self.changed.len().max(1));
+        let changed = self.changed.iter().skip(first).chain(&self.changed);
+        for &household in changed.take(self.changed.len()) {
+            let home = self.store.household(household);
+            let last_day = self.date_of(home.touched).plus_days(-1);
+            let fits = |&&mother: &&PersonIndex| {
+                let row = self.store.person(mother);
+                let since = self.date_of(row.since).plus_days(1);
+                row.sex == Sex::Female
+                    && row.spouse != NONE
+                    && self.store.is_alive(row.spouse)
+                    && figures::fertility(row.age(today)) > 0
+                    && since <= last_day
+                    && last_day.plus_days(REGISTERED_WITHIN_DAYS) > today
+                    && self.can_give_birth(mother)
+            };
+            if home.is_open()
+                && let Some(&mother) = home.members.iter().find(fits)
+            {
+                return Some((mother, last_day));
+            }
+        }
+        None
     }
 
     fn find_mother(&self, rng: &mut Rng, unmarried: bool) -> Option<PersonIndex> {
@@ -72,9 +111,8 @@ impl Nation {
         self.is_free(mother) && rested && has_head && at_home
     }
 
-    fn plan_birth_to(&mut self, rng: &mut Rng, mother: PersonIndex) {
+    fn plan_birth_to(&mut self, rng: &mut Rng, mother: PersonIndex, day: Date, ordinary: &'static str) {
         let twins = per_mille(rng, figures::TWINS_PER_MILLE);
-        let day = self.recent_birth_day(rng, mother);
         let father = self.father_of_child(mother);
         let count = if twins { 2 } else { 1 };
         for number in 1..=count {
@@ -83,7 +121,7 @@ impl Nation {
                 (true, _) => "birth.twins",
                 (false, None) => "birth.father_unknown",
                 (false, Some(father)) if !self.store.is_alive(father) => "birth.posthumous",
-                _ => "birth.couple",
+                _ => ordinary,
             };
             let residence = self.residence_of_child(rng, mother, father);
             self.plan_child(rng, Child { mother, father, day, multiple, residence, legacy_entry: None, tag });
@@ -186,8 +224,12 @@ impl Nation {
         let father = child.father.map(|father| self.store.person(father).clone());
         let sex = figures::sex_at_birth(rng, child.day.year());
         let follows = father.as_ref().unwrap_or(&mother);
-        let ward = self.store.last_ward(child.mother);
         let (household, residence, relationship) = self.state_residence(rng, &child);
+        // Registered where the child is to live, which is a parent's or the guardian's commune.
+        let ward = match some(household) {
+            Some(household) => self.store.household(household).ward,
+            None => self.store.last_ward(child.mother),
+        };
         let row = Person {
             mother: child.mother,
             father: child.father.unwrap_or(NONE),
@@ -217,6 +259,7 @@ impl Nation {
         let person = self.store.plan_person(row);
         if let Some(household) = some(household) {
             self.claim_household(household);
+            self.remember_change(household);
         }
         let command = Command::Birth(Birth {
             child: newborn,
@@ -292,8 +335,11 @@ impl Nation {
 
     /// An abandoned child: into a facility if one is near, else without a residence for now.
     pub(crate) fn plan_foundling(&mut self, rng: &mut Rng) -> bool {
-        let ward = self.any_home_ward(rng);
         let facility = self.find_facility(rng);
+        let ward = match facility {
+            Some(facility) => self.store.household(facility).ward,
+            None => self.any_home_ward(rng),
+        };
         let today = self.today();
         let found_on = today.plus_days(-rng.random_range(7..20)).max(
             // Nobody is registered in a facility before the facility itself is.
@@ -350,7 +396,8 @@ impl Nation {
         if !self.store.is_alive(mother) || !self.can_give_birth(mother) {
             return false;
         }
-        self.plan_birth_to(rng, mother);
+        let day = self.recent_birth_day(rng, mother);
+        self.plan_birth_to(rng, mother, day, "birth.couple");
         true
     }
 

@@ -344,7 +344,7 @@ impl Nation {
     /// A card whose last day has passed leads its holder to the counter.
     pub(crate) fn expire(&mut self, rng: &mut Rng, card: CardIndex) {
         let today = self.today();
-        self.store.expire_card(card, today);
+        self.store.expire_card(card, today, self.day);
         let row = &self.store.cards[card as usize];
         if row.status == CardStatus::Expired && self.store.is_alive(row.person) {
             let person = row.person;

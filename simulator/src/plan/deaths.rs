@@ -19,8 +19,12 @@ use rand::Rng as _;
 const REGISTERED_WITHIN_DAYS: i32 = 15;
 // Shares of deaths per mille.
 const HEAD_NAMED_AT_ONCE: u32 = 600;
+/// Died before the last change in the household, registered after it.
+const LATE_IN_HOUSEHOLD: u32 = 60;
 const CAUSE_STATED: u32 = 600;
 const PLACE_STATED: u32 = 700;
+/// From this age, a death needs no other explanation.
+const OLD_AGE: i16 = 60;
 /// Of young husbands who die, those whose wives expect a child.
 const WIFE_EXPECTS: u32 = 150;
 const EXPECTING_AGES: std::ops::Range<i16> = 19..40;
@@ -28,11 +32,44 @@ const EXPECTING_AGES: std::ops::Range<i16> = 19..40;
 impl Nation {
     /// A death, as likely as the person's age and sex make it.
     pub(crate) fn plan_any_death(&mut self, rng: &mut Rng) -> bool {
+        if per_mille(rng, LATE_IN_HOUSEHOLD)
+            && let Some((person, died)) = self.find_late_death(rng)
+        {
+            self.plan_death(rng, person, died, true);
+            return true;
+        }
         let Some(person) = self.find_dying(rng) else {
             return false;
         };
-        self.plan_death(rng, person);
+        let died = self.day_of_death(rng, self.store.person(person));
+        self.plan_death(rng, person, died, false);
         true
+    }
+
+    /// An old member of a household that changed lately, and a day before that change: registered today, the death is a late
+    /// fact in the household's history.
+    fn find_late_death(&self, rng: &mut Rng) -> Option<(PersonIndex, Date)> {
+        let today = self.today();
+        let first = rng.random_range(0..self.changed.len().max(1));
+        let changed = self.changed.iter().skip(first).chain(&self.changed);
+        for &household in changed.take(self.changed.len()) {
+            let home = self.store.household(household);
+            let last_day = self.date_of(home.touched).plus_days(-1);
+            let fits = |&&member: &&PersonIndex| {
+                let row = self.store.person(member);
+                row.age(today) >= OLD_AGE && self.date_of(row.touched) < last_day && self.is_free(member)
+            };
+            let in_time = last_day.plus_days(REGISTERED_WITHIN_DAYS) > today;
+            let others_stay = home.members.len() > 1;
+            if home.is_open()
+                && in_time
+                && others_stay
+                && let Some(&member) = home.members.iter().find(fits)
+            {
+                return Some((member, last_day));
+            }
+        }
+        None
     }
 
     fn find_dying(&self, rng: &mut Rng) -> Option<PersonIndex> {
@@ -55,14 +92,14 @@ impl Nation {
             .is_some_and(|household| household.members.len() == 1 && !household.guests.is_empty())
     }
 
-    fn plan_death(&mut self, rng: &mut Rng, person: PersonIndex) {
+    /// `late`: the household has changed since, so that who succeeded then is not for this command to say.
+    fn plan_death(&mut self, rng: &mut Rng, person: PersonIndex, died: Date, late: bool) {
         let today = self.today();
         let row = self.store.person(person).clone();
         let household = some(row.household);
-        let died = self.day_of_death(rng, &row);
         let heads = household.filter(|&household| self.store.household(household).head == person);
         let successor = heads.and_then(|household| self.store.next_head(household, &[person], today));
-        let named = successor.filter(|_| per_mille(rng, HEAD_NAMED_AT_ONCE));
+        let named = successor.filter(|_| !late && per_mille(rng, HEAD_NAMED_AT_ONCE));
         if let (Some(household), None) = (heads, named) {
             self.later(rng.random_range(10..40), Todo::FillVacancy(household));
         }
@@ -71,12 +108,16 @@ impl Nation {
             self.succession(rng, household, head, &[person])
         });
         self.claim(person);
+        if let Some(household) = household {
+            self.remember_change(household);
+        }
         self.remember_dead(person);
         self.expect_child(rng, &row);
         let ward = self.store.last_ward(person);
         let unit = self.ward_code(ward);
         let cause = figures::CAUSES_OF_DEATH[rng.random_range(0..figures::CAUSES_OF_DEATH.len())];
         let tag = match (heads, named) {
+            _ if late => "death.before_a_change",
             (None, _) => "death.member",
             (Some(_), Some(_)) => "death.head_with_successor",
             (Some(_), None) => "death.head",

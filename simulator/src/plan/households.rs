@@ -135,6 +135,7 @@ impl Nation {
         };
         self.claim(person);
         self.claim_household(household);
+        self.remember_change(household);
         let command = Command::JoinHousehold(JoinHousehold {
             household: self.household_id(household),
             person: self.name_person(rng, person),
@@ -177,6 +178,7 @@ impl Nation {
         let (ward, head) = (home.ward, home.head);
         debug_assert!(!leaving.contains(&head));
         self.claim(leader);
+        self.remember_change(household);
         let places: Vec<(PersonIndex, Relationship)> =
             leaving.iter().map(|&member| (member, self.store.relate(leader, member))).collect();
         let to = self.store.plan_household(ward, HouseholdKind::Family);
@@ -285,6 +287,7 @@ impl Nation {
 
     fn plan_head(&mut self, rng: &mut Rng, household: HouseholdIndex, head: PersonIndex, tag: &'static str) {
         self.claim(head);
+        self.remember_change(household);
         let command = Command::AppointHead(AppointHead {
             succession: self.succession(rng, household, head, &[]),
             effective_on: self.today(),

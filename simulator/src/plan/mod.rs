@@ -24,7 +24,7 @@ impl Nation {
     /// Plans the commands of the day.
     pub(crate) fn plan_day(&mut self) {
         let today = self.today();
-        self.store.expire_stays(today);
+        self.store.expire_stays(today, self.day);
         self.keep_calendar();
         let living = self.options.persons;
         for happening in Rates::happenings() {

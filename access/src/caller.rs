@@ -87,6 +87,12 @@ impl Caller {
 pub enum TokenError {
     #[error("the token is not a signed JWT of this service")]
     Malformed,
+    #[error("the token is unsigned or signed with another algorithm than EdDSA")]
+    OtherAlgorithm,
+    #[error("the token names no office or no officer")]
+    NobodyNamed,
+    #[error("the token is to live longer than a token may")]
+    LivesTooLong,
     #[error("the token names a key that this service does not know")]
     UnknownKey,
     #[error("the token's signature is wrong")]

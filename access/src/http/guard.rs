@@ -81,10 +81,7 @@ struct Shown {
 impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         let mut response = axum::Json(self.body).into_response();
-        response.extensions_mut().insert(Shown {
-            rows: self.shown,
-            lsn: self.lsn,
-        });
+        response.extensions_mut().insert(Shown { rows: self.shown, lsn: self.lsn });
         response
     }
 }
@@ -104,9 +101,7 @@ impl Guard {
         if !caller.may(scope) {
             let en = format!("The token lacks the scope {scope}.");
             let vi = format!("Mã truy cập thiếu quyền {scope}.");
-            return Problem::of(&problem::SCOPE_MISSING)
-                .detail(en, vi)
-                .into_response();
+            return Problem::of(&problem::SCOPE_MISSING).detail(en, vi).into_response();
         }
         request.extensions_mut().insert(caller.clone());
         if !personal {
@@ -120,15 +115,8 @@ impl Guard {
             return Problem::of(&problem::PURPOSE_MISSING).into_response();
         };
         let template = request.extensions().get::<MatchedPath>();
-        let route = format!(
-            "{} {}",
-            request.method(),
-            template.map_or("", MatchedPath::as_str)
-        );
-        let target = request
-            .uri()
-            .path_and_query()
-            .map_or("", |target| target.as_str());
+        let route = format!("{} {}", request.method(), template.map_or("", MatchedPath::as_str));
+        let target = request.uri().path_and_query().map_or("", |target| target.as_str());
         let target = target.chars().take(MAX_TARGET_CHARS).collect();
 
         let mut response = next.run(request).await;
@@ -151,9 +139,7 @@ impl Guard {
             Ok(()) => response,
             Err(error) => {
                 tracing::error!(%error, "a personal read was not answered");
-                Problem::of(&problem::AUDIT_UNAVAILABLE)
-                    .retry_after_s(5)
-                    .into_response()
+                Problem::of(&problem::AUDIT_UNAVAILABLE).retry_after_s(5).into_response()
             }
         }
     }
@@ -171,7 +157,10 @@ impl Guard {
         };
         self.authenticate.authenticate(bearer).map_err(|error| {
             Problem::of(match error {
-                TokenError::Malformed => &problem::TOKEN_MALFORMED,
+                TokenError::Malformed
+                | TokenError::OtherAlgorithm
+                | TokenError::NobodyNamed
+                | TokenError::LivesTooLong => &problem::TOKEN_MALFORMED,
                 TokenError::UnknownKey => &problem::TOKEN_KEY_UNKNOWN,
                 TokenError::BadSignature => &problem::TOKEN_SIGNATURE,
                 TokenError::Expired => &problem::TOKEN_EXPIRED,

@@ -24,23 +24,15 @@ impl OpenApi {
             settings.definitions_path = "/components/schemas".into();
             settings.meta_schema = None;
         });
-        Self {
-            title,
-            version,
-            description,
-            paths: Map::new(),
-            generator: settings.into_generator(),
-        }
+        Self { title, version, description, paths: Map::new(), generator: settings.into_generator() }
     }
 
     /// The whole document.
     pub fn finish(mut self) -> Value {
         self.generator.subschema_for::<ProblemBody>();
         let schemas = self.generator.take_definitions(true);
-        let scopes: Map<String, Value> = Scope::ALL
-            .iter()
-            .map(|scope| (scope.name().into(), scope.meaning().into()))
-            .collect();
+        let scopes: Map<String, Value> =
+            Scope::ALL.iter().map(|scope| (scope.name().into(), scope.meaning().into())).collect();
         json!({
             "openapi": "3.1.0",
             "info": { "title": self.title, "version": self.version, "description": self.description },
@@ -105,18 +97,13 @@ impl OpenApi {
 
 /// Such as `get_v1_persons_id`.
 fn operation_id<S>(route: &Route<S>) -> String {
-    let words = route
-        .path
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty());
+    let words = route.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let method = route.method.as_str().to_ascii_lowercase();
     words.fold(method, |id, word| id + "_" + word)
 }
 
 fn path_parameters(path: &str) -> Vec<Value> {
-    let names = path
-        .split('/')
-        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     names
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect()

@@ -117,9 +117,7 @@ impl<S: Clone + Send + Sync + 'static> RouteTable<S> {
 
     /// Method, path and access of every route.
     pub fn list(&self) -> impl Iterator<Item = (&Method, &'static str, Access)> {
-        self.routes
-            .iter()
-            .map(|route| (&route.method, route.path, route.access))
+        self.routes.iter().map(|route| (&route.method, route.path, route.access))
     }
 
     /// The router, every route behind the guard. Routers of several tables can be merged; give the whole its
@@ -129,12 +127,10 @@ impl<S: Clone + Send + Sync + 'static> RouteTable<S> {
         for route in self.routes {
             let guard = guard.clone();
             let access = route.access;
-            let guarded = route
-                .handler
-                .route_layer(from_fn(move |request: Request, next: Next| {
-                    let guard = guard.clone();
-                    guard.pass(access, request, next)
-                }));
+            let guarded = route.handler.route_layer(from_fn(move |request: Request, next: Next| {
+                let guard = guard.clone();
+                guard.pass(access, request, next)
+            }));
             router = router.route(route.path, guarded);
         }
         router.with_state(state)

@@ -155,9 +155,15 @@ pub(crate) fn apply(
             }
         }
         Effect::AppointHead { household, head } => store.appoint(household, head, day),
-        Effect::Relationship { person, relationship } => store.person_mut(person).relationship = relationship,
-        Effect::Stay { person, stay } => store.begin_stay(person, stay),
-        Effect::EndStay { person } => store.end_stay(person),
+        Effect::Relationship { person, relationship } => {
+            let row = store.person_mut(person);
+            row.relationship = relationship;
+            if let Some(household) = some(row.household) {
+                store.household_mut(household).touched = day;
+            }
+        }
+        Effect::Stay { person, stay } => store.begin_stay(person, stay, day),
+        Effect::EndStay { person } => store.end_stay(person, day),
         Effect::Dwelling { ward } => {
             let dwelling = *created.dwellings.first().ok_or("dwellings")?;
             store.dwellings.entry(ward).or_default().push(dwelling);
@@ -300,7 +306,7 @@ impl Store {
     /// Death ends residence (Law 68/2020/QH14 Art. 24(1)(a)), membership, temporary residence, applications and cards.
     fn bury(&mut self, person: PersonIndex, died: Date, new_head: Option<PersonIndex>, day: Day) {
         let household = self.person(person).household;
-        self.end_stay(person);
+        self.end_stay(person, day);
         self.leave(person, day);
         if let Some(head) = new_head {
             self.appoint(household, head, day);
@@ -337,18 +343,22 @@ impl Store {
         self.dossiers[dossier as usize].card = NONE;
     }
 
-    fn begin_stay(&mut self, person: PersonIndex, stay: Stay) {
+    fn begin_stay(&mut self, person: PersonIndex, stay: Stay, day: Day) {
         if let Some(host) = some(stay.household) {
-            self.household_mut(host).guests.push(person);
+            let host = self.household_mut(host);
+            host.guests.push(person);
+            host.touched = day;
         }
         self.stays.insert(person, stay);
     }
 
-    fn end_stay(&mut self, person: PersonIndex) {
+    fn end_stay(&mut self, person: PersonIndex, day: Day) {
         if let Some(stay) = self.stays.remove(&person)
             && let Some(host) = some(stay.household)
         {
-            self.household_mut(host).guests.retain(|&guest| guest != person);
+            let host = self.household_mut(host);
+            host.guests.retain(|&guest| guest != person);
+            host.touched = day;
         }
     }
 
@@ -356,7 +366,7 @@ impl Store {
     pub fn expire_stays(&mut self, today: Date, day: Day) {
         let over = |(person, stay): (&PersonIndex, &Stay)| (stay.until < today).then_some(*person);
         for person in self.stays.iter().filter_map(over).collect::<Vec<_>>() {
-            self.end_stay(person);
+            self.end_stay(person, day);
             self.person_mut(person).touched = day;
         }
     }

@@ -106,7 +106,7 @@ pub(crate) struct Household {
     /// Temporary members.
     pub guests: Vec<PersonIndex>,
     pub ward: WardIndex,
-    /// Last day on which its members, head or place changed.
+    /// Last day on which its members, permanent or temporary, their relationships, its head or its place changed.
     pub touched: Day,
     pub busy: Day,
     pub kind: HouseholdKind,

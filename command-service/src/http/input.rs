@@ -244,7 +244,7 @@ mod tests {
         check(
             &birth_with("/command", json!({"rebirth": {}})),
             "invalid_value",
-            Some("command.rebirth"),
+            Some("command"),
             "unknown variant",
             "không có giá trị `rebirth`",
         );

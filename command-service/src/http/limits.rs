@@ -27,6 +27,8 @@ pub struct Limits {
     pub batch_overload_wait: Duration,
     /// Longest time until a request's answer begins.
     pub request: Duration,
+    /// The same for operators' requests about whole views ([`LONG_WORK`]).
+    pub long_request: Duration,
     pub connections: usize,
     /// Longest time for a request's head to arrive, and for a connection to stay idle.
     pub head: Duration,
@@ -49,6 +51,7 @@ impl Default for Limits {
             batch_idle: Duration::from_secs(30),
             batch_overload_wait: Duration::from_secs(60),
             request: Duration::from_secs(30),
+            long_request: Duration::from_secs(6 * 3_600),
             connections: 2_048,
             head: Duration::from_secs(30),
             head_bytes: 32 << 10,
@@ -60,6 +63,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// Where operators ask for work on whole views: sums and rebuilds take as long as the log is.
+pub const LONG_WORK: &str = "/v1/views/";
 
 /// Most callers whose rate is followed; further ones share one allowance.
 const MAX_BUCKETS: usize = 16_384;
@@ -175,7 +181,9 @@ pub async fn keep_rate(State(limiter): State<RateLimiter>, request: Request, nex
 
 /// Middleware: an answer begins in time, or is a problem.
 pub async fn keep_time(State(limits): State<Limits>, request: Request, next: Next) -> Response {
-    match timeout(limits.request, next.run(request)).await {
+    let is_long = request.uri().path().starts_with(LONG_WORK);
+    let longest = if is_long { limits.long_request } else { limits.request };
+    match timeout(longest, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::of(&problems::TOO_SLOW).retry_after_s(1).into_response(),
     }

@@ -1,1 +1,31 @@
-fn main() {}
+//! One binary for everything: run the registry, submit to it, ask it, prove it.
+//!
+//! Layout:
+//! - [`commands`]: one file for each subcommand;
+//! - [`home`]: the directory that a registry lives in; [`service`]: the parts of the service put together;
+//! - [`client`]: HTTP as an office uses it; [`tables`]: answers for people; [`logging`], [`duration`]: small things.
+//!
+//! *Architecture invariant:* no logic of its own: rules, log, views and routes are the libraries'.
+
+mod client;
+mod commands;
+mod duration;
+mod home;
+mod logging;
+mod service;
+mod tables;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = commands::Arguments::parse();
+    logging::start(arguments.log_format);
+    match commands::run(arguments.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! `dancu bench`
+
+use crate::client::{Api, Target};
+use crate::commands::units;
+use crate::home::{ClockChoice, Home, NewHome, wall_clock};
+use crate::service::{Running, Settings};
+use access::{Caller, Issuer, Scope, SecretKey};
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use command_service::http::Limits;
+use command_service::{Answer, CommandGateway, Submitter};
+use event_schemas::CommandEnvelope;
+use event_schemas::command::{Command, EnrolPerson, RegisterOffice};
+use event_schemas::examples::example;
+use event_schemas::ids::{CommandId, OfficeId, OfficerId};
+use event_schemas::outcome::Outcome;
+use event_schemas::place::{Area, OfficeKind, Place};
+use event_schemas::text::Text;
+use event_schemas::time::Date;
+use futures_util::stream::{self, StreamExt};
+use reqwest::{Body, Method};
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// Measure this machine: durable commands a second, beside what its disk can do at all.
+///
+/// Rounds of each measurement take turns; what is printed is the median. The registry measured is made for it and removed.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Commands of one round.
+    #[arg(long, default_value_t = 50_000)]
+    commands: u32,
+    /// Rounds of each measurement.
+    #[arg(long, default_value_t = 5)]
+    rounds: u32,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+    /// Where the registry is made; on the disk that is to be measured.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+}
+
+const OPERATOR: Submitter = Submitter { office: OfficeId(0), officer: OfficerId(1) };
+const OFFICE: Submitter = Submitter { office: OfficeId(1), officer: OfficerId(1) };
+const READY_WAIT: Duration = Duration::from_secs(30);
+/// Commands handed over together in one process, and how many such parts are under way.
+const PART_COMMANDS: usize = 1_024;
+const PARTS_IN_FLIGHT: usize = 16;
+const CHUNK_BYTES: usize = 64 << 10;
+const TOKEN_TTL_S: i64 = 86_400;
+
+/// One measurement.
+#[derive(Serialize)]
+struct Measured {
+    name: &'static str,
+    value: f64,
+    unit: &'static str,
+    /// What the same machine does without us.
+    beside: f64,
+    ratio: f64,
+    durability: &'static str,
+    method: String,
+}
+
+impl Bench {
+    pub async fn run(self) -> Result<ExitCode> {
+        ensure!(self.commands > 0 && self.rounds > 0, "--commands and --rounds must be at least 1");
+        let parent = self.dir.clone().unwrap_or_else(std::env::temp_dir);
+        let dir = parent.join(format!("dancu-bench-{}", Uuid::new_v4()));
+        let measured = self.measure(&dir).await;
+        fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
+        for measured in measured? {
+            self.print(&measured)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn measure(&self, dir: &Path) -> Result<Vec<Measured>> {
+        let home = Home::create(dir, NewHome { clock: ClockChoice::Wall, begins_at: None })?;
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let running = Running::start(&home, Settings { listen, limits: Limits::default() }).await?;
+        running.wait_until_leading(READY_WAIT).await?;
+        prepare(&running).await?;
+        let api = api_of(&home, running.address)?;
+        let mut enrolments = Enrolments::default();
+        let (mut writer, mut bare, mut http) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut group_entries, mut entry_bytes) = (0.0, 0.0);
+        for _ in 0..self.rounds {
+            let before = (running.gateway.stats(), bytes_in(&home.log_dir())?);
+            writer.push(self.write_round(&running, &mut enrolments).await?);
+            let (after, bytes) =
+                self.settled(&running, &home, before.0.accepted + u64::from(self.commands)).await?;
+            let groups = (after.group_entries.count - before.0.group_entries.count).max(1);
+            group_entries = (after.group_entries.sum - before.0.group_entries.sum) as f64 / groups as f64;
+            entry_bytes = (bytes - before.1) as f64 / f64::from(self.commands);
+            bare.push(self.bare_round(dir, group_entries, entry_bytes)?);
+            http.push(self.http_round(&api, &mut enrolments).await?);
+        }
+        running.stop().await?;
+        let beside = median(&mut bare);
+        let (rounds, commands) = (self.rounds, self.commands);
+        let form = format!("median of {rounds} rounds of {commands} enrolments of one person, projector on");
+        let shape = format!("{group_entries:.0} entries a group, {entry_bytes:.0} bytes an entry");
+        let measured = |name, value: f64, durability, method| Measured {
+            name,
+            value,
+            unit: "1/s",
+            beside,
+            ratio: value / beside,
+            durability,
+            method,
+        };
+        Ok(vec![
+            measured(
+                "bare_file_group_commit",
+                beside,
+                "one fdatasync a group",
+                format!("median of {rounds} rounds of {commands} entries to a preallocated file, {shape}"),
+            ),
+            measured(
+                "writer_commands",
+                median(&mut writer),
+                "answered after fdatasync and read-back",
+                format!("{form}; in one process, {PARTS_IN_FLIGHT} parts of {PART_COMMANDS} in flight"),
+            ),
+            measured(
+                "http_batch_commands",
+                median(&mut http),
+                "answered after fdatasync and read-back",
+                format!("{form}; NDJSON over loopback, one connection, client on the same machine"),
+            ),
+        ])
+    }
+
+    /// Commands a second through the gateway itself.
+    async fn write_round(&self, running: &Running, enrolments: &mut Enrolments) -> Result<f64> {
+        let commands = enrolments.take(self.commands);
+        let parts: Vec<Vec<CommandEnvelope>> = commands.chunks(PART_COMMANDS).map(<[_]>::to_vec).collect();
+        let begin = Instant::now();
+        let mut answers = stream::iter(parts)
+            .map(|part| running.gateway.submit_many(OFFICE, part))
+            .buffered(PARTS_IN_FLIGHT);
+        while let Some(answers) = answers.next().await {
+            answers.into_iter().try_for_each(expect_accepted)?;
+        }
+        Ok(f64::from(self.commands) / begin.elapsed().as_secs_f64())
+    }
+
+    /// Statistics and size of the log once they show everything of a round.
+    async fn settled(
+        &self,
+        running: &Running,
+        home: &Home,
+        accepted: u64,
+    ) -> Result<(std::sync::Arc<command_service::Stats>, u64)> {
+        let begin = Instant::now();
+        loop {
+            let stats = running.gateway.stats();
+            if stats.accepted >= accepted {
+                return Ok((stats, bytes_in(&home.log_dir())?));
+            }
+            ensure!(begin.elapsed() < READY_WAIT, "the statistics do not show what was accepted");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Entries a second into a plain file: the same bytes, as many flushes, nothing else.
+    fn bare_round(&self, dir: &Path, group_entries: f64, entry_bytes: f64) -> Result<f64> {
+        let group = vec![0x5a_u8; ((group_entries * entry_bytes) as usize).max(1)];
+        let groups = (f64::from(self.commands) / group_entries).ceil() as u32;
+        let path = dir.join("bare");
+        let mut file = File::create(&path)?;
+        // Written once before, so that a flush concerns data alone.
+        let zeroes = vec![0_u8; group.len()];
+        for _ in 0..groups {
+            file.write_all(&zeroes)?;
+        }
+        file.sync_all()?;
+        let mut file = File::options().write(true).open(&path)?;
+        let begin = Instant::now();
+        for _ in 0..groups {
+            file.write_all(&group)?;
+            file.sync_data()?;
+        }
+        let rate = f64::from(self.commands) / begin.elapsed().as_secs_f64();
+        fs::remove_file(&path)?;
+        Ok(rate)
+    }
+
+    /// Commands a second as one batch over HTTP.
+    async fn http_round(&self, api: &Api, enrolments: &mut Enrolments) -> Result<f64> {
+        let mut text = Vec::new();
+        for command in enrolments.take(self.commands) {
+            serde_json::to_writer(&mut text, &command)?;
+            text.push(b'\n');
+        }
+        let chunks: Vec<Result<Vec<u8>, std::io::Error>> =
+            text.chunks(CHUNK_BYTES).map(|chunk| Ok(chunk.to_vec())).collect();
+        let request = api
+            .request(Method::POST, "/v1/commands/batch")
+            .header("content-type", "application/x-ndjson")
+            .body(Body::wrap_stream(stream::iter(chunks)));
+        let begin = Instant::now();
+        let mut response = api.send(request).await?;
+        let mut answers = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            answers.extend_from_slice(&chunk);
+        }
+        let elapsed_s = begin.elapsed().as_secs_f64();
+        let mut accepted = 0_u32;
+        for line in answers.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let answer: serde_json::Value = serde_json::from_slice(line)?;
+            ensure!(answer["outcome"] == "accepted", "a line was not accepted: {answer}");
+            accepted += 1;
+        }
+        ensure!(accepted == self.commands, "{accepted} of {} lines were answered", self.commands);
+        Ok(f64::from(self.commands) / elapsed_s)
+    }
+
+    fn print(&self, measured: &Measured) -> Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(measured)?);
+        } else {
+            let Measured { name, value, unit, ratio, durability, method, .. } = measured;
+            println!("{name:24} {value:>10.0} {unit}  {ratio:.2} of the bare file  {durability}; {method}");
+        }
+        Ok(())
+    }
+}
+
+/// Makes different enrolments, one after the other.
+#[derive(Default)]
+struct Enrolments {
+    made: u32,
+}
+
+impl Enrolments {
+    fn take(&mut self, count: u32) -> Vec<CommandEnvelope> {
+        (0..count).map(|_| self.next_one()).collect()
+    }
+
+    fn next_one(&mut self) -> CommandEnvelope {
+        self.made += 1;
+        let mut envelope = example("enrol_person").expect("there is an example of every kind");
+        envelope.command_id = CommandId::from(Uuid::new_v4());
+        let Command::EnrolPerson(EnrolPerson { person, residence, household, .. }) = &mut envelope.command
+        else {
+            return envelope;
+        };
+        let name = format!("Số {}", self.made);
+        person.identity.names.given = Text::new(&name).expect("a short name");
+        *household = None;
+        *residence = Some(Place::in_unit("00001".parse().expect("a ward's code")));
+        envelope
+    }
+}
+
+/// Establishes the units, and registers the office that enrols.
+async fn prepare(running: &Running) -> Result<()> {
+    let mut commands = units::envelopes();
+    let opened_on = Date::new(2004, 7, 8)?;
+    let office = RegisterOffice {
+        office: OFFICE.office,
+        name: Text::new("Trung tâm dữ liệu quốc gia về dân cư")?,
+        kind: OfficeKind::National,
+        areas: vec![Area::Nation],
+        opened_on,
+    };
+    let mut envelope = example("register_office").context("there is an example of every kind")?;
+    envelope.command_id = CommandId::from(Uuid::new_v4());
+    envelope.command = Command::RegisterOffice(office);
+    commands.push(envelope);
+    running.gateway.submit_many(OPERATOR, commands).await.into_iter().try_for_each(expect_accepted)
+}
+
+fn api_of(home: &Home, address: SocketAddr) -> Result<Api> {
+    let caller = Caller {
+        office: OFFICE.office,
+        officer: OFFICE.officer,
+        scopes: Scope::ALL.iter().copied().collect(),
+    };
+    let issuer = Issuer { key: SecretKey::read(&home.keys_dir(), None)?, audience: home.audience() };
+    let token = issuer.issue(&caller, wall_clock()(), TOKEN_TTL_S)?;
+    Api::new(&Target { url: format!("http://{address}"), token: Some(token) })
+}
+
+fn expect_accepted(answer: Answer) -> Result<()> {
+    match answer? {
+        Outcome::Accepted(_) => Ok(()),
+        Outcome::Refused(refusal) => bail!("a command was refused: {}", refusal.faults[0].en),
+    }
+}
+
+/// Bytes in use in a directory's files, reserved room left out.
+fn bytes_in(dir: &Path) -> Result<u64> {
+    let log = event_log::EmbeddedHandle::open_read_only(dir)?;
+    let mut bytes = 0;
+    let mut reader = event_log::LogSource::open_reader(&log, event_schemas::ids::Position(0))?;
+    loop {
+        let batch = reader.read(4_096, 8 << 20, Duration::ZERO)?;
+        if batch.entries.is_empty() {
+            return Ok(bytes);
+        }
+        bytes += batch.entries.iter().map(|entry| entry.bytes.len() as u64).sum::<u64>();
+    }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,44 @@
+//! `dancu init`
+
+use crate::home::{ClockChoice, DEFAULT_DIR, Home, NewHome};
+use crate::service::{Running, Settings};
+use anyhow::Result;
+use clap::Args;
+use command_service::http::Limits;
+use event_schemas::time::Timestamp;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Make a registry: names, keys, the secret of PINs, the first entry of its log.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Directory of the registry; it must hold none yet.
+    #[arg(long, default_value = DEFAULT_DIR)]
+    dir: PathBuf,
+    /// How recorded time comes about. Cannot be changed later.
+    #[arg(long, value_enum, default_value_t = ClockChoice::Wall)]
+    clock: ClockChoice,
+    /// When a scripted clock begins, such as 2020-01-01T00:00:00Z; the present unless stated.
+    #[arg(long)]
+    begins_at: Option<Timestamp>,
+}
+
+const GENESIS_WAIT: Duration = Duration::from_secs(30);
+
+impl Init {
+    pub async fn run(self) -> Result<ExitCode> {
+        let home = Home::create(&self.dir, NewHome { clock: self.clock, begins_at: self.begins_at })?;
+        // The service itself writes the log's first entry; it listens nowhere that anybody knows of meanwhile.
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let running = Running::start(&home, Settings { listen, limits: Limits::default() }).await?;
+        running.wait_until_leading(GENESIS_WAIT).await?;
+        running.stop().await?;
+        let dir = self.dir.display();
+        println!("made the registry {} in {dir}", home.config.log_id);
+        println!("keep a copy of {dir}/keys and {dir}/pin.key in a safe place; nothing can make them again");
+        println!("\nnext:\n  dancu serve --dir {dir}");
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,91 @@
+//! One file for each subcommand: its arguments and what it does.
+
+mod bench;
+mod example;
+mod init;
+mod inspect;
+mod keys;
+mod query;
+mod rebuild;
+mod refusals;
+mod schema;
+mod serve;
+mod submit;
+mod token;
+mod units;
+mod verify;
+
+use crate::logging::LogFormat;
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::future::Future;
+use std::process::ExitCode;
+
+/// Dancu: a national population registry and citizen identity card system.
+///
+/// Start with `dancu serve`; it makes what it needs and says how to go on.
+#[derive(Debug, Parser)]
+#[command(name = "dancu", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Arguments {
+    /// How log lines look; they go to standard error.
+    #[arg(long, value_enum, default_value_t, global = true)]
+    pub log_format: LogFormat,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a registry: names, keys, the secret of PINs, the first entry of its log.
+    Init(init::Init),
+    /// Run the service: commands, queries, views, audit log. Makes the registry if there is none.
+    Serve(serve::Serve),
+    /// Make and list the keys that sign tokens.
+    Keys(keys::Keys),
+    /// Make a token for an officer of an office.
+    Token(token::Token),
+    /// Submit one command, or a batch with one command a line.
+    Submit(submit::Submit),
+    /// Ask for a person, a household, a card, a unit, a history.
+    Query(query::Query),
+    /// Print a valid command of any kind.
+    Example(example::Example),
+    /// Print the JSON Schema of commands, events and answers.
+    Schema(schema::Schema),
+    /// Print every reason for which a command may be refused.
+    Refusals(refusals::Refusals),
+    /// Print the commands that establish the real administrative units, one a line.
+    Units(units::Units),
+    /// Check a log: entries, chain, terms, versions, every decision, digests. Names the first bad place.
+    Verify(verify::Verify),
+    /// Print records of a log as JSON.
+    Inspect(inspect::Inspect),
+    /// Fold the views anew from the log, prove them equal, put the fresh ones in place.
+    Rebuild(rebuild::Rebuild),
+    /// Measure this machine: durable commands a second, beside what its disk can do at all.
+    Bench(bench::Bench),
+}
+
+/// Runs a subcommand to its end.
+pub fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Init(init) => waiting_for(init.run()),
+        Command::Serve(serve) => waiting_for(serve.run()),
+        Command::Keys(keys) => keys.run(),
+        Command::Token(token) => token.run(),
+        Command::Submit(submit) => waiting_for(submit.run()),
+        Command::Query(query) => waiting_for(query.run()),
+        Command::Example(example) => example.run(),
+        Command::Schema(schema) => schema.run(),
+        Command::Refusals(refusals) => refusals.run(),
+        Command::Units(units) => units.run(),
+        Command::Verify(verify) => verify.run(),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::Rebuild(rebuild) => waiting_for(rebuild.run()),
+        Command::Bench(bench) => waiting_for(bench.run()),
+    }
+}
+
+fn waiting_for(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,229 @@
+//! `dancu query`
+
+use crate::client::{Api, Target};
+use crate::tables;
+use anyhow::{Result, ensure};
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// Ask for a person, a household, a card, a unit, a history.
+///
+/// Reading personal data needs a purpose, and is recorded with it.
+#[derive(Debug, Args)]
+pub struct Query {
+    #[command(subcommand)]
+    question: Question,
+    /// Why personal data is read; it is recorded.
+    #[arg(long, env = "DANCU_PURPOSE", global = true)]
+    purpose: Option<String>,
+    /// Print the service's answer as it is.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Wait until the answer reflects this lsn, as told in a command's acceptance; needs --log-id.
+    #[arg(long, global = true, requires = "log_id")]
+    at_least: Option<u64>,
+    /// The log that --at-least belongs to.
+    #[arg(long, global = true, requires = "at_least")]
+    log_id: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Subcommand)]
+enum Question {
+    /// A person, by id (P17), PIN (12 digits) or CMND (9 digits).
+    Person { person: String },
+    /// Where a person lives, by id (P17).
+    Residence { person: String },
+    /// A household and its members, by id (H5).
+    Household { household: String },
+    /// A card, by id (C3), and whether it may be accepted.
+    Card { card: String },
+    /// An application for a card, by id (D3).
+    Dossier { dossier: String },
+    /// A unit, by code (00001) or id (U5).
+    Unit { unit: String },
+    /// How many people live in a unit and in each part of it.
+    Population { unit: String },
+    /// Who lives in a unit.
+    Members {
+        unit: String,
+        #[command(flatten)]
+        page: Page,
+        /// permanent (the default) or temporary.
+        #[arg(long)]
+        kind: Option<String>,
+    },
+    /// Households in a unit.
+    Households {
+        unit: String,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Every record of a person (P17), household (H5) or card (C3), newest first.
+    History {
+        row: String,
+        #[command(flatten)]
+        page: Page,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Page {
+    /// Most entries.
+    #[arg(long)]
+    limit: Option<u32>,
+    /// Where the page before said to go on.
+    #[arg(long)]
+    after: Option<String>,
+}
+
+type Parameters = Vec<(&'static str, String)>;
+
+impl Query {
+    pub async fn run(self) -> Result<ExitCode> {
+        let api = Api::new(&self.target)?;
+        let shape = self.question.shape();
+        let (path, mut parameters) = self.question.address()?;
+        if let (Some(at_least), Some(log_id)) = (self.at_least, self.log_id) {
+            parameters.extend([("at_least", at_least.to_string()), ("log_id", log_id)]);
+        }
+        let mut request = api.request(Method::GET, &path).query(&parameters);
+        if let Some(purpose) = &self.purpose {
+            request = request.header("x-purpose", purpose.as_bytes());
+        }
+        let answer = api.answer(request).await?;
+        match shape {
+            _ if self.json => println!("{answer}"),
+            Shape::AsItIs => tables::print(&answer),
+            Shape::Population => tables::print(&population(answer)),
+            Shape::History => tables::print(&history(answer)),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What a table is made of.
+#[derive(Clone, Copy)]
+enum Shape {
+    AsItIs,
+    Population,
+    History,
+}
+
+impl Question {
+    fn shape(&self) -> Shape {
+        match self {
+            Self::Population { .. } => Shape::Population,
+            Self::History { .. } => Shape::History,
+            _ => Shape::AsItIs,
+        }
+    }
+
+    fn address(self) -> Result<(String, Parameters)> {
+        let plain = |path: String| Ok((path, Vec::new()));
+        match self {
+            Self::Person { person } => plain(format!("/v1/persons/{}", person_path(&word(person)?))),
+            Self::Residence { person } => plain(format!("/v1/persons/{}/residence", word(person)?)),
+            Self::Household { household } => plain(format!("/v1/households/{}", word(household)?)),
+            Self::Card { card } => plain(format!("/v1/cards/{}", word(card)?)),
+            Self::Dossier { dossier } => plain(format!("/v1/dossiers/{}", word(dossier)?)),
+            Self::Unit { unit } => plain(format!("/v1/units/{}", word(unit)?)),
+            Self::Population { unit } => plain(format!("/v1/units/{}/population", word(unit)?)),
+            Self::Members { unit, page, kind } => {
+                let mut parameters = page.parameters();
+                parameters.extend(kind.map(|kind| ("kind", kind)));
+                Ok((format!("/v1/units/{}/members", word(unit)?), parameters))
+            }
+            Self::Households { unit, page } => {
+                Ok((format!("/v1/units/{}/households", word(unit)?), page.parameters()))
+            }
+            Self::History { row, page } => {
+                let row = word(row)?;
+                let rows = match row.as_bytes().first() {
+                    Some(b'H') => "households",
+                    Some(b'C') => "cards",
+                    _ => "persons",
+                };
+                Ok((format!("/v1/{rows}/{row}/history"), page.parameters()))
+            }
+        }
+    }
+}
+
+impl Page {
+    fn parameters(self) -> Parameters {
+        let limit = self.limit.map(|limit| ("limit", limit.to_string()));
+        limit.into_iter().chain(self.after.map(|after| ("after", after))).collect()
+    }
+}
+
+/// One row for each part, and one for the whole.
+fn population(mut answer: Value) -> Value {
+    let row = |part: &Value| {
+        let (unit, counts) = (&part["unit"], &part["population"]);
+        json!({
+            "code": unit["code"], "name": unit["name"], "households": counts["households"],
+            "residents": counts["permanent"]["all"], "female": counts["permanent"]["female"],
+            "male": counts["permanent"]["male"], "temporary": counts["temporary"]["all"],
+        })
+    };
+    let mut rows: Vec<Value> = answer["parts"].as_array().into_iter().flatten().map(row).collect();
+    let mut whole = row(&answer);
+    whole["name"] = json!(format!("{}, in all", tables::plain(&answer["unit"]["name"])));
+    rows.push(whole);
+    if let Some(members) = answer.as_object_mut() {
+        members.retain(|name, _| name == "lsn" || name == "log_id");
+        members.insert("population".into(), Value::Array(rows));
+    }
+    answer
+}
+
+/// One row for each event.
+fn history(mut answer: Value) -> Value {
+    let mut rows = Vec::new();
+    for record in answer["records"].as_array().into_iter().flatten() {
+        for event in record["events"].as_array().into_iter().flatten() {
+            let by = &record["submitted"];
+            rows.push(json!({
+                "lsn": format!("{}.{}", record["lsn"], event["index"]), "version": record["version"],
+                "recorded": record["recorded_at"], "effective": event["effective_on"], "event": event["event"],
+                "command": by["command"], "office": by["office"], "basis": event["basis"]["kind"],
+                "what": brief(&event["body"]),
+            }));
+        }
+    }
+    if let Some(members) = answer.as_object_mut() {
+        members.remove("row");
+        members.insert("records".into(), Value::Array(rows));
+    }
+    answer
+}
+
+/// The plain members of an event's body, in one line.
+fn brief(body: &Value) -> String {
+    let bodies = body.as_object().into_iter().flatten();
+    let members = bodies.filter_map(|(_, body)| body.as_object()).flatten();
+    let plain = members.filter(|(_, value)| value.is_string() || value.is_number());
+    let shown: Vec<String> = plain.map(|(name, value)| format!("{name} {}", tables::plain(value))).collect();
+    shown.join(", ").replace('_', " ")
+}
+
+/// A PIN has 12 digits and a CMND 9; ids that long are not handed out.
+fn person_path(person: &str) -> String {
+    let digits = person.bytes().all(|byte| byte.is_ascii_digit());
+    match (digits, person.len()) {
+        (true, 12) => format!("by-pin/{person}"),
+        (true, 9) => format!("by-cmnd/{person}"),
+        _ => person.to_owned(),
+    }
+}
+
+/// Ids and codes are letters and digits; anything else would be another address.
+fn word(text: String) -> Result<String> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    ensure!(plain, "'{text}' is no id or code; write P17, H5, C3, D3, a PIN, a CMND or a unit's code");
+    Ok(text)
+}

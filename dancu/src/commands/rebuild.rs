@@ -1,0 +1,108 @@
+//! `dancu rebuild`
+
+use crate::client::{Api, Target};
+use crate::home::Home;
+use crate::tables::table;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use event_log::{EmbeddedHandle, LogSource};
+use indicatif::ProgressBar;
+use projections::{Options, RebuildReport, Views};
+use reqwest::Method;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Fold the views anew from the log, prove them equal, put the fresh ones in place.
+///
+/// With --dir the service must not be running. Without it a running service is asked to do it: it answers from the old views until
+/// the fresh ones have caught up.
+#[derive(Debug, Args)]
+pub struct Rebuild {
+    /// Directory of a registry whose service is not running.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Put the fresh views in place even if they differ.
+    #[arg(long)]
+    accept_difference: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+const TICK: Duration = Duration::from_millis(200);
+/// Views that differ from a fresh fold of the log.
+const DIFFERENT: u8 = 2;
+
+impl Rebuild {
+    pub async fn run(self) -> Result<ExitCode> {
+        let spinner = ProgressBar::new_spinner().with_message("folding the log anew");
+        spinner.enable_steady_tick(TICK);
+        let report = match &self.dir {
+            Some(dir) => {
+                let (dir, accept) = (dir.clone(), self.accept_difference);
+                tokio::task::spawn_blocking(move || rebuild_in(&dir, accept)).await??
+            }
+            None => self.ask_service().await?,
+        };
+        spinner.finish_and_clear();
+        if self.json {
+            println!("{}", serde_json::to_string(&report)?);
+        } else {
+            print_report(&report);
+        }
+        let proved = report.live.is_some() && report.difference.is_none();
+        Ok(if proved || report.switched { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENT) })
+    }
+
+    async fn ask_service(&self) -> Result<RebuildReport> {
+        let api = Api::new(&self.target)?;
+        let request = api
+            .request(Method::POST, "/v1/views/rebuild")
+            .query(&[("accept_difference", self.accept_difference)]);
+        serde_json::from_value(api.answer(request).await?).context("the service's report cannot be read")
+    }
+}
+
+fn rebuild_in(dir: &Path, accept_difference: bool) -> Result<RebuildReport> {
+    let home = Home::open(dir)?;
+    let log = EmbeddedHandle::open_read_only(home.log_dir()).context("the log cannot be opened")?;
+    let last = log.admission().last_lsn;
+    let source: Arc<dyn LogSource> = Arc::new(log);
+    let (views, service) = Views::start(Options::in_directory(home.views_dir()), home.config.log_id, source)
+        .context("the views cannot be opened; if the service is running, leave --dir out and give --token")?;
+    while views.progress().lsn < last && views.progress().stopped.is_none() {
+        std::thread::sleep(TICK);
+    }
+    if let Some(why) = views.progress().stopped {
+        tracing::warn!(why, "the views in use had stopped; the fresh ones take their place");
+    }
+    let report = views.rebuild(accept_difference);
+    service.stop();
+    match report {
+        Ok(report) => Ok(report),
+        Err(error) => bail!("the rebuild failed, the views in use are unchanged: {error}"),
+    }
+}
+
+fn print_report(report: &RebuildReport) {
+    let mut rows = table(["table", "entries", "sum of the fresh fold", "sum in use"]);
+    for (place, sum) in report.rebuilt.tables.iter().enumerate() {
+        let live = report.live.as_ref().and_then(|live| live.tables.get(place));
+        let live = live.map_or_else(|| "stopped before".to_owned(), |live| live.sum.clone());
+        rows.add_row([sum.table.clone(), sum.entries.to_string(), sum.sum.clone(), live]);
+    }
+    println!("{rows}");
+    match (&report.difference, report.switched) {
+        (None, true) => println!("equal at lsn {}; the fresh views are in use", report.rebuilt.lsn),
+        (None, false) => println!("the views in use had stopped; nothing was switched"),
+        (Some(first), switched) => {
+            println!("they differ first in {} at {}: {:?}", first.table, first.key, first.what);
+            let next = "run again with --accept-difference to put the fresh views in place";
+            println!("{}", if switched { "the fresh views are in use" } else { next });
+        }
+    }
+}

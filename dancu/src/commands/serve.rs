@@ -1,0 +1,111 @@
+//! `dancu serve`
+
+use crate::home::{ClockChoice, DEFAULT_DIR, Home};
+use crate::service::{Running, Settings};
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use command_service::gateway::CommandGateway;
+use command_service::http::Limits;
+use event_schemas::ids::OfficerId;
+use event_schemas::text::Text;
+use event_schemas::time::Timestamp;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Run the service: commands, queries, views, audit log. Makes the registry if there is none.
+///
+/// It ends in order on SIGTERM and SIGINT: it takes no more requests, answers everything it accepted, saves, and ends.
+/// It listens on the machine itself alone unless told otherwise, and speaks plain HTTP: put a TLS proxy before it.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Directory of the registry.
+    #[arg(long, default_value = DEFAULT_DIR)]
+    dir: PathBuf,
+    /// Address to listen on; port 0 chooses one.
+    #[arg(long, default_value = "127.0.0.1:7070")]
+    listen: SocketAddr,
+    /// Which engine keeps the log.
+    #[arg(long, value_enum, default_value_t = LogEngine::Embedded)]
+    log: LogEngine,
+    /// How recorded time comes about; chosen once, when the registry is made.
+    #[arg(long, value_enum)]
+    clock: Option<ClockChoice>,
+    /// When a scripted clock begins, such as 2020-01-01T00:00:00Z; chosen once too.
+    #[arg(long)]
+    begins_at: Option<Timestamp>,
+    /// Accept on record that the machine's clock is far ahead of the last record, and why.
+    #[arg(long, value_name = "REASON")]
+    consent_to_clock: Option<Text<200>>,
+    /// Officer who consents.
+    #[arg(long, default_value = "1")]
+    officer: OfficerId,
+    /// Most requests a second with one token.
+    #[arg(long)]
+    requests_per_second: Option<u32>,
+    /// Most connections.
+    #[arg(long)]
+    connections: Option<usize>,
+}
+
+/// Which engine keeps the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum LogEngine {
+    /// Files in the registry's directory, for one process.
+    Embedded,
+}
+
+const LEADING_WAIT: Duration = Duration::from_secs(3_600);
+const HEALTH_EVERY: Duration = Duration::from_millis(250);
+
+impl Serve {
+    pub async fn run(self) -> Result<ExitCode> {
+        let LogEngine::Embedded = self.log;
+        let home = Home::open_or_create(&self.dir, self.clock, self.begins_at)?;
+        let defaults = Limits::default();
+        let limits = Limits {
+            requests_per_second: self.requests_per_second.unwrap_or(defaults.requests_per_second),
+            connections: self.connections.unwrap_or(defaults.connections),
+            ..defaults
+        };
+        ensure!(limits.connections > 0, "--connections must be at least 1");
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let running = Running::start(&home, Settings { listen: self.listen, limits }).await?;
+        if let Some(reason) = self.consent_to_clock.clone() {
+            running.gateway.consent_to_clock(self.officer, reason);
+        }
+        let told = tokio::select! {
+            told = self.serve(&running) => told,
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+        };
+        tracing::info!("ending: no more requests are taken, what was accepted is answered");
+        let stopped = running.stop().await;
+        told?;
+        stopped?;
+        tracing::info!("ended in order");
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Watches over the service; returns only if it fails.
+    async fn serve(&self, running: &Running) -> Result<()> {
+        let address = running.address;
+        running.wait_until_leading(LEADING_WAIT).await?;
+        let stats = running.gateway.stats();
+        tracing::info!(%address, lsn = stats.lsn.0, term = stats.term.0, dir = %self.dir.display(), "serving");
+        let dir = self.dir.display();
+        println!("serving at http://{address}/  (API and its page)");
+        println!("a token:  dancu token --dir {dir} --office 1 --officer 1 --scopes all");
+        loop {
+            tokio::time::sleep(HEALTH_EVERY).await;
+            if running.has_failed() {
+                let stats = running.gateway.stats();
+                let failure = stats.failure.clone().context("the writer ended without a reason");
+                bail!("{}; run `dancu verify --dir {dir}`, then start anew", failure?);
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `dancu verify`
+
+use crate::home::{DEFAULT_DIR, Home};
+use crate::tables::table;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use command_service::invariants::Auditor;
+use event_log::{EmbeddedHandle, LogSource};
+use event_schemas::ids::Position;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Check a log: entries, chain, terms, versions, every decision, digests. Names the first bad place.
+///
+/// Every admitted entry is judged against the fold of those before it, and every command is decided again. It takes no lock, so
+/// it may run beside the service, and changes nothing.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Directory of the registry.
+    #[arg(long, default_value = DEFAULT_DIR)]
+    dir: PathBuf,
+    /// Print the outcome as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const READ_ENTRIES: usize = 4_096;
+const READ_BYTES: usize = 8 << 20;
+
+impl Verify {
+    pub fn run(self) -> Result<ExitCode> {
+        let home = Home::open(&self.dir)?;
+        let log = EmbeddedHandle::open_read_only(home.log_dir()).context("the log cannot be opened")?;
+        let end = log.end();
+        let mut reader = log.open_reader(Position(0))?;
+        let progress = progress_bar(end.0);
+        let begin = Instant::now();
+        let mut auditor = Auditor::new();
+        let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+        let mut entries = 0_u64;
+        loop {
+            let batch = reader.read(READ_ENTRIES, READ_BYTES, Duration::ZERO).with_context(|| {
+                format!("after lsn {} the log cannot be read", auditor.admission().state().last_lsn)
+            })?;
+            if batch.entries.is_empty() {
+                break;
+            }
+            for raw in &batch.entries {
+                entries += 1;
+                let admitted = auditor
+                    .take(raw.position, &raw.bytes)
+                    .with_context(|| format!("the first bad place is at position {}", raw.position.0))?;
+                if let Some(entry) = admitted {
+                    *kinds.entry(format!("{:?}", entry.header.kind)).or_default() += 1;
+                }
+            }
+            progress.inc(batch.entries.len() as u64);
+        }
+        progress.finish_and_clear();
+        if reader.position() < end {
+            bail!("the log ends at position {}, but {} entries were durable", reader.position().0, end.0);
+        }
+        if let Some(violation) = domain::invariants::violations(auditor.registry()).first() {
+            bail!("the registry that the log folds to is not sound: {}: {}", violation.row, violation.what);
+        }
+        self.report(&auditor, entries, &kinds, begin.elapsed());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn report(&self, auditor: &Auditor, entries: u64, kinds: &BTreeMap<String, u64>, elapsed: Duration) {
+        let state = auditor.admission().state();
+        let digest = format!("{:032x}", auditor.registry().head().digest);
+        let drops: BTreeMap<&str, u64> = auditor
+            .admission()
+            .drops()
+            .iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(reason, count)| (reason.name(), count))
+            .collect();
+        if self.json {
+            let report = serde_json::json!({
+                "sound": true, "entries": entries, "last_lsn": state.last_lsn, "head": state.head.to_string(),
+                "digest": digest, "term": state.term, "admitted": kinds, "dropped": drops,
+                "seconds": elapsed.as_secs_f64(),
+            });
+            println!("{report}");
+            return;
+        }
+        let mut rows = table(["the log is sound", ""]);
+        rows.add_row(["entries read".to_owned(), entries.to_string()]);
+        rows.add_row(["last lsn".to_owned(), state.last_lsn.to_string()]);
+        rows.add_row(["term".to_owned(), state.term.0.to_string()]);
+        rows.add_row(["chain head".to_owned(), state.head.to_string()]);
+        rows.add_row(["digest of the registry".to_owned(), digest]);
+        for (kind, count) in kinds {
+            rows.add_row([format!("admitted: {kind}"), count.to_string()]);
+        }
+        for (reason, count) in drops {
+            rows.add_row([format!("dropped: {reason}"), count.to_string()]);
+        }
+        rows.add_row(["seconds".to_owned(), format!("{:.2}", elapsed.as_secs_f64())]);
+        println!("{rows}");
+    }
+}
+
+fn progress_bar(entries: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {per_sec}, {eta} left");
+    ProgressBar::new(entries).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

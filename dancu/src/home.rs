@@ -1,0 +1,202 @@
+//! The directory that a registry lives in.
+//!
+//! | in it | holds |
+//! |---|---|
+//! | `dancu.json` | what never changes: names of service and log, the kind of clock |
+//! | `keys/` | keys that sign tokens |
+//! | `pin.key` | the secret by which PINs are drawn, mode 0600; without it the same numbers are never drawn again |
+//! | `log/` | the log: the only thing that cannot be made again |
+//! | `registry/`, `views/` | saved state and views; made from the log whenever they are missing |
+//! | `audit/` | who read whom, and why |
+
+use access::{KeyRing, SecretKey, WallClock};
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use command_service::clock::Clock;
+use domain::permutation::KeyedPins;
+use event_schemas::ids::LogId;
+use event_schemas::record::ClockKind;
+use event_schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Where a registry lives unless said otherwise.
+pub const DEFAULT_DIR: &str = "dancu-data";
+
+const CONFIG_FILE: &str = "dancu.json";
+const PIN_FILE: &str = "pin.key";
+const OWNER_ONLY: u32 = 0o600;
+
+/// How recorded time comes about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockChoice {
+    /// The machine's clock.
+    Wall,
+    /// Stands still until it is moved by `POST /v1/clock`; such a log says so for ever.
+    Scripted,
+}
+
+/// What never changes about a registry.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Tokens are made for this service and no other.
+    pub service: Uuid,
+    pub log_id: LogId,
+    pub clock: ClockChoice,
+    /// When a scripted clock begins.
+    pub begins_at: Timestamp,
+}
+
+/// The secret of PINs, as kept in its file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PinSecret {
+    version: u16,
+    key: Uuid,
+}
+
+/// An opened home.
+#[derive(Clone, Debug)]
+pub struct Home {
+    pub dir: PathBuf,
+    pub config: Config,
+}
+
+/// A home that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewHome {
+    pub clock: ClockChoice,
+    /// When a scripted clock begins; the present if not stated.
+    pub begins_at: Option<Timestamp>,
+}
+
+impl Home {
+    /// Opens a home that was made before.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = dir.join(CONFIG_FILE);
+        let text = fs::read_to_string(&path).with_context(|| {
+            let dir = dir.display();
+            format!(
+                "{dir} holds no registry; make one with `dancu init --dir {dir}`, or name another with --dir"
+            )
+        })?;
+        let config = serde_json::from_str(&text)
+            .with_context(|| format!("{} cannot be read; restore it from a copy", path.display()))?;
+        Ok(Self { dir: dir.to_owned(), config })
+    }
+
+    /// Makes a home: names, a key for tokens, the secret of PINs.
+    pub fn create(dir: &Path, new: NewHome) -> Result<Self> {
+        let path = dir.join(CONFIG_FILE);
+        ensure!(!path.exists(), "{} holds a registry already; nothing was changed", dir.display());
+        fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
+        let home = Self {
+            dir: dir.to_owned(),
+            config: Config {
+                service: Uuid::new_v4(),
+                log_id: LogId::from(Uuid::new_v4()),
+                clock: new.clock,
+                begins_at: new.begins_at.unwrap_or_else(|| command_service::WallClock.now()),
+            },
+        };
+        SecretKey::create(&home.keys_dir()).context("making a key for tokens")?;
+        let secret = PinSecret { version: 1, key: Uuid::new_v4() };
+        write_new(&dir.join(PIN_FILE), &serde_json::to_vec_pretty(&secret)?, OWNER_ONLY)?;
+        // Last: a home is one only when it is whole.
+        write_new(&path, &serde_json::to_vec_pretty(&home.config)?, 0o644)?;
+        fs::File::open(dir)?.sync_all()?;
+        Ok(home)
+    }
+
+    /// Opens the home, or makes it if there is none. A clock that is asked for must be the one that is there.
+    pub fn open_or_create(
+        dir: &Path,
+        clock: Option<ClockChoice>,
+        begins_at: Option<Timestamp>,
+    ) -> Result<Self> {
+        if !dir.join(CONFIG_FILE).exists() {
+            return Self::create(dir, NewHome { clock: clock.unwrap_or(ClockChoice::Wall), begins_at });
+        }
+        let home = Self::open(dir)?;
+        if clock.is_some_and(|clock| clock != home.config.clock) {
+            let kind = home.config.clock;
+            bail!(
+                "the log in {} has a {kind:?} clock for ever; leave --clock out, or use another --dir",
+                dir.display()
+            );
+        }
+        Ok(home)
+    }
+
+    pub fn keys_dir(&self) -> PathBuf {
+        self.dir.join("keys")
+    }
+
+    pub fn log_dir(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
+    pub fn registry_dir(&self) -> PathBuf {
+        self.dir.join("registry")
+    }
+
+    pub fn views_dir(&self) -> PathBuf {
+        self.dir.join("views")
+    }
+
+    pub fn audit_dir(&self) -> PathBuf {
+        self.dir.join("audit")
+    }
+
+    /// For whom tokens are made.
+    pub fn audience(&self) -> String {
+        self.config.service.to_string()
+    }
+
+    /// Public keys of tokens.
+    pub fn key_ring(&self) -> Result<KeyRing> {
+        let ring = KeyRing::read(&self.keys_dir()).context("reading the keys of tokens")?;
+        ensure!(ring.kids().next().is_some(), "there is no key in use; make one with `dancu keys new`");
+        Ok(ring)
+    }
+
+    /// Draws PINs.
+    pub fn pins(&self) -> Result<KeyedPins> {
+        let path = self.dir.join(PIN_FILE);
+        let shown = path.display();
+        let data = fs::metadata(&path).with_context(|| format!("{shown}: the secret of PINs is missing"))?;
+        let mode = data.permissions().mode();
+        ensure!(mode & 0o077 == 0, "{shown} can be read by others; run `chmod 600 {shown}`");
+        let secret: PinSecret = serde_json::from_slice(&fs::read(&path)?)
+            .with_context(|| format!("{shown} cannot be read; restore it from a copy"))?;
+        Ok(KeyedPins::new(secret.version, secret.key.into_bytes()))
+    }
+
+    /// The kind that the log's first entry states.
+    pub fn clock_kind(&self) -> ClockKind {
+        match self.config.clock {
+            ClockChoice::Wall => ClockKind::Wall,
+            ClockChoice::Scripted => ClockKind::Scripted,
+        }
+    }
+}
+
+/// The machine's clock, for tokens and for the audit log.
+pub fn wall_clock() -> WallClock {
+    Arc::new(|| command_service::WallClock.now())
+}
+
+fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let mut file = opened.with_context(|| format!("making {}", path.display()))?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    Ok(())
+}

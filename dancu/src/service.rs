@@ -1,0 +1,260 @@
+//! The service in one process: log, writer, projector, audit log, both APIs.
+
+use crate::home::{Home, wall_clock};
+use access::audit::AuditOptions;
+use access::http::{Guard, OpenApi, route};
+use access::{FileAudit, Verifier};
+use anyhow::{Context, Result, bail, ensure};
+use axum::Router;
+use command_service::clock::Clock;
+use command_service::gateway::{CommandGateway, Role};
+use command_service::http::operations::{CheckFn, RenderFn, operation_routes};
+use command_service::http::pages::{Document, page_routes};
+use command_service::http::{
+    Check, CommandApi, Limits, Operations, Stop, clock::clock_routes, command_routes, serve,
+};
+use command_service::service::{CommandService, Handle, Options, Parts};
+use command_service::writer::{NewLog, WriterOptions};
+use command_service::{ScriptedClock, WallClock};
+use event_log::embedded::Options as LogOptions;
+use event_log::{EmbeddedLog, EventLog, LogSource};
+use event_schemas::ids::InstanceId;
+use event_schemas::record::ClockKind;
+use event_schemas::text::Text;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use projections::http::QueryState;
+use projections::{Options as ViewOptions, ViewService, Views};
+use state_store::store::Store;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// How long the first entry of a log may take to be written.
+const GENESIS_WAIT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(5);
+/// Between two rounds of housekeeping of metrics.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// What can be chosen about a service.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub limits: Limits,
+}
+
+/// A running service.
+pub struct Running {
+    pub address: SocketAddr,
+    pub gateway: Handle,
+    commands: CommandService,
+    view_service: ViewService,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Opens everything in the home and begins to serve. It may not lead yet; see [`Self::wait_until_leading`].
+    pub async fn start(home: &Home, settings: Settings) -> Result<Self> {
+        let render = metrics_page()?;
+        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+            format!("listening on {}; choose another address with --listen", settings.listen)
+        })?;
+        let address = listener.local_addr()?;
+        let opened = {
+            let home = home.clone();
+            tokio::task::spawn_blocking(move || Opened::open(&home)).await??
+        };
+        let Opened { gateway, commands, views, view_service, clock } = opened;
+        let (stop, stopped) = Stop::new();
+        let audit = FileAudit::open(&home.audit_dir(), AuditOptions::default(), wall_clock())
+            .context("opening the audit log of reads")?;
+        let guard = Guard {
+            authenticate: Arc::new(Verifier::new(home.key_ring()?, home.audience(), wall_clock())),
+            audit: Arc::new(audit),
+        };
+        let api =
+            CommandApi { gateway: Arc::new(gateway.clone()), limits: settings.limits, stop: stopped.clone() };
+        let router = router(&guard, api, views, clock, render);
+        let serving = tokio::spawn(serve(listener, router, settings.limits, stopped));
+        Ok(Self { address, gateway, commands, view_service, stop, serving })
+    }
+
+    /// Returns once commands are decided here.
+    pub async fn wait_until_leading(&self, longest: Duration) -> Result<()> {
+        let begin = Instant::now();
+        loop {
+            let stats = self.gateway.stats();
+            match stats.role {
+                Role::Leading => return Ok(()),
+                Role::AwaitingConsent => bail!(
+                    "the machine's clock is {} s ahead of the log's last record; check it, then start with \
+                     --consent-to-clock \"reason\"",
+                    stats.clock_skew_us / 1_000_000
+                ),
+                Role::Failed => bail!("{}", stats.failure.as_deref().unwrap_or("the log failed")),
+                _ => {}
+            }
+            ensure!(begin.elapsed() < longest, "after {longest:?} this node is still {:?}", stats.role);
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Whether the writer has ended by itself, which only a failure does.
+    pub fn has_failed(&self) -> bool {
+        self.commands.has_ended()
+    }
+
+    /// Takes no more requests, answers everything that was accepted, saves, and lets go of the log.
+    pub async fn stop(self) -> Result<()> {
+        let Self { commands, view_service, stop, serving, .. } = self;
+        stop.send_replace(true);
+        serving.await?.context("serving HTTP")?;
+        tokio::task::spawn_blocking(move || {
+            let stopped = commands.stop();
+            view_service.stop();
+            stopped
+        })
+        .await?
+        .context("stopping the writer")
+    }
+}
+
+/// Everything behind the APIs.
+struct Opened {
+    gateway: Handle,
+    commands: CommandService,
+    views: Views,
+    view_service: ViewService,
+    clock: Option<ScriptedClock>,
+}
+
+impl Opened {
+    fn open(home: &Home) -> Result<Self> {
+        let log = open_log(home)?;
+        let source: Arc<dyn LogSource> = Arc::new(log.handle());
+        let last_recorded_at = log.handle().admission().recorded_at;
+        let scripted = match home.clock_kind() {
+            ClockKind::Wall => None,
+            ClockKind::Scripted => Some(ScriptedClock::new(home.config.begins_at.max(last_recorded_at))),
+        };
+        let clock: Arc<dyn Clock> = match &scripted {
+            Some(clock) => Arc::new(clock.clone()),
+            None => Arc::new(WallClock),
+        };
+        let registry_dir = home.registry_dir();
+        let parts = Parts {
+            log: Box::new(log) as Box<dyn EventLog>,
+            source: Arc::clone(&source),
+            clock,
+            pins: Arc::new(home.pins()?),
+            store: Some(Box::new(move |identity| Store::open_dir(&registry_dir, identity))),
+        };
+        let (gateway, commands) =
+            CommandService::open(service_options(home), parts).context("opening the registry")?;
+        wait_for_genesis(&gateway, &*source)?;
+        let options = ViewOptions::in_directory(home.views_dir());
+        let (views, view_service) =
+            Views::start(options, home.config.log_id, source).context("opening the views")?;
+        Ok(Self { gateway, commands, views, view_service, clock: scripted })
+    }
+}
+
+/// Opens the log for writing; its lock is what keeps a second process away.
+fn open_log(home: &Home) -> Result<EmbeddedLog> {
+    let instance = InstanceId::from(Uuid::new_v4());
+    let options = LogOptions::in_directory(home.log_dir(), instance)?;
+    EmbeddedLog::open(options).context("opening the log")
+}
+
+fn service_options(home: &Home) -> Options {
+    let note = Text::new("begun by dancu").expect("a short text");
+    let writer = WriterOptions {
+        new_log: Some(NewLog { log_id: home.config.log_id, note }),
+        is_log_exclusive: true,
+        ..WriterOptions::default()
+    };
+    Options { writer, ..Options::default() }
+}
+
+/// The views follow a log that has begun.
+fn wait_for_genesis(gateway: &Handle, source: &dyn LogSource) -> Result<()> {
+    let begin = Instant::now();
+    while command_service::history::read_genesis(source)?.is_none() {
+        let stats = gateway.stats();
+        ensure!(stats.role != Role::Failed, "{}", stats.failure.as_deref().unwrap_or("the log failed"));
+        ensure!(
+            begin.elapsed() < GENESIS_WAIT,
+            "the log's first entry was not written within {GENESIS_WAIT:?}"
+        );
+        std::thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+fn router(
+    guard: &Guard,
+    api: CommandApi,
+    views: Views,
+    clock: Option<ScriptedClock>,
+    render: RenderFn,
+) -> Router {
+    let mut description = OpenApi::new(
+        "Dancu",
+        env!("CARGO_PKG_VERSION"),
+        "Population registry and identity cards. Offices submit commands and get outcomes; questions are answered from views \
+         that follow the log, and every answer names the lsn it reflects.",
+    );
+    command_routes().describe(&mut description);
+    projections::http::routes().describe(&mut description);
+    operation_routes().describe(&mut description);
+    page_routes().describe(&mut description);
+    if clock.is_some() {
+        clock_routes().describe(&mut description);
+    }
+    let operations = Operations {
+        gateway: Arc::clone(&api.gateway),
+        checks: Arc::new(vec![("views", check_of(views.clone()))]),
+        render,
+    };
+    let mut router = command_routes()
+        .into_router(guard, api)
+        .merge(projections::http::routes().into_router(guard, QueryState::new(views)))
+        .merge(operation_routes().into_router(guard, operations))
+        .merge(page_routes().into_router(guard, Document::new(description)));
+    if let Some(clock) = clock {
+        router = router.merge(clock_routes().into_router(guard, clock));
+    }
+    route::fallbacks(router)
+}
+
+/// The views are ready as long as they follow; how far they are behind is told, not judged.
+fn check_of(views: Views) -> CheckFn {
+    Arc::new(move || {
+        let progress = views.progress();
+        let ready = progress.stopped.is_none();
+        Check { ready, details: serde_json::to_value(progress).unwrap_or_default() }
+    })
+}
+
+/// Metrics are one for the process, however many services it runs.
+fn metrics_page() -> Result<RenderFn> {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    if RECORDER.get().is_none() {
+        let buckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+        let recorder = PrometheusBuilder::new().set_buckets(&buckets)?.build_recorder();
+        let handle = RECORDER.get_or_init(|| recorder.handle()).clone();
+        metrics::set_global_recorder(recorder).ok().context("metrics are kept elsewhere already")?;
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(METRICS_UPKEEP).await;
+                handle.run_upkeep();
+            }
+        });
+    }
+    let handle = RECORDER.get().context("metrics were just begun")?.clone();
+    Ok(Arc::new(move || handle.render()))
+}

@@ -1,0 +1,165 @@
+//! The binary as a person uses it: make a registry, serve it, submit, ask, stop, check, go on.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use tempfile::TempDir;
+
+struct Service {
+    child: Child,
+    url: String,
+}
+
+impl Service {
+    /// Serves on a port of its own choice and says which.
+    fn start(dir: &Path) -> Self {
+        let mut child = dancu()
+            .args(["serve", "--listen", "127.0.0.1:0", "--dir"])
+            .arg(dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.next().expect("it says where it serves").unwrap();
+        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        Self { child, url: url.trim_end_matches('/').to_owned() }
+    }
+
+    /// SIGTERM; it must end in order.
+    fn stop(mut self) {
+        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        assert!(self.child.wait().unwrap().success(), "it ends in order");
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn dancu() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dancu"));
+    command.env_remove("DANCU_TOKEN").env_remove("DANCU_URL").env_remove("DANCU_PURPOSE");
+    command
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = dancu().args(arguments).output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+fn good(arguments: &[&str]) -> String {
+    let (code, out, err) = run(arguments);
+    assert_eq!(code, 0, "{arguments:?}\n{out}\n{err}");
+    out
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&good(arguments)).unwrap()
+}
+
+/// Writes what a subcommand prints into a file.
+fn keep(dir: &TempDir, name: &str, arguments: &[&str]) -> String {
+    let path = dir.path().join(name);
+    std::fs::write(&path, good(arguments)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("registry");
+    let home_text = home.to_str().unwrap();
+    good(&["init", "--dir", home_text]);
+    let (code, _, err) = run(&["init", "--dir", home_text]);
+    assert!(code != 0 && err.contains("holds a registry already"), "{err}");
+
+    let service = Service::start(&home);
+    let token = |office: &str, scopes: &str| {
+        let arguments =
+            ["token", "--dir", home_text, "--office", office, "--officer", "3", "--scopes", scopes];
+        good(&arguments).trim().to_owned()
+    };
+    let (operator, office) = (token("0", "all"), token("2", "all"));
+    let as_operator = ["--url", &service.url, "--token", &operator];
+    let as_office = ["--url", &service.url, "--token", &office, "--purpose", "thử nghiệm"];
+
+    let units = keep(&dir, "units.ndjson", &["units"]);
+    good(&[&["submit", &units][..], &as_operator].concat());
+    let repeated = good(&[&["submit", "--json", &units][..], &as_operator].concat());
+    assert!(
+        repeated.lines().all(|line| line.contains("\"repeated\":true")),
+        "the same commands again change nothing"
+    );
+    let register = keep(&dir, "office.json", &["example", "register_office"]);
+    good(&[&["submit", &register][..], &as_operator].concat());
+
+    let household = keep(&dir, "household.json", &["example", "enrol_household"]);
+    let accepted = json(&[&["submit", "--json", &household][..], &as_office[..4]].concat());
+    let (lsn, log_id) = (accepted["lsn"].to_string(), accepted["log_id"].as_str().unwrap().to_owned());
+    let own_write = ["--json", "--at-least", &lsn, "--log-id", &log_id];
+    let person = json(&[&["query", "person", "P1"][..], &as_office, &own_write].concat());
+    assert_eq!(person["person"]["name"], "Nguyễn Văn An");
+    let by_pin = json(&[&["query", "person", "001085000123"][..], &as_office, &own_write].concat());
+    assert_eq!(by_pin["person"]["id"], 1);
+    let table = good(&[&["query", "household", "H1"][..], &as_office].concat());
+    assert!(table.contains("Trần Thị Hoa") && table.contains("spouse"), "{table}");
+    let history = good(&[&["query", "history", "P1"][..], &as_office].concat());
+    assert!(history.contains("person_registered") && history.contains("enrol_household"), "{history}");
+
+    let (code, out, _) = run(&[&["submit", &register][..], &as_office[..4]].concat());
+    assert!(code == 2 && out.contains("command_id_reused"), "{out}");
+    let (code, _, err) = run(&[&["query", "person", "P1"][..], &as_office[..4]].concat());
+    assert!(code == 1 && err.contains("purpose_missing") && err.contains("--purpose"), "{err}");
+    let weak = token("2", "units:read");
+    let (code, _, err) =
+        run(&["query", "person", "P1", "--purpose", "xem", "--url", &service.url, "--token", &weak]);
+    assert!(code == 1 && err.contains("scope_missing"), "{err}");
+
+    service.stop();
+    let sound = json(&["verify", "--dir", home_text, "--json"]);
+    assert_eq!((&sound["sound"], &sound["dropped"]), (&true.into(), &serde_json::json!({})));
+    let record = json(&["inspect", "--dir", home_text, "--lsn", &lsn]);
+    assert_eq!(record["body"]["record"]["office"], 2);
+    let report = json(&["rebuild", "--dir", home_text, "--json"]);
+    assert_eq!((&report["difference"], &report["switched"]), (&Value::Null, &true.into()));
+
+    let service = Service::start(&home);
+    let as_office = ["--url", &service.url, "--token", &office];
+    let again = json(&[&["submit", "--json", &household][..], &as_office].concat());
+    assert_eq!((again["repeated"].as_bool(), again["lsn"].to_string()), (Some(true), lsn));
+    service.stop();
+}
+
+#[test]
+fn errors_end_with_what_to_do_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().to_str().unwrap();
+    for (arguments, next) in [
+        (vec!["verify", "--dir", empty], "dancu init"),
+        (vec!["query", "person", "P1", "--url", "http://127.0.0.1:9"], "dancu serve"),
+        (vec!["example", "wedding"], "dancu example"),
+        (vec!["query", "person", "../metrics"], "write P17"),
+    ] {
+        let (code, out, err) = run(&arguments);
+        assert!(code == 1 && err.contains(next), "{arguments:?}\n{out}\n{err}");
+    }
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("registry");
+    let home_text = home.to_str().unwrap();
+    good(&["init", "--dir", home_text]);
+    let secret = home.join("pin.key");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, _, err) = run(&["serve", "--dir", home_text, "--listen", "127.0.0.1:0"]);
+    assert!(code == 1 && err.contains("chmod 600"), "{err}");
+}

@@ -10,7 +10,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Who is said to have issued a token.
 const ISSUER: &str = "dancu";
@@ -187,6 +187,7 @@ mod tests {
     use super::*;
     use crate::keys::KeyError;
     use std::path::Path;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     fn at(seconds: i64) -> Timestamp {

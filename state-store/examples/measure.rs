@@ -1,19 +1,21 @@
-//! Measures the tables on sled: build, random updates with checkpoints, point reads, reopening. One figure a line.
+//! Measures the tables on sled (build, random updates with checkpoints, point reads, reopening) and the index of
+//! command ids. One figure a line.
 //!
 //! `cargo run --release -p state-store --example measure -- <empty directory> [rows] [rows a page] [cache in MB]`
 #![allow(clippy::unwrap_used, reason = "a measurement may stop with a panic")]
 
 use event_schemas::header::ChainHead;
-use event_schemas::ids::{InstanceId, LogId, Lsn, Position, RulesRevision};
+use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn, Position, RulesRevision};
 use event_schemas::time::Timestamp;
 use state_store::TablesBuild;
 use state_store::engine::TableId;
 use state_store::home::DiskHome;
+use state_store::id_index::{DEFAULT_RECENT_IDS, IdIndex, IndexIdentity};
 use state_store::restart::{RestartPoint, StoreIdentity};
 use state_store::store::Store;
 use state_store::tables::{TableKind, TableSpec, Tables};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 const ROWS: TableId = TableId(1);
@@ -64,6 +66,42 @@ fn resident_mb() -> u64 {
 fn report(name: &str, count: u64, from: Instant) {
     let seconds = from.elapsed().as_secs_f64();
     println!("{name}: {:.0} /s ({seconds:.1} s), peak RSS {} MB", count as f64 / seconds, resident_mb());
+}
+
+/// Ids saved and merged, then lookups of ids that are there and that are not.
+fn measure_ids(dir: &Path, ids: u64) {
+    let identity = IndexIdentity { log_id: LogId(1), instance: InstanceId(2) };
+    let mut index = IdIndex::open(dir, identity, DEFAULT_RECENT_IDS).unwrap().index;
+    // Two of three 64-bit halves by chance, as in time-ordered UUIDs.
+    let id = |number: u64| {
+        let mut seed = number;
+        CommandId(u128::from(number >> 10) << 80 | u128::from(random(&mut seed)) << 32 | u128::from(number))
+    };
+    let from = Instant::now();
+    for number in 1..=ids {
+        index.add(id(number), Lsn(number));
+        if index.is_due() || number == ids {
+            index.checkpoint(Lsn(number), ChainHead(1)).unwrap();
+            while let Some(mut merge) = index.plan_merge().unwrap() {
+                while !merge.step(65_536).unwrap() {}
+                index.install_merge(merge).unwrap();
+            }
+        }
+    }
+    report("command ids added, saved and merged", ids, from);
+    println!("runs: {}", index.run_count());
+    let lookups = 2_000_000;
+    let mut seed = 9;
+    let from = Instant::now();
+    for _ in 0..lookups {
+        assert!(index.get(id(ids + 1 + random(&mut seed) % ids)).unwrap().is_none());
+    }
+    report("lookup of an absent id", lookups, from);
+    let from = Instant::now();
+    for _ in 0..lookups / 10 {
+        assert!(index.get(id(1 + random(&mut seed) % ids)).unwrap().is_some());
+    }
+    report("lookup of a saved id", lookups / 10, from);
 }
 
 fn main() {
@@ -156,4 +194,8 @@ fn main() {
     let opened = open(&identity);
     assert!(opened.discarded.is_none(), "{:?}", opened.discarded);
     report("open and verify again, rows", rows.into(), from);
+    drop(opened);
+
+    let ids_dir = dir.join("ids");
+    measure_ids(&ids_dir, 10_000_000);
 }

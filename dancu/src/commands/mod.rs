@@ -38,6 +38,8 @@ pub struct Arguments {
 pub enum Command {
     /// Make a registry: names, keys, the secret of PINs, the first entry of its log.
     Init(init::Init),
+    /// Watch a synthetic province live for some years; nothing is lost when its service is killed.
+    Demo(crate::demo::Demo),
     /// Run the service: commands, queries, views, audit log. Makes the registry if there is none.
     Serve(serve::Serve),
     /// Make and list the keys that sign tokens.
@@ -70,6 +72,7 @@ pub enum Command {
 pub fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Init(init) => waiting_for(init.run()),
+        Command::Demo(demo) => waiting_for(demo.run()),
         Command::Serve(serve) => waiting_for(serve.run()),
         Command::Keys(keys) => keys.run(),
         Command::Token(token) => token.run(),

@@ -35,7 +35,13 @@ impl Registry {
     fn new() -> Self {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let client = reqwest::blocking::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { dir: tempfile::tempdir().unwrap(), address: free, child: None, client, tokens: BTreeMap::new() }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            address: free,
+            child: None,
+            client,
+            tokens: BTreeMap::new(),
+        }
     }
 
     fn url(&self, path: &str) -> String {
@@ -43,7 +49,11 @@ impl Registry {
     }
 
     fn start(&mut self, date: Date) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("out.log")).unwrap();
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("out.log"))
+            .unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_dancu"))
             .args(["serve", "--clock", "scripted", "--requests-per-second", "1000000"])
             .args(["--begins-at", &morning(date).to_string(), "--listen", &self.address.to_string()])
@@ -77,7 +87,8 @@ impl Registry {
             let config: Value = serde_json::from_str(&config).unwrap();
             let key = SecretKey::read(&dir.join("keys"), None).unwrap();
             let issuer = Issuer { key, audience: config["service"].as_str().unwrap().to_owned() };
-            let caller = Caller { office, officer: OfficerId(1), scopes: Scope::ALL.iter().copied().collect() };
+            let caller =
+                Caller { office, officer: OfficerId(1), scopes: Scope::ALL.iter().copied().collect() };
             issuer.issue(&caller, now(), 86_400).unwrap()
         });
         token.clone()
@@ -115,8 +126,10 @@ impl Registry {
 
     fn verify(&self) {
         let dir = self.dir.path().join("registry");
-        let output = Command::new(env!("CARGO_BIN_EXE_dancu")).args(["verify", "--dir"]).arg(dir).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_dancu")).args(["verify", "--dir"]).arg(dir).output().unwrap();
+        let said =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
     }
 }
@@ -134,7 +147,10 @@ fn morning(date: Date) -> Timestamp {
     Timestamp(Timestamp::at_vietnam_midnight(date).0 + 8 * 3_600_000_000)
 }
 
-#[allow(clippy::disallowed_methods, reason = "tokens are checked against the real time by the service under test")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tokens are checked against the real time by the service under test"
+)]
 fn now() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     Timestamp(since.as_micros() as i64)
@@ -147,7 +163,8 @@ fn delay(round: u32) -> Duration {
 
 #[test]
 fn whatever_is_killed_every_answered_command_stays() {
-    let rounds = std::env::var("DANCU_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
+    let rounds =
+        std::env::var("DANCU_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
     let mut world = World::new(Options { persons: 2_000, years: 1, ..Options::default() }).unwrap();
     let mut registry = Registry::new();
     let mut waiting: VecDeque<(OfficeId, Vec<CommandEnvelope>)> = VecDeque::new();
@@ -211,7 +228,9 @@ fn ask_again(registry: &mut Registry, accepted: &[(OfficeId, CommandEnvelope, Ls
                         assert!(again.repeated, "{} was recorded twice", command.command_id);
                         assert_eq!(again.lsn, *lsn, "{}", command.command_id);
                     }
-                    Outcome::Refused(refusal) => panic!("{} was accepted before: {refusal:?}", command.command_id),
+                    Outcome::Refused(refusal) => {
+                        panic!("{} was accepted before: {refusal:?}", command.command_id)
+                    }
                 }
             }
         }

@@ -6,7 +6,8 @@ use event_schemas::ids::PersonId;
 use event_schemas::place::UnitCode;
 use futures_util::StreamExt;
 use projections::answers::{
-    CardAnswer, HouseholdAnswer, PersonAnswer, PersonView, PlaceView, PopulationAnswer, Reflecting, ResidenceView,
+    CardAnswer, HouseholdAnswer, PersonAnswer, PersonView, PlaceView, PopulationAnswer, Reflecting,
+    ResidenceView,
 };
 use simulator::{LedgerCard, LedgerHousehold, LedgerPerson, World};
 
@@ -47,20 +48,25 @@ pub async fn compare(world: &World, offices: &Offices, sample: usize) -> anyhow:
     }
     let persons: Vec<LedgerPerson> = spread(ledger.persons().collect(), sample);
     compared.persons = persons.len();
-    let mut checks = futures_util::stream::iter(persons).map(|person| check_person(offices, person)).buffer_unordered(MAX_QUESTIONS);
+    let mut checks = futures_util::stream::iter(persons)
+        .map(|person| check_person(offices, person))
+        .buffer_unordered(MAX_QUESTIONS);
     while let Some(difference) = checks.next().await {
         compared.note(difference?);
     }
     let households: Vec<LedgerHousehold> = spread(ledger.households().collect(), sample);
     compared.households = households.len();
-    let mut checks =
-        futures_util::stream::iter(households).map(|household| check_household(offices, household)).buffer_unordered(MAX_QUESTIONS);
+    let mut checks = futures_util::stream::iter(households)
+        .map(|household| check_household(offices, household))
+        .buffer_unordered(MAX_QUESTIONS);
     while let Some(difference) = checks.next().await {
         compared.note(difference?);
     }
     let cards: Vec<LedgerCard> = spread(ledger.cards().collect(), sample);
     compared.cards = cards.len();
-    let mut checks = futures_util::stream::iter(cards).map(|card| check_card(offices, card)).buffer_unordered(MAX_QUESTIONS);
+    let mut checks = futures_util::stream::iter(cards)
+        .map(|card| check_card(offices, card))
+        .buffer_unordered(MAX_QUESTIONS);
     while let Some(difference) = checks.next().await {
         compared.note(difference?);
     }
@@ -115,7 +121,10 @@ fn of_view(person: &PersonView) -> PersonFacts {
 }
 
 fn of_ledger(person: &LedgerPerson) -> PersonFacts {
-    let tie = person.household.zip(person.relationship).map(|(household, relationship)| format!("{household} as {relationship:?}"));
+    let tie = person
+        .household
+        .zip(person.relationship)
+        .map(|(household, relationship)| format!("{household} as {relationship:?}"));
     let stay = person
         .temporary
         .as_ref()

@@ -75,7 +75,9 @@ enum Until {
 impl Driver {
     pub fn new(offices: Offices, total: u64) -> Self {
         let progress = ProgressBar::new(total);
-        let style = ProgressStyle::with_template("{bar:32} {pos:>9}/{len} {per_sec:>14} {elapsed_precise} {wide_msg}");
+        let style = ProgressStyle::with_template(
+            "{bar:32} {pos:>9}/{len} {per_sec:>14} {elapsed_precise} {wide_msg}",
+        );
         progress.set_style(style.expect("the template is valid"));
         Self {
             offices: Arc::new(offices),
@@ -126,7 +128,9 @@ impl Driver {
                 // These answers are lost with the connection; their commands are sent again below.
                 let under_way = cut.iter().take(MAX_REQUESTS);
                 let requests = under_way.map(|(office, commands)| offices.submit(*office, commands));
-                let _ = tokio::time::timeout(Duration::from_secs(5), futures_util::future::join_all(requests)).await;
+                let _ =
+                    tokio::time::timeout(Duration::from_secs(5), futures_util::future::join_all(requests))
+                        .await;
             }
         );
         killed?;
@@ -149,13 +153,17 @@ impl Driver {
         }
         for (office, remembered) in by_office {
             for part in remembered.chunks(MAX_BATCH) {
-                let commands: Vec<CommandEnvelope> = part.iter().map(|(command, _)| command.clone()).collect();
+                let commands: Vec<CommandEnvelope> =
+                    part.iter().map(|(command, _)| command.clone()).collect();
                 let answers = self.offices.submit(office, &commands).await;
                 let answers = answers.map_err(|error| anyhow::anyhow!("asking again: {error:?}"))?;
                 for ((command, lsn), (_, outcome)) in part.iter().zip(answers) {
                     match outcome {
                         Outcome::Accepted(again) if again.repeated && again.lsn == *lsn => {}
-                        other => bail!("command {} was accepted at {lsn}; after the kill: {other:?}", command.command_id),
+                        other => bail!(
+                            "command {} was accepted at {lsn}; after the kill: {other:?}",
+                            command.command_id
+                        ),
                     }
                 }
             }
@@ -164,7 +172,11 @@ impl Driver {
     }
 
     /// Submits until the goal; gives what was pulled and not submitted.
-    async fn run(&mut self, world: &mut World, until: Until) -> anyhow::Result<Vec<(OfficeId, Vec<CommandEnvelope>)>> {
+    async fn run(
+        &mut self,
+        world: &mut World,
+        until: Until,
+    ) -> anyhow::Result<Vec<(OfficeId, Vec<CommandEnvelope>)>> {
         let mut in_flight: InFlight = FuturesUnordered::new();
         loop {
             if let Until::Submitted(goal) = until {
@@ -228,7 +240,9 @@ impl Driver {
     fn take(&mut self, world: &mut World, (office, commands, answers): Submission) -> anyhow::Result<()> {
         let answers = match answers {
             Ok(answers) => answers,
-            Err(BatchError::Again(cause)) => bail!("office {office} got no answer in {MAX_ATTEMPTS} attempts: {cause}"),
+            Err(BatchError::Again(cause)) => {
+                bail!("office {office} got no answer in {MAX_ATTEMPTS} attempts: {cause}")
+            }
             Err(BatchError::Final(error)) => return Err(error).with_context(|| format!("office {office}")),
         };
         self.progress.inc(answers.len() as u64);
@@ -244,7 +258,10 @@ impl Driver {
                     }
                 }
                 Outcome::Refused(refusal) => {
-                    let more = self.refusal.as_ref().is_none_or(|(_, known)| refusal.faults.len() > known.faults.len());
+                    let more = self
+                        .refusal
+                        .as_ref()
+                        .is_none_or(|(_, known)| refusal.faults.len() > known.faults.len());
                     if more {
                         self.refusal = Some((command, refusal));
                     }
@@ -274,7 +291,8 @@ impl Driver {
     pub async fn wait_for_views(&self, world: &World) -> anyhow::Result<Lsn> {
         let log_id = self.log_id.context("nothing was accepted")?;
         let ward = world.ledger().population_by_ward().into_keys().next().context("nobody lives anywhere")?;
-        let path = format!("/v1/units/{ward}/population?at_least={}&log_id={log_id}&wait_ms=5000", self.last_lsn);
+        let path =
+            format!("/v1/units/{ward}/population?at_least={}&log_id={log_id}&wait_ms=5000", self.last_lsn);
         let begin = Instant::now();
         loop {
             match self.offices.find::<Reflecting<PopulationAnswer>>(&path).await {

@@ -74,7 +74,8 @@ impl Demo {
         driver.finish();
         show::what_happened(&world, elapsed, &killed);
         let lsn = driver.wait_for_views(&world).await?;
-        let compared = compare::compare(&world, driver.offices(), if self.compare_all { usize::MAX } else { SAMPLE });
+        let compared =
+            compare::compare(&world, driver.offices(), if self.compare_all { usize::MAX } else { SAMPLE });
         let compared = compared.await?;
         show::views(&world, driver.offices()).await?;
         show::refusal(&driver);
@@ -82,7 +83,10 @@ impl Demo {
         service.stop(Duration::from_secs(20)).await?;
         show::next_steps(&dir);
         if let Some(first) = compared.differences.first() {
-            bail!("the views differ from the ledger in {} places; the first: {first}", compared.differences.len());
+            bail!(
+                "the views differ from the ledger in {} places; the first: {first}",
+                compared.differences.len()
+            );
         }
         if world.tally().surprises > 0 {
             let first = &world.tally().first_surprises[0];

@@ -7,8 +7,8 @@ use event_schemas::CommandEnvelope;
 use event_schemas::ids::{CommandId, OfficeId, OfficerId};
 use event_schemas::outcome::Outcome;
 use event_schemas::time::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -62,7 +62,8 @@ impl Offices {
             return Ok(token.clone());
         }
         let caller = Caller { office, officer: OfficerId(1), scopes: Scope::ALL.iter().copied().collect() };
-        let token = self.issuer()?.issue(&caller, wall_clock()(), TOKEN_TTL_S).context("no token was made")?;
+        let token =
+            self.issuer()?.issue(&caller, wall_clock()(), TOKEN_TTL_S).context("no token was made")?;
         tokens.insert(office, token.clone());
         Ok(token)
     }
@@ -135,17 +136,21 @@ fn answers(commands: &[CommandEnvelope], text: &str) -> Result<Vec<(CommandId, O
     let mut outcomes = Vec::with_capacity(commands.len());
     for (command, line) in commands.iter().zip(text.lines()) {
         let parsed = serde_json::from_str::<LineAnswer>(line);
-        let outcome = match parsed.with_context(|| format!("the answer {line:.200}")).map_err(BatchError::Final)? {
-            LineAnswer::Accepted(acceptance) => Outcome::Accepted(acceptance),
-            LineAnswer::Refused(refusal) => Outcome::Refused(refusal),
-            // The service is ending, or busy beyond its patience: what it did not decide may be sent again.
-            LineAnswer::Problem(problem) => return Err(BatchError::Again(problem.to_string())),
-        };
+        let outcome =
+            match parsed.with_context(|| format!("the answer {line:.200}")).map_err(BatchError::Final)? {
+                LineAnswer::Accepted(acceptance) => Outcome::Accepted(acceptance),
+                LineAnswer::Refused(refusal) => Outcome::Refused(refusal),
+                // The service is ending, or busy beyond its patience: what it did not decide may be sent again.
+                LineAnswer::Problem(problem) => return Err(BatchError::Again(problem.to_string())),
+            };
         outcomes.push((command.command_id, outcome));
     }
     if outcomes.len() < commands.len() {
-        return Err(BatchError::Again(format!("{} of {} lines were answered", outcomes.len(), commands.len())));
+        return Err(BatchError::Again(format!(
+            "{} of {} lines were answered",
+            outcomes.len(),
+            commands.len()
+        )));
     }
     Ok(outcomes)
 }
-

@@ -22,7 +22,8 @@ pub struct Service {
 impl Service {
     /// Starts a service on a free loopback port, with a scripted clock that shows the morning of `date`.
     pub async fn start(dir: &Path, date: Date) -> anyhow::Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?.local_addr()?;
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?.local_addr()?;
         let child = spawn(dir, port, date)?;
         let mut service = Self { child, dir: dir.to_owned(), address: port, date };
         service.wait_until_ready().await?;
@@ -52,7 +53,8 @@ impl Service {
     /// SIGTERM, and waits for an orderly end.
     pub async fn stop(mut self, within: Duration) -> anyhow::Result<()> {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).context("the service has ended before")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .context("the service has ended before")?;
         let deadline = Instant::now() + within;
         while Instant::now() < deadline {
             if self.child.try_wait()?.is_some() {
@@ -70,14 +72,21 @@ impl Service {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             if let Some(status) = self.child.try_wait()? {
-                bail!("the service ended at its start ({status}); its messages are in {}", log_of(&self.dir).display());
+                bail!(
+                    "the service ended at its start ({status}); its messages are in {}",
+                    log_of(&self.dir).display()
+                );
             }
             let ready = client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success());
             if ready {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                bail!("the service was not ready within {} s; see {}", READY_WITHIN.as_secs(), log_of(&self.dir).display());
+                bail!(
+                    "the service was not ready within {} s; see {}",
+                    READY_WITHIN.as_secs(),
+                    log_of(&self.dir).display()
+                );
             }
             tokio::time::sleep(ASK_EVERY).await;
         }

@@ -34,14 +34,20 @@ pub fn introduction(demo: &Demo, world: &World, dir: &Path) {
         world.current_date(),
         demo.seed
     );
-    println!("Units are real (list of 2021). People are invented: names, numbers and lives are drawn from public distributions");
+    println!(
+        "Units are real (list of 2021). People are invented: names, numbers and lives are drawn from public distributions"
+    );
     println!("of the census of 2019, and nobody in it is real. The registry is in {}.\n", dir.display());
 }
 
 pub fn what_happened(world: &World, elapsed: Duration, killed: &Killed) {
     let tally = world.tally();
     let rate = tally.answered as f64 / elapsed.as_secs_f64();
-    println!("{} commands answered in {:.1} s: {rate:.0} a second over HTTP, durable.\n", tally.answered, elapsed.as_secs_f64());
+    println!(
+        "{} commands answered in {:.1} s: {rate:.0} a second over HTTP, durable.\n",
+        tally.answered,
+        elapsed.as_secs_f64()
+    );
     let mut kinds = table(["command", "submitted", "accepted", "refused"]);
     for (kind, count) in &tally.by_kind {
         kinds.add_row([
@@ -71,15 +77,18 @@ pub fn what_happened(world: &World, elapsed: Duration, killed: &Killed) {
 pub async fn views(world: &World, offices: &Offices) -> anyhow::Result<()> {
     districts(world, offices).await?;
     let ledger = world.ledger();
-    let large = ledger.households().filter(|household| !household.ended && household.members.len() >= 4).last();
+    let large =
+        ledger.households().filter(|household| !household.ended && household.members.len() >= 4).last();
     if let Some(household) = large {
-        let answer: Reflecting<HouseholdAnswer> = offices.get(&format!("/v1/households/{}", household.household)).await?;
+        let answer: Reflecting<HouseholdAnswer> =
+            offices.get(&format!("/v1/households/{}", household.household)).await?;
         show_household(&answer.body);
     }
     if let Some(person) = ledger.persons().filter(|person| person.alive && person.card.is_some()).last() {
         let path = format!("/v1/persons/{}", person.person);
         let answer: Reflecting<PersonAnswer> = offices.get(&path).await?;
-        let history: Reflecting<HistoryAnswer> = offices.get(&format!("{path}/history?limit={SHOWN_RECORDS}")).await?;
+        let history: Reflecting<HistoryAnswer> =
+            offices.get(&format!("{path}/history?limit={SHOWN_RECORDS}")).await?;
         show_history(&answer.body, &history.body);
         if let Some((card, _)) = person.card {
             let answer: Reflecting<CardAnswer> = offices.get(&format!("/v1/cards/{card}")).await?;
@@ -93,7 +102,8 @@ async fn districts(world: &World, offices: &Offices) -> anyhow::Result<()> {
     let expected = world.ledger().population_by_district();
     let mut districts = table(["district", "people", "men", "women", "households", "ledger says"]);
     for (district, people) in expected {
-        let answer: Reflecting<PopulationAnswer> = offices.get(&format!("/v1/units/{district}/population")).await?;
+        let answer: Reflecting<PopulationAnswer> =
+            offices.get(&format!("/v1/units/{district}/population")).await?;
         let counts = answer.body.population;
         districts.add_row([
             answer.body.unit.name,
@@ -173,18 +183,24 @@ pub fn proof(killed: &Killed, compared: &Compared, lsn: Lsn) {
         "  {} acceptances from before the kill (up to lsn {}) were asked for again: each gave the same lsn.",
         killed.asked_again, killed.last_lsn
     );
-    println!("  Views at lsn {lsn} beside the simulation's own ledger: {} wards with {} people, {} persons, {} households", compared.wards, compared.population, compared.persons, compared.households);
+    println!(
+        "  Views at lsn {lsn} beside the simulation's own ledger: {} wards with {} people, {} persons, {} households",
+        compared.wards, compared.population, compared.persons, compared.households
+    );
     println!("  and {} cards compared: {} differences.\n", compared.cards, compared.differences.len());
 }
 
 /// Commands that work when pasted.
 pub fn next_steps(dir: &Path) {
-    let program = std::env::current_exe().map_or_else(|_| "dancu".to_owned(), |path| path.display().to_string());
+    let program =
+        std::env::current_exe().map_or_else(|_| "dancu".to_owned(), |path| path.display().to_string());
     let dir = dir.display();
     println!("Next steps:");
     println!("  {program} serve --dir {dir} &");
     println!("  TOKEN=$({program} token --dir {dir} --office 0 --officer 1 --scopes all)");
-    println!("  curl -s -H \"Authorization: Bearer $TOKEN\" -H 'X-Purpose: having a look' http://127.0.0.1:7070/v1/persons/P1");
+    println!(
+        "  curl -s -H \"Authorization: Bearer $TOKEN\" -H 'X-Purpose: having a look' http://127.0.0.1:7070/v1/persons/P1"
+    );
     println!("  {program} verify --dir {dir}");
     println!("  rm -r {dir}      # when you have seen enough");
 }

@@ -1,5 +1,7 @@
 //! The running service on the embedded log: commands in, answers out, and everything still there after a restart.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
 use command_service::service::{CommandService, Handle, Options, Parts};
 use command_service::writer::{NewLog, WriterOptions};
 use command_service::{CommandGateway, CommandStatus, ScriptedClock, SubmitError, Submitter};

@@ -1,5 +1,7 @@
 //! The binary as a person uses it: make a registry, serve it, submit, ask, stop, check, go on.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

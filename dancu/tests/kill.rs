@@ -4,6 +4,8 @@
 //!
 //! `DANCU_KILL_ROUNDS` sets the number of rounds.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
 use access::{Caller, Issuer, Scope, SecretKey};
 use event_schemas::CommandEnvelope;
 use event_schemas::ids::{CommandId, Lsn, OfficeId, OfficerId};

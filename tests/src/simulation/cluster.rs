@@ -133,7 +133,7 @@ impl Cluster {
         self.watch.check()?;
         for node in &self.nodes {
             if let Some(writer) = node.writer() {
-                self.judge.check_node(writer, self.steps.now() % 40 == 0)?;
+                self.judge.check_node(writer, self.steps.now().is_multiple_of(40))?;
             }
         }
         for (asked, told) in self.offices.take_heard() {

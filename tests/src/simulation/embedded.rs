@@ -117,7 +117,7 @@ impl Machine {
     fn judge_all(&mut self, is_stormy: bool) -> Result<(), Violation> {
         if let Some(process) = &self.running {
             self.judge.read(&process.log)?;
-            self.judge.check_node(&process.writer, self.steps.now() % 30 == 0)?;
+            self.judge.check_node(&process.writer, self.steps.now().is_multiple_of(30))?;
         }
         for (asked, told) in self.offices.take_heard() {
             match self.judge.rule(&asked, told)? {

@@ -1,21 +1,51 @@
 //! Which record each accepted command led to, for ever (W2): what is in flight, and what is confirmed.
+//!
+//! Confirmed ids lie in an index with files of its own, or, where there is none, in memory and in runs beside the registry's
+//! pages.
 
+use event_schemas::header::ChainHead;
 use event_schemas::ids::{CommandId, Lsn};
 use hashbrown::HashMap;
+use state_store::id_index::{IdIndex, Merge, SealedIds, WrittenIds};
+use state_store::store::StoreError;
 
-/// `command_id → lsn`. Ids are hashed by their own bits: they are random, or begin with a time and end randomly.
+/// `command_id → lsn`.
 #[derive(Default)]
 pub struct CommandIds {
-    confirmed: HashMap<CommandId, Lsn>,
     in_flight: HashMap<CommandId, Lsn>,
-    /// Confirmed, and not handed to the saver yet.
-    unsaved: Vec<(CommandId, Lsn)>,
+    confirmed: Confirmed,
+}
+
+enum Confirmed {
+    /// All in memory; `unsaved` was not handed to the saver yet.
+    Memory {
+        ids: HashMap<CommandId, Lsn>,
+        unsaved: Vec<(CommandId, Lsn)>,
+    },
+    Index(Box<IdIndex>),
+}
+
+impl Default for Confirmed {
+    fn default() -> Self {
+        Self::Memory { ids: HashMap::new(), unsaved: Vec::new() }
+    }
 }
 
 impl CommandIds {
+    /// Ids in an index with files of its own.
+    pub fn in_index(index: IdIndex) -> Self {
+        Self { in_flight: HashMap::new(), confirmed: Confirmed::Index(Box::new(index)) }
+    }
+
     /// The record that the command led to, be it in flight.
-    pub fn find(&self, id: CommandId) -> Option<Lsn> {
-        self.in_flight.get(&id).or_else(|| self.confirmed.get(&id)).copied()
+    pub fn find(&self, id: CommandId) -> Result<Option<Lsn>, StoreError> {
+        if let Some(lsn) = self.in_flight.get(&id) {
+            return Ok(Some(*lsn));
+        }
+        match &self.confirmed {
+            Confirmed::Memory { ids, .. } => Ok(ids.get(&id).copied()),
+            Confirmed::Index(index) => index.get(id),
+        }
     }
 
     /// The command's record was appended and is not read back yet.
@@ -26,8 +56,13 @@ impl CommandIds {
     /// The command's record was read back admitted.
     pub fn confirm(&mut self, id: CommandId, lsn: Lsn) {
         self.in_flight.remove(&id);
-        if self.confirmed.insert(id, lsn).is_none() {
-            self.unsaved.push((id, lsn));
+        match &mut self.confirmed {
+            Confirmed::Index(index) => index.add(id, lsn),
+            Confirmed::Memory { ids, unsaved } => {
+                if ids.insert(id, lsn).is_none() {
+                    unsaved.push((id, lsn));
+                }
+            }
         }
     }
 
@@ -36,22 +71,71 @@ impl CommandIds {
         self.in_flight.clear();
     }
 
-    /// Takes a saved id in.
+    /// Takes an id in that was saved beside the registry's pages.
     pub fn load(&mut self, id: CommandId, lsn: Lsn) {
-        self.confirmed.insert(id, lsn);
+        match &mut self.confirmed {
+            Confirmed::Index(index) => index.add(id, lsn),
+            Confirmed::Memory { ids, .. } => {
+                ids.insert(id, lsn);
+            }
+        }
     }
 
-    /// Ids confirmed since the last call, to be saved.
+    /// Ids confirmed since the last call, to be saved beside the registry's pages. None if they have an index.
     pub fn take_unsaved(&mut self) -> Vec<(CommandId, Lsn)> {
-        std::mem::take(&mut self.unsaved)
+        match &mut self.confirmed {
+            Confirmed::Memory { unsaved, .. } => std::mem::take(unsaved),
+            Confirmed::Index(_) => Vec::new(),
+        }
     }
 
-    /// How many ids are held.
-    pub fn len(&self) -> usize {
-        self.confirmed.len() + self.in_flight.len()
+    /// First part of saving the index: everything confirmed up to `lsn`. `None` if there is no index.
+    pub fn seal(&mut self, lsn: Lsn, head: ChainHead) -> Result<Option<SealedIds>, StoreError> {
+        match &mut self.confirmed {
+            Confirmed::Memory { .. } => Ok(None),
+            Confirmed::Index(index) => index.seal(lsn, head),
+        }
     }
 
-    /// Whether no id is held.
+    /// Last part of saving the index.
+    pub fn install(&mut self, written: WrittenIds) -> Result<(), StoreError> {
+        match &mut self.confirmed {
+            Confirmed::Memory { .. } => Ok(()),
+            Confirmed::Index(index) => index.install(written),
+        }
+    }
+
+    /// Runs of the index to be merged, if it is time.
+    pub fn plan_merge(&mut self) -> Result<Option<Merge>, StoreError> {
+        match &mut self.confirmed {
+            Confirmed::Memory { .. } => Ok(None),
+            Confirmed::Index(index) => index.plan_merge(),
+        }
+    }
+
+    /// Puts a merged run in the place of its parts.
+    pub fn install_merge(&mut self, merge: Merge) -> Result<(), StoreError> {
+        match &mut self.confirmed {
+            Confirmed::Memory { .. } => Ok(()),
+            Confirmed::Index(index) => index.install_merge(merge),
+        }
+    }
+
+    /// Whether so many ids wait in memory that the index should be saved.
+    pub fn is_due(&self) -> bool {
+        matches!(&self.confirmed, Confirmed::Index(index) if index.is_due())
+    }
+
+    /// How many ids are known, those of the index about.
+    pub fn len(&self) -> u64 {
+        let confirmed = match &self.confirmed {
+            Confirmed::Memory { ids, .. } => ids.len() as u64,
+            Confirmed::Index(index) => index.saved_entries(),
+        };
+        confirmed + self.in_flight.len() as u64
+    }
+
+    /// Whether no id is known.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -63,13 +147,21 @@ mod tests {
 
     #[test]
     fn what_is_in_flight_is_found_until_it_is_rolled_back() {
+        for mut ids in [CommandIds::default(), CommandIds::in_index(IdIndex::in_memory())] {
+            ids.begin(CommandId(1), Lsn(5));
+            ids.begin(CommandId(2), Lsn(6));
+            ids.confirm(CommandId(1), Lsn(5));
+            assert_eq!(ids.find(CommandId(2)).unwrap(), Some(Lsn(6)));
+            ids.roll_back();
+            assert_eq!(ids.find(CommandId(1)).unwrap(), Some(Lsn(5)));
+            assert_eq!(ids.find(CommandId(2)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn an_id_is_saved_once() {
         let mut ids = CommandIds::default();
-        ids.begin(CommandId(1), Lsn(5));
-        ids.begin(CommandId(2), Lsn(6));
         ids.confirm(CommandId(1), Lsn(5));
-        assert_eq!(ids.find(CommandId(2)), Some(Lsn(6)));
-        ids.roll_back();
-        assert_eq!((ids.find(CommandId(1)), ids.find(CommandId(2))), (Some(Lsn(5)), None));
         assert_eq!(ids.take_unsaved(), vec![(CommandId(1), Lsn(5))]);
         ids.confirm(CommandId(1), Lsn(5));
         assert!(ids.take_unsaved().is_empty());

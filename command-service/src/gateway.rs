@@ -160,7 +160,8 @@ pub struct Stats {
     pub checkpoint_time_ms: u64,
     #[serde(skip)]
     pub memory: MemoryUse,
-    pub command_ids_in_memory: u64,
+    /// Command ids known, those in files about.
+    pub command_ids: u64,
     /// Why the service failed, for operators.
     pub failure: Option<String>,
 }

@@ -13,8 +13,10 @@ use event_log::{AdmissionState, LogSource};
 use event_schemas::codec::DRAFT;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn};
 use state_store::engine::{KeyRange, Order, TableId};
+use state_store::id_index::{DEFAULT_RECENT_IDS, IdIndex, IndexIdentity};
 use state_store::restart::{RestartPoint, StoreIdentity};
-use state_store::store::{Opened, Store, StoreError};
+use state_store::store::{DiscardReason, Opened, Store, StoreError};
+use std::path::Path;
 
 pub(crate) const LOOKUPS_TABLE: TableId = TableId(20);
 pub(crate) const HEAD_TABLE: TableId = TableId(21);
@@ -67,6 +69,7 @@ impl<E: std::error::Error> From<E> for Unusable {
 /// Opens the store and takes in what it holds, if the log is the one that was folded.
 pub(crate) fn restore(
     open_store: &mut StoreOpener,
+    ids_dir: Option<&Path>,
     identity: &StoreIdentity,
     source: &dyn LogSource,
 ) -> Result<Restored, StoreError> {
@@ -74,18 +77,30 @@ pub(crate) fn restore(
     tell_discarded(&opened);
     let discarded = opened.discarded.as_ref().map(ToString::to_string);
     let store = opened.store;
-    let Some(point) = store.restart_point() else {
-        return Ok(Restored { follower: Follower::new(), store: Some(store), discarded });
-    };
-    match load(&store, &point, source) {
-        Ok(follower) => {
-            tracing::info!(oldest = point.oldest_lsn.0, newest = point.newest_lsn.0, "took saved state in");
+    let mut index = open_ids(ids_dir, identity)?;
+    let saved_to = store.restart_point().map_or(Lsn::ZERO, |point| point.oldest_lsn);
+    let loaded = check_ids(index.as_ref(), saved_to, source).and_then(|()| match store.restart_point() {
+        Some(point) => load(&store, &point, source).map(Some),
+        None => Ok(None),
+    });
+    match loaded {
+        Ok(loaded) => {
+            let mut follower = loaded.unwrap_or_default();
+            if let Some(index) = index {
+                follower.ids = CommandIds::in_index(index);
+            }
+            tracing::info!(saved_to = saved_to.0, "goes on from saved state");
             Ok(Restored { follower, store: Some(store), discarded })
         }
         Err(Unusable(why)) => {
             tracing::warn!(why, "the saved state does not match the log: it is discarded and rebuilt");
-            let opened = store.discard(state_store::store::DiscardReason::Mismatch(why.clone()))?;
-            Ok(Restored { follower: Follower::new(), store: Some(opened.store), discarded: Some(why) })
+            let store = store.discard(DiscardReason::Mismatch(why.clone()))?.store;
+            let mut follower = Follower::new();
+            if let Some(mut index) = index.take() {
+                index.discard()?;
+                follower.ids = CommandIds::in_index(index);
+            }
+            Ok(Restored { follower, store: Some(store), discarded: Some(why) })
         }
     }
 }
@@ -93,15 +108,47 @@ pub(crate) fn restore(
 /// Opens the store of a log that has just begun: whatever it holds is of something else.
 pub(crate) fn fresh_store(
     open_store: &mut StoreOpener,
+    ids_dir: Option<&Path>,
     identity: &StoreIdentity,
-) -> Result<Store, StoreError> {
+) -> Result<(Store, CommandIds), StoreError> {
     let opened = open_store(identity)?;
     tell_discarded(&opened);
-    if opened.store.restart_point().is_none() {
-        return Ok(opened.store);
+    let mut store = opened.store;
+    if store.restart_point().is_some() {
+        let why = "the log has just begun".to_owned();
+        store = store.discard(DiscardReason::Mismatch(why))?.store;
     }
-    let why = "the log has just begun".to_owned();
-    Ok(opened.store.discard(state_store::store::DiscardReason::Mismatch(why))?.store)
+    let ids = match open_ids(ids_dir, identity)? {
+        None => CommandIds::default(),
+        Some(mut index) => {
+            index.discard()?;
+            CommandIds::in_index(index)
+        }
+    };
+    Ok((store, ids))
+}
+
+fn open_ids(ids_dir: Option<&Path>, identity: &StoreIdentity) -> Result<Option<IdIndex>, StoreError> {
+    let Some(dir) = ids_dir else {
+        return Ok(None);
+    };
+    let identity = IndexIdentity { log_id: identity.log_id, instance: identity.instance };
+    Ok(Some(IdIndex::open(dir, identity, DEFAULT_RECENT_IDS)?.index))
+}
+
+/// The index of ids must hold all that the pages hold, of this log.
+fn check_ids(index: Option<&IdIndex>, saved_to: Lsn, source: &dyn LogSource) -> Result<(), Unusable> {
+    let Some(reflected) = index.map(IdIndex::reflected) else {
+        return Ok(());
+    };
+    if reflected.lsn < saved_to {
+        let why = format!("the index of command ids reaches lsn {}, the pages {saved_to}", reflected.lsn);
+        return Err(Unusable(why));
+    }
+    match chain_head_at(source, reflected.lsn)? {
+        Some(head) if head == reflected.head => Ok(()),
+        _ => Err(Unusable("the index of command ids is of another log".to_owned())),
+    }
 }
 
 fn tell_discarded(opened: &Opened) {

@@ -36,7 +36,8 @@ fn open(dir: &Path, clock: &ScriptedClock, limits: WriterOptions) -> (Handle, Co
         store: Some(Box::new(move |identity| Store::open_dir(&store_dir, identity))),
     };
     let new_log = Some(NewLog { log_id: LogId(5), note: Text::new("a test").unwrap() });
-    let writer = WriterOptions { is_log_exclusive: true, new_log, ..limits };
+    let command_ids_dir = Some(dir.join("ids"));
+    let writer = WriterOptions { is_log_exclusive: true, new_log, command_ids_dir, ..limits };
     CommandService::open(Options { writer, ..Options::default() }, parts).unwrap()
 }
 
@@ -112,7 +113,16 @@ async fn without_saved_state_the_log_alone_gives_the_same_state() {
     handle.submit(OPERATOR, command("establish_units", 1)).await.unwrap();
     let first = accepted(handle.submit(OPERATOR, command("enrol_household", 2)).await.unwrap());
     drop(service);
-    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+    // Without the index of ids the pages are of no use, and the other way round.
+    for lost in ["store", "ids"] {
+        std::fs::remove_dir_all(dir.path().join(lost)).unwrap();
+        let (handle, service) = open(dir.path(), &clock, WriterOptions::default());
+        until_ready(&handle).await;
+        assert!(handle.stats().entries_read > first.lsn.0, "the log is read from its beginning");
+        let again = accepted(handle.submit(OPERATOR, command("enrol_household", 2)).await.unwrap());
+        assert_eq!((again.lsn, again.created), (first.lsn, first.created.clone()));
+        service.stop().unwrap();
+    }
     let (handle, _service) = open(dir.path(), &clock, WriterOptions::default());
     until_ready(&handle).await;
     let again = accepted(handle.submit(OPERATOR, command("enrol_household", 2)).await.unwrap());

@@ -176,8 +176,8 @@ pub fn command_metrics(stats: &Stats) -> String {
     );
     page.gauge("dancu_saved_lsn", "Lsn of the newest restart point.", stats.saved_lsn.0);
     page.counter("dancu_checkpoints_total", "Restart points saved.", stats.checkpoints);
-    let known = "Command ids held in memory.";
-    page.gauge("dancu_command_ids_in_memory", known, stats.command_ids_in_memory);
+    let known = "Command ids known.";
+    page.gauge("dancu_command_ids", known, stats.command_ids);
     page.text
 }
 

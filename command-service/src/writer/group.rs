@@ -75,7 +75,7 @@ impl Writer {
         // A clock that stepped back never closes a day; one that is ahead has opened it above.
         while is_day_open && group.has_room() {
             let Some(waiting) = self.waiting.pop_front() else { break };
-            self.decide_one(&mut group, waiting);
+            self.decide_one(&mut group, waiting)?;
         }
         self.add_system_entries(&mut group);
         self.close_group(group)
@@ -132,17 +132,28 @@ impl Writer {
         }
     }
 
-    fn decide_one(&mut self, group: &mut OpenGroup, waiting: Waiting) {
+    fn decide_one(&mut self, group: &mut OpenGroup, waiting: Waiting) -> Result<(), Failure> {
         let Waiting { submitter, request, arrived, is_requeued } = waiting;
         let content = match request {
-            Request::Status { command_id, reply } => self.find_status(group, submitter, command_id, reply),
+            Request::Status { command_id, reply } => {
+                let found = self.follower.ids.find(command_id)?;
+                self.find_status(group, submitter, command_id, found, reply)
+            }
             Request::Command { envelope, reply } => {
-                Some(self.decide_command(group, submitter, envelope, reply, is_requeued))
+                let found = self.follower.ids.find(envelope.command_id)?;
+                Some(match found {
+                    Some(lsn) => {
+                        let answer = self.repeat(group, lsn, submitter, &envelope, is_requeued);
+                        PendingContent::Kept { envelope, answer, reply }
+                    }
+                    None => self.decide_command(group, submitter, envelope, reply),
+                })
             }
         };
         if let Some(content) = content {
             group.pending.push(Pending { submitter, arrived, content });
         }
+        Ok(())
     }
 
     fn decide_command(
@@ -151,12 +162,7 @@ impl Writer {
         submitter: Submitter,
         envelope: Box<CommandEnvelope>,
         reply: CommandReply,
-        is_requeued: bool,
     ) -> PendingContent {
-        if let Some(lsn) = self.follower.ids.find(envelope.command_id) {
-            let answer = self.repeat(group, lsn, submitter, &envelope, is_requeued);
-            return PendingContent::Kept { envelope, answer, reply };
-        }
         if envelope.answer_by.is_some_and(|by| by < group.now) {
             self.stats.too_late += 1;
             return PendingContent::Kept { envelope, answer: Err(SubmitError::TooLate), reply };
@@ -289,11 +295,12 @@ impl Writer {
         group: &OpenGroup,
         submitter: Submitter,
         command_id: CommandId,
+        found: Option<Lsn>,
         reply: StatusReply,
     ) -> Option<PendingContent> {
         let head = self.follower.registry.head();
         let mut answer = CommandStatus::NotFound { log_id: head.log_id, lsn: head.lsn };
-        if let Some(lsn) = self.follower.ids.find(command_id) {
+        if let Some(lsn) = found {
             match self.history(group).record(lsn) {
                 Ok((header, record)) if record.office == submitter.office => {
                     answer = CommandStatus::Accepted(self.acceptance_of(&header, lsn, &record, true));

@@ -119,7 +119,8 @@ impl Writer {
             check_clock(genesis.clock, &around)?;
             if let Some(open_store) = &mut store_opener {
                 let identity = restore::identity(genesis.log_id, log.instance());
-                restored = restore::restore(open_store, &identity, &*source)?;
+                let ids_dir = options.command_ids_dir.as_deref();
+                restored = restore::restore(open_store, ids_dir, &identity, &*source)?;
             }
         }
         let follower = restored.follower;
@@ -178,7 +179,7 @@ impl Writer {
         let is_day_behind = head.day_pending || head.date < Some(self.around.clock.now().vietnam_date());
         let may_decide = self.role() == Role::Leading && self.may_append();
         (may_decide && (is_day_behind || !self.waiting.is_empty()))
-            || self.saver.as_ref().is_some_and(Saver::is_gathering)
+            || self.saver.as_ref().is_some_and(Saver::has_work)
     }
 
     /// Whether an outcome of the log is awaited.
@@ -243,14 +244,13 @@ impl Writer {
 
     /// Gathers and writes checkpoints, a little at a time.
     pub fn save(&mut self) {
+        let state = *self.follower.admission().state();
         if !self.is_leading() {
             // Nothing is in flight: the registry stands where admission does.
-            let state = *self.follower.admission().state();
             self.begin_save_if_due(state);
         }
-        let state = *self.follower.admission().state();
         if let Some(saver) = &mut self.saver {
-            saver.step(&self.follower.registry, &state);
+            saver.step(&self.follower.registry, &mut self.follower.ids, &state);
         }
     }
 
@@ -260,13 +260,14 @@ impl Writer {
         let Some(saver) = &mut self.saver else {
             return Lsn::ZERO;
         };
-        saver.finish(&self.follower.registry, &state);
-        let is_whole = self.in_flight.0.is_empty() && !self.follower.is_replaying();
-        if is_whole && self.follower.registry.head().lsn > Lsn::ZERO {
+        let follower = &mut self.follower;
+        saver.finish(&follower.registry, &mut follower.ids, &state);
+        let is_whole = self.in_flight.0.is_empty() && !follower.is_replaying();
+        if is_whole && follower.registry.head().lsn > Lsn::ZERO {
             let now = self.around.timer.elapsed();
-            saver.begin(&mut self.follower.registry, &mut self.follower.ids, state, now);
+            saver.begin(&mut follower.registry, &mut follower.ids, state, now);
         }
-        saver.finish(&self.follower.registry, &state)
+        saver.finish(&follower.registry, &mut follower.ids, &state)
     }
 
     fn may_append(&self) -> bool {

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use domain::PinIssuer;
 use event_schemas::ids::LogId;
 use event_schemas::text::Text;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct WriterOptions {
     pub max_groups_in_flight: usize,
     /// Entries between two digests.
     pub digest_every: u64,
+    /// Where command ids have an index of their own, beside a store; without it they are kept in memory and in the store.
+    pub command_ids_dir: Option<PathBuf>,
     /// Entries and time between two checkpoints: whichever comes first, if anything changed.
     pub checkpoint_entries: u64,
     pub checkpoint_every: Duration,
@@ -74,6 +77,7 @@ impl Default for WriterOptions {
             max_waiting: 65_536,
             max_groups_in_flight: 3,
             digest_every: 10_000,
+            command_ids_dir: None,
             checkpoint_entries: 500_000,
             checkpoint_every: Duration::from_secs(30),
         }

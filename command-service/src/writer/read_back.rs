@@ -143,7 +143,7 @@ impl Writer {
         let now = self.around.timer.elapsed();
         let follower = &mut self.follower;
         match &mut self.saver {
-            Some(saver) if !is_replaying && saver.is_due(state.last_lsn, now) => {
+            Some(saver) if !is_replaying && saver.is_due(state.last_lsn, now, follower.ids.is_due()) => {
                 saver.begin(&mut follower.registry, &mut follower.ids, state, now);
             }
             Some(_) => {}
@@ -182,7 +182,9 @@ impl Writer {
         }
         if let Some(open_store) = &mut self.store_opener {
             let identity = restore::identity(head.log_id, self.log.instance());
-            let store = restore::fresh_store(open_store, &identity)?;
+            let ids_dir = self.options.command_ids_dir.as_deref();
+            let (store, ids) = restore::fresh_store(open_store, ids_dir, &identity)?;
+            self.follower.ids = ids;
             self.saver = Some(Saver::new(store, &self.options, &self.around));
             self.saver.as_mut().expect("just set").saves_in_flight_rows =
                 self.mutant == Some(Mutant::PageWithInFlightRows);

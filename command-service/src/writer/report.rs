@@ -40,7 +40,7 @@ impl Writer {
             entries_read: self.follower.entries_read(),
             drops: self.drops(),
             memory: registry.memory(),
-            command_ids_in_memory: self.follower.ids.len() as u64,
+            command_ids: self.follower.ids.len(),
             ..self.stats.clone()
         };
         if let Some(saver) = &self.saver {

@@ -333,6 +333,7 @@ pub fn options(number: usize, is_log_exclusive: bool) -> WriterOptions {
         max_waiting: 64,
         max_groups_in_flight: 3,
         digest_every: 25,
+        command_ids_dir: None,
         checkpoint_entries: 12,
         checkpoint_every: Duration::from_millis(80),
     }

@@ -4,24 +4,25 @@
 //! A checkpoint begins at an lsn B: the head, changed keys and command ids are as of B. Pages changed up to B follow, each as it
 //! is when its turn comes, without what is in flight, with the lsn that it reflects. So every saved page holds all records up to
 //! B, none beyond the lsn E at which the last was gathered; a restart replays from B and gives a page only records beyond its own
-//! (R1, R3).
+//! (R1, R3). Ids that have an index are saved there first, so that it never lags behind the pages.
+
+mod sink;
 
 use crate::command_ids::CommandIds;
 use crate::gateway::Stats;
 use crate::restore::{self, HEAD_KEY, HEAD_TABLE, IDS_TABLE, LOOKUPS_TABLE, page_table};
-use crate::writer::{Surroundings, Timer, WriterOptions};
+use crate::writer::{Surroundings, WriterOptions};
 use domain::context::RULES;
 use domain::registry::Registry;
 use domain::registry::lookups::LookupEntry;
-use domain::registry::pages::PageRef;
+use domain::registry::pages::{PageError, PageRef};
 use event_log::AdmissionState;
 use event_schemas::ids::{CommandId, Lsn};
+use sink::{Checkpoint, Done, Job, Sink};
 use state_store::engine::TableId;
 use state_store::restart::{RestartPoint, StoreIdentity};
 use state_store::store::{Opened, Store, StoreError};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Opens the store of a log; a store that cannot be used whole comes back empty.
@@ -55,21 +56,11 @@ struct Gathering {
     base: AdmissionState,
     pages: Vec<PageRef>,
     rows: Vec<SavedRow>,
+    /// The ids up to the base are in their index, or there is none.
+    has_saved_ids: bool,
 }
 
 type SavedRow = (TableId, Vec<u8>, Vec<u8>);
-
-/// All of one checkpoint.
-struct Checkpoint {
-    restart: RestartPoint,
-    rows: Vec<SavedRow>,
-}
-
-/// What became of a checkpoint.
-struct Written {
-    lsn: Lsn,
-    outcome: Result<Duration, String>,
-}
 
 impl Saver {
     pub(crate) fn new(store: Store, options: &WriterOptions, around: &Surroundings) -> Self {
@@ -90,20 +81,22 @@ impl Saver {
         }
     }
 
-    /// Whether a checkpoint should begin at this lsn.
-    pub fn is_due(&self, lsn: Lsn, now: Duration) -> bool {
+    /// Whether a checkpoint should begin at this lsn. `are_ids_due`: the index of ids asks for it.
+    pub fn is_due(&self, lsn: Lsn, now: Duration, are_ids_due: bool) -> bool {
         if self.failure.is_some() {
             return true; // Only to let go of what would pile up.
         }
         if self.gathering.is_some() || self.sink.is_busy() || lsn <= self.begun_lsn {
             return false;
         }
-        lsn.0 - self.begun_lsn.0 >= self.every_entries || now.saturating_sub(self.begun_at) >= self.every
+        are_ids_due
+            || lsn.0 - self.begun_lsn.0 >= self.every_entries
+            || now.saturating_sub(self.begun_at) >= self.every
     }
 
-    /// Whether a checkpoint is being gathered.
-    pub fn is_gathering(&self) -> bool {
-        self.gathering.is_some()
+    /// Whether another step at once gets a checkpoint further.
+    pub fn has_work(&self) -> bool {
+        self.gathering.as_ref().is_some_and(|gathering| !gathering.pages.is_empty())
     }
 
     /// Begins a checkpoint. The registry without what is in flight stands at `base`.
@@ -133,62 +126,83 @@ impl Saver {
             out.extend_from_slice(&id.0.to_le_bytes());
             out.extend_from_slice(&lsn.0.to_le_bytes());
         });
-        self.gathering = Some(Gathering { identity, base, pages, rows });
+        let has_saved_ids = match ids.seal(base.last_lsn, base.head) {
+            Ok(None) => true,
+            Ok(Some(sealed)) => {
+                self.sink.start(Job::Ids(sealed));
+                false
+            }
+            Err(error) => return self.fail(&error),
+        };
+        self.gathering = Some(Gathering { identity, base, pages, rows, has_saved_ids });
     }
 
-    /// Encodes some pages, hands a complete checkpoint over, learns what became of the last. `state` is admission's now.
-    pub(crate) fn step(&mut self, registry: &Registry, state: &AdmissionState) {
-        if let Some(written) = self.sink.poll() {
-            self.learn(written);
+    /// Encodes some pages, hands a complete checkpoint over, learns what became of the last job. `state` is admission's now.
+    pub(crate) fn step(&mut self, registry: &Registry, ids: &mut CommandIds, state: &AdmissionState) {
+        if let Some(done) = self.sink.poll() {
+            self.learn(done, ids);
         }
         let Some(gathering) = &mut self.gathering else {
             return;
         };
-        let take = gathering.pages.len().saturating_sub(PAGES_PER_STEP);
-        for page in gathering.pages.split_off(take) {
+        let left = gathering.pages.len().saturating_sub(PAGES_PER_STEP);
+        for page in gathering.pages.split_off(left) {
             match encode_page(registry, page, self.saves_in_flight_rows) {
                 Ok(row) => gathering.rows.push(row),
-                Err(cause) => {
-                    self.gathering = None;
-                    self.fail(cause);
-                    return;
-                }
+                Err(error) => return self.fail(&error),
             }
         }
-        if gathering.pages.is_empty() {
+        if gathering.pages.is_empty() && gathering.has_saved_ids && !self.sink.is_busy() {
             let gathering = self.gathering.take().expect("just seen");
-            self.sink.start(gathering.finish(state));
+            self.sink.start(Job::Checkpoint(gathering.finish(state)));
         }
     }
 
-    /// Writes what is being gathered or written to its end, and gives the store's last saved lsn.
-    pub(crate) fn finish(&mut self, registry: &Registry, state: &AdmissionState) -> Lsn {
-        while self.is_gathering() {
-            self.step(registry, state);
-        }
-        if let Some(written) = self.sink.wait() {
-            self.learn(written);
+    /// Writes what is being gathered or written to its end, and gives the last saved lsn.
+    pub(crate) fn finish(
+        &mut self,
+        registry: &Registry,
+        ids: &mut CommandIds,
+        state: &AdmissionState,
+    ) -> Lsn {
+        while self.gathering.is_some() || self.sink.is_busy() {
+            if let Some(done) = self.sink.wait() {
+                self.learn(done, ids);
+            }
+            self.step(registry, ids, state);
         }
         self.saved_lsn
     }
 
-    fn learn(&mut self, written: Written) {
-        match written.outcome {
-            Ok(time) => {
-                self.saved_lsn = written.lsn;
+    fn learn(&mut self, done: Done, ids: &mut CommandIds) {
+        let learnt = match done {
+            Done::Ids(written) => written.and_then(|written| ids.install(written)).map(|()| {
+                if let Some(gathering) = &mut self.gathering {
+                    gathering.has_saved_ids = true;
+                }
+            }),
+            Done::Checkpoint { lsn, outcome } => outcome.and_then(|time| {
+                self.saved_lsn = lsn;
                 self.checkpoints += 1;
                 self.last_time_ms = time.as_millis() as u64;
-            }
-            Err(cause) => self.fail(cause),
+                ids.plan_merge().map(|merge| {
+                    if let Some(merge) = merge {
+                        self.sink.start(Job::Merge(Box::new(merge)));
+                    }
+                })
+            }),
+            Done::Merge(merged) => merged.and_then(|merge| ids.install_merge(*merge)),
+        };
+        if let Err(error) = learnt {
+            self.fail(&error);
         }
     }
 
-    fn fail(&mut self, cause: String) {
-        tracing::warn!(
-            cause,
-            "the registry cannot be saved any more; the next start replays from the last checkpoint"
-        );
-        self.failure = Some(cause);
+    /// What was saved stays good; nothing is added to it any more.
+    fn fail(&mut self, error: &dyn std::error::Error) {
+        tracing::warn!(%error, "the registry cannot be saved any more; the next start reads the log from the last checkpoint");
+        self.gathering = None;
+        self.failure = Some(error.to_string());
     }
 
     pub(crate) fn report(&self, stats: &mut Stats) {
@@ -243,138 +257,18 @@ fn put_run<T>(
     }
 }
 
-fn encode_page(registry: &Registry, page: PageRef, with_in_flight: bool) -> Result<SavedRow, String> {
-    let confirmed = |registry: &Registry| registry.encode_page(page).map_err(|error| error.to_string());
-    let (lsn, bytes) = confirmed(registry)?;
+fn encode_page(registry: &Registry, page: PageRef, with_in_flight: bool) -> Result<SavedRow, PageError> {
+    let (lsn, bytes) = registry.encode_page(page)?;
     let bytes = if with_in_flight {
         let mut all = registry.clone();
         while all.groups_in_flight() > 0 {
             all.confirm_group();
         }
-        confirmed(&all)?.1
+        all.encode_page(page)?.1
     } else {
         bytes
     };
     let mut value = lsn.0.to_le_bytes().to_vec();
     value.extend_from_slice(&lz4_flex::compress_prepend_size(&bytes));
     Ok((page_table(page.table), page.page.to_be_bytes().to_vec(), value))
-}
-
-/// Where complete checkpoints go.
-enum Sink {
-    InPlace { store: Arc<Store>, timer: Arc<dyn Timer>, written: Option<Written> },
-    Thread(SinkThread),
-}
-
-struct SinkThread {
-    store: Arc<Store>,
-    /// `None` once the thread was told to end.
-    checkpoints: Option<SyncSender<Checkpoint>>,
-    written: Receiver<Written>,
-    thread: Option<JoinHandle<()>>,
-    is_busy: bool,
-}
-
-impl Sink {
-    fn new(store: Arc<Store>, timer: Arc<dyn Timer>, in_thread: bool) -> Self {
-        if !in_thread {
-            return Self::InPlace { store, timer, written: None };
-        }
-        let (checkpoints, incoming) = sync_channel::<Checkpoint>(1);
-        let (outgoing, written) = sync_channel(1);
-        let (saving, saving_timer) = (Arc::clone(&store), Arc::clone(&timer));
-        let work = move || {
-            for checkpoint in incoming {
-                if outgoing.send(write(&saving, &*saving_timer, &checkpoint)).is_err() {
-                    return;
-                }
-            }
-        };
-        match std::thread::Builder::new().name("registry-saver".to_owned()).spawn(work) {
-            Ok(thread) => Self::Thread(SinkThread {
-                store,
-                checkpoints: Some(checkpoints),
-                written,
-                thread: Some(thread),
-                is_busy: false,
-            }),
-            Err(error) => {
-                tracing::warn!(%error, "no thread for saving: the writer saves in place");
-                Self::InPlace { store, timer, written: None }
-            }
-        }
-    }
-
-    fn instance(&self) -> event_schemas::ids::InstanceId {
-        match self {
-            Self::InPlace { store, .. } => store.identity().instance,
-            Self::Thread(thread) => thread.store.identity().instance,
-        }
-    }
-
-    fn is_busy(&self) -> bool {
-        match self {
-            Self::InPlace { .. } => false,
-            Self::Thread(thread) => thread.is_busy,
-        }
-    }
-
-    fn start(&mut self, checkpoint: Checkpoint) {
-        match self {
-            Self::InPlace { store, timer, written } => *written = Some(write(store, &**timer, &checkpoint)),
-            Self::Thread(thread) => {
-                let sender = thread.checkpoints.as_ref().expect("only dropping ends the thread");
-                match sender.try_send(checkpoint) {
-                    Ok(()) => thread.is_busy = true,
-                    Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                        unreachable!("one checkpoint at a time, and the thread lives as long as its sender")
-                    }
-                }
-            }
-        }
-    }
-
-    fn poll(&mut self) -> Option<Written> {
-        match self {
-            Self::InPlace { written, .. } => written.take(),
-            Self::Thread(thread) => {
-                let written = thread.written.try_recv().ok()?;
-                thread.is_busy = false;
-                Some(written)
-            }
-        }
-    }
-
-    fn wait(&mut self) -> Option<Written> {
-        match self {
-            Self::Thread(thread) if thread.is_busy => {
-                thread.is_busy = false;
-                thread.written.recv().ok()
-            }
-            other => other.poll(),
-        }
-    }
-}
-
-impl Drop for SinkThread {
-    fn drop(&mut self) {
-        self.checkpoints = None;
-        if let Some(thread) = self.thread.take() {
-            // Its panic was reported where it happened.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn write(store: &Store, timer: &dyn Timer, checkpoint: &Checkpoint) -> Written {
-    let begun = timer.elapsed();
-    let outcome = store.checkpoint(&checkpoint.restart, |writer| {
-        for (table, key, value) in &checkpoint.rows {
-            writer.put(*table, key, value)?;
-        }
-        Ok(())
-    });
-    let outcome =
-        outcome.map(|_| timer.elapsed().saturating_sub(begun)).map_err(|error: StoreError| error.to_string());
-    Written { lsn: checkpoint.restart.oldest_lsn, outcome }
 }

@@ -255,7 +255,7 @@ mod tests {
             "invalid type",
             "sai kiểu",
         );
-        check(&"[".repeat(100_000), "invalid_value", None, "invalid type", "sai kiểu");
+        check(&"[".repeat(100_000), "invalid_value", Some("[0]"), "invalid type", "sai kiểu");
     }
 
     #[test]

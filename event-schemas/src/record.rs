@@ -133,7 +133,8 @@ impl EntryBody {
 
     /// The body's bytes.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        let mut out = Vec::new();
+        // An ordinary record fits; growing step by step would copy it several times.
+        let mut out = Vec::with_capacity(if matches!(self, Self::Record(_)) { 1_024 } else { 64 });
         match self {
             Self::Record(record) => record.encode_into(&mut out)?,
             Self::Genesis(genesis) => encode_into(genesis, &mut out)?,

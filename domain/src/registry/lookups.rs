@@ -178,6 +178,9 @@ impl Lookups {
     /// What events taken in so far make of the keys that a change names. Read from confirmed events by the saver, so
     /// that what is in flight never reaches a page.
     pub fn entries_of(event: &Event) -> Vec<LookupEntry> {
+        if !has_keys(event) {
+            return Vec::new();
+        }
         let mut scratch = Self::default();
         let mut journal = Vec::new();
         scratch.fold(event, &mut journal);
@@ -226,6 +229,20 @@ impl Lookups {
             + of(&self.entries)
             + of(&self.legacy)
             + of(&self.serials)
+    }
+}
+
+/// Most events name no key: not looking costs nothing.
+fn has_keys(event: &Event) -> bool {
+    match &event.body {
+        EventBody::PersonRegistered(e) => {
+            !e.data.documents.is_empty() || matches!(e.origin, Origin::Birth(_))
+        }
+        EventBody::DeathRegistered(_)
+        | EventBody::PinIssued(_)
+        | EventBody::PinAccepted(_)
+        | EventBody::CardProduced(_) => true,
+        _ => false,
     }
 }
 

@@ -29,7 +29,7 @@ const OUTCOME_WAIT: Duration = Duration::from_micros(500);
 const IDLE_WAIT: Duration = Duration::from_millis(20);
 /// Age of statistics.
 const STATS_EVERY: Duration = Duration::from_millis(500);
-/// Bytes of memory are counted less often: it takes a while.
+/// Advice to callers when the queue is full.
 const RETRY_AFTER_S: u32 = 1;
 
 /// How the service runs.
@@ -323,8 +323,11 @@ impl Driver {
         if outcome.is_ok() {
             self.writer.save_all();
         }
-        let failure = text.or_else(|| self.writer.stats().failure);
-        self.publish(Stats { role, failure, ..self.writer.stats() });
+        let mut stats = self.writer.stats();
+        if matches!(&outcome, Err(failure) if failure.is_violation()) {
+            stats.violations += 1;
+        }
+        self.publish(Stats { role, failure: text.or(stats.failure.take()), ..stats });
         outcome?;
         Ok(self.writer.close()?)
     }

@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+use command_service::gateway::Role;
 use command_service::service::{CommandService, Handle, Options, Parts};
 use command_service::writer::{NewLog, WriterOptions};
-use command_service::{CommandGateway, CommandStatus, ScriptedClock, SubmitError, Submitter};
+use command_service::{Clock, CommandGateway, CommandStatus, ScriptedClock, SubmitError, Submitter};
 use domain::permutation::KeyedPins;
 use event_log::embedded::{EmbeddedLog, Options as LogOptions};
 use event_schemas::command::{Command, CommandEnvelope};
 use event_schemas::examples::example;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn, OfficeId, OfficerId};
 use event_schemas::outcome::{Acceptance, Outcome, Refusal};
+use event_schemas::record::ClockKind;
 use event_schemas::text::Text;
 use event_schemas::time::{Date, Timestamp};
 use state_store::store::Store;
@@ -25,13 +27,17 @@ fn day(text: &str) -> Timestamp {
 }
 
 fn open(dir: &Path, clock: &ScriptedClock, limits: WriterOptions) -> (Handle, CommandService) {
+    open_with(dir, Arc::new(clock.clone()), limits)
+}
+
+fn open_with(dir: &Path, clock: Arc<dyn Clock>, limits: WriterOptions) -> (Handle, CommandService) {
     let log_options = LogOptions::in_directory(dir.join("log"), InstanceId(7)).unwrap();
     let log = EmbeddedLog::open(log_options).unwrap();
     let store_dir = dir.join("store");
     let parts = Parts {
         source: Arc::new(log.handle()),
         log: Box::new(log),
-        clock: Arc::new(clock.clone()),
+        clock,
         pins: Arc::new(KeyedPins::new(1, [3; 16])),
         store: Some(Box::new(move |identity| Store::open_dir(&store_dir, identity))),
     };
@@ -211,4 +217,43 @@ async fn another_clock_than_the_log_was_begun_with_is_refused() {
     };
     let error = CommandService::open(Options::default(), parts).err().unwrap();
     assert!(error.to_string().contains("Scripted"), "{error}");
+}
+
+/// A clock that a log takes for the machine's.
+struct WallOf(ScriptedClock);
+
+impl Clock for WallOf {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn kind(&self) -> ClockKind {
+        ClockKind::Wall
+    }
+}
+
+#[tokio::test]
+async fn a_wall_clock_far_ahead_of_the_last_record_needs_an_operators_consent() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let wall = || Arc::new(WallOf(clock.clone()));
+    let (handle, service) = open_with(dir.path(), wall(), WriterOptions::default());
+    until_ready(&handle).await;
+    accepted(handle.submit(OPERATOR, command("establish_units", 1)).await.unwrap());
+    service.stop().unwrap();
+
+    clock.advance_to(day("2021-04-25"));
+    let (handle, _service) = open_with(dir.path(), wall(), WriterOptions::default());
+    for _ in 0..500 {
+        if handle.stats().role == Role::AwaitingConsent {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let answer = handle.submit(OPERATOR, command("enrol_household", 2)).await;
+    assert!(matches!(answer, Err(SubmitError::NotLeading { .. })), "{answer:?}");
+    handle.consent_to_clock(OfficerId(1), Text::new("the machine was switched off").unwrap());
+    until_ready(&handle).await;
+    let answer = accepted(handle.submit(OPERATOR, command("enrol_household", 2)).await.unwrap());
+    assert_eq!(answer.recorded_at, day("2021-04-25"));
 }

@@ -49,6 +49,14 @@ pub enum Failure {
     OtherClock { log: ClockKind, given: ClockKind },
 }
 
+impl Failure {
+    /// Whether an invariant does not hold: a defect of the product, not of its surroundings.
+    pub fn is_violation(&self) -> bool {
+        let Self::Entry { fault, .. } = self else { return false };
+        matches!(fault, EntryFault::Broken(_) | EntryFault::DigestDiffers { .. })
+    }
+}
+
 /// One node's writer.
 pub struct Writer {
     options: WriterOptions,

@@ -40,7 +40,7 @@ impl Simulation {
     pub fn run(seed: u64) -> Result<Report, Finding> {
         let settings = Settings { seed, mutant: None };
         let mut report = Self::run_cluster(&settings)?;
-        report.merge(&Self::run_embedded(&settings)?);
+        report.merge(&Report { seeds: 0, ..Self::run_embedded(&settings)? });
         Ok(report)
     }
 
@@ -93,7 +93,7 @@ impl Report {
 
     /// Adds another report to this one.
     pub fn merge(&mut self, other: &Self) {
-        self.seeds += u64::from(other.seed != self.seed);
+        self.seeds += other.seeds;
         self.steps += other.steps;
         self.lsn = Lsn(self.lsn.0 + other.lsn.0);
         self.accepted += other.accepted;

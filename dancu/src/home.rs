@@ -6,7 +6,7 @@
 //! | `keys/` | keys that sign tokens |
 //! | `pin.key` | the secret by which PINs are drawn, mode 0600; without it the same numbers are never drawn again |
 //! | `log/` | the log: the only thing that cannot be made again |
-//! | `registry/`, `views/` | saved state and views; made from the log whenever they are missing |
+//! | `registry/`, `command-ids/`, `views/` | saved state and views; made from the log whenever they are missing |
 //! | `audit/` | who read whom, and why |
 
 use access::{KeyRing, SecretKey, WallClock};
@@ -145,6 +145,10 @@ impl Home {
 
     pub fn registry_dir(&self) -> PathBuf {
         self.dir.join("registry")
+    }
+
+    pub fn command_ids_dir(&self) -> PathBuf {
+        self.dir.join("command-ids")
     }
 
     pub fn views_dir(&self) -> PathBuf {

@@ -18,6 +18,8 @@ pub enum LogFormat {
 pub fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_env("DANCU_LOG").unwrap_or_else(|_| EnvFilter::new("info,sled=warn"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that nobody can take is no reason to stop.
+    let builder = builder.log_internal_errors(false);
     match format {
         LogFormat::Human => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -175,6 +175,7 @@ fn service_options(home: &Home) -> Options {
     let writer = WriterOptions {
         new_log: Some(NewLog { log_id: home.config.log_id, note }),
         is_log_exclusive: true,
+        command_ids_dir: Some(home.command_ids_dir()),
         ..WriterOptions::default()
     };
     Options { writer, ..Options::default() }

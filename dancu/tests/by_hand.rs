@@ -139,6 +139,32 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
 }
 
 #[test]
+fn it_serves_on_when_nobody_reads_what_it_prints() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("registry");
+    good(&["init", "--dir", home.to_str().unwrap()]);
+    let mut child = dancu()
+        .args(["--log-format", "json", "serve", "--listen", "127.0.0.1:0", "--dir"])
+        .arg(&home)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let serving = log.map(|line| line.unwrap()).find(|line| line.contains("\"serving\"")).unwrap();
+    let serving: Value = serde_json::from_str(&serving).unwrap();
+    let url =
+        format!("http://{}", serving["address"].as_str().or(serving["fields"]["address"].as_str()).unwrap());
+    let service = Service { child, url };
+    // Longer than it needs to print the lines that follow its log line.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let (_, _, err) = run(&["query", "person", "P1", "--url", &service.url, "--token", "none"]);
+    assert!(!err.contains("no service answers"), "{err}");
+    service.stop();
+}
+
+#[test]
 fn errors_end_with_what_to_do_next() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().to_str().unwrap();

@@ -9,6 +9,7 @@ use command_service::http::Limits;
 use event_schemas::ids::OfficerId;
 use event_schemas::text::Text;
 use event_schemas::time::Timestamp;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -97,8 +98,12 @@ impl Serve {
         let stats = running.gateway.stats();
         tracing::info!(%address, lsn = stats.lsn.0, term = stats.term.0, dir = %self.dir.display(), "serving");
         let dir = self.dir.display();
-        println!("serving at http://{address}/  (API and its page)");
-        println!("a token:  dancu token --dir {dir} --office 1 --officer 1 --scopes all");
+        let told = format!(
+            "serving at http://{address}/  (API and its page)\n\
+             a token:  dancu token --dir {dir} --office 1 --officer 1 --scopes all\n"
+        );
+        // Whoever started it may have closed the pipe; that is no reason to stop serving.
+        let _ = std::io::stdout().write_all(told.as_bytes());
         loop {
             tokio::time::sleep(HEALTH_EVERY).await;
             if running.has_failed() {

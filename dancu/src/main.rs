@@ -3,11 +3,12 @@
 //! Layout:
 //! - [`commands`]: one file for each subcommand;
 //! - [`home`]: the directory that a registry lives in; [`service`]: the parts of the service put together;
-//! - [`demo`]: a synthetic province, submitted over HTTP;
+//! - [`bench`]: measurements; [`demo`]: a synthetic province, submitted over HTTP;
 //! - [`client`]: HTTP as an office uses it; [`tables`]: answers for people; [`logging`], [`duration`]: small things.
 //!
 //! *Architecture invariant:* no logic of its own: rules, log, views and routes are the libraries'.
 
+mod bench;
 mod client;
 mod commands;
 mod demo;

@@ -19,11 +19,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("projections", &["access", "domain", "event-log", "event-schemas", "state-store"]),
     // Never `domain`: a ledger that shared its rules would share its mistakes.
     ("simulator", &["event-schemas"]),
-    ("dancu", ALL_BUT_TESTS),
-    ("tests", ALL_WITH_DANCU),
+    // Of `tests` only the simulation, which it replays.
+    ("dancu", ALL_LIBRARIES),
+    ("tests", ALL_LIBRARIES),
 ];
 
-const ALL_BUT_TESTS: &[&str] = &[
+const ALL_LIBRARIES: &[&str] = &[
     "access",
     "command-service",
     "domain",
@@ -32,18 +33,7 @@ const ALL_BUT_TESTS: &[&str] = &[
     "projections",
     "simulator",
     "state-store",
-];
-
-const ALL_WITH_DANCU: &[&str] = &[
-    "access",
-    "command-service",
-    "dancu",
-    "domain",
-    "event-log",
-    "event-schemas",
-    "projections",
-    "simulator",
-    "state-store",
+    "tests",
 ];
 
 /// Libraries that stay behind one crate, so that they can be replaced there.

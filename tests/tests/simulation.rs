@@ -1,8 +1,6 @@
 //! The whole command path under many seeds, and defects that it must find.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use tests::simulation::{Mutant, Report, Settings, Simulation};
+use tests::simulation::{Mutant, Settings, Simulation};
 
 /// Seeds of the gate; `SIMULATION_SEEDS` sets another number, `SIMULATION_FIRST_SEED` where they begin.
 const SEEDS: u64 = 500;
@@ -46,26 +44,10 @@ fn number(name: &str, default: u64) -> u64 {
 #[test]
 fn every_invariant_holds_under_every_fault() {
     let (first, seeds) = (number("SIMULATION_FIRST_SEED", 0), number("SIMULATION_SEEDS", SEEDS));
-    let next = AtomicU64::new(first);
-    let total = Mutex::new(Report::default());
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds {
-                        return;
-                    }
-                    match Simulation::run(seed) {
-                        Ok(report) => total.lock().unwrap().merge(&report),
-                        Err(finding) => panic!("{finding}"),
-                    }
-                }
-            });
-        }
-    });
-    let total = total.into_inner().unwrap();
+    let total = match Simulation::run_many(first..first + seeds, || ()) {
+        Ok(total) => total,
+        Err(finding) => panic!("{finding}; replay it with `dancu simulate --seed {}`", finding.seed),
+    };
     println!("{total}");
     if seeds >= SEEDS {
         for fault in FAULTS {
@@ -116,4 +98,9 @@ fn a_page_saved_with_rows_in_flight_is_found() {
 #[test]
 fn a_leader_that_writes_on_after_doubt_is_found() {
     is_found(Mutant::WritesOnAfterDoubt);
+}
+
+#[test]
+fn a_fold_that_reads_another_row_is_found() {
+    is_found(Mutant::FoldReadsOtherRow);
 }

@@ -372,7 +372,7 @@ impl Writer {
         let raw = encode_entry(header, &bytes);
         lead.head = lead.head.extend(&raw);
         let entry = AdmittedEntry { lsn, header, body };
-        self.follower.registry.apply_entry(&entry);
+        self.follower.fold(&entry);
         group.bytes += raw.len();
         group.raw.push(raw);
         group.entries.push(entry);

@@ -165,6 +165,7 @@ impl Writer {
     #[doc(hidden)]
     pub fn with_mutant(mut self, mutant: Option<Mutant>) -> Self {
         self.mutant = mutant;
+        self.follower.fold_reads_other_row = mutant == Some(Mutant::FoldReadsOtherRow);
         if let Some(saver) = &mut self.saver {
             saver.saves_in_flight_rows = mutant == Some(Mutant::PageWithInFlightRows);
         }

@@ -22,6 +22,8 @@ pub enum Mutant {
     PageWithInFlightRows,
     /// An unknown outcome counts as a good one.
     WritesOnAfterDoubt,
+    /// The fold of a changed name depends on a row that the event does not name.
+    FoldReadsOtherRow,
 }
 
 /// Names a log that does not exist yet.

@@ -1,6 +1,5 @@
 //! One file for each subcommand: its arguments and what it does.
 
-mod bench;
 mod example;
 mod init;
 mod inspect;
@@ -10,9 +9,10 @@ mod rebuild;
 mod refusals;
 mod schema;
 mod serve;
+mod simulate;
 mod submit;
 mod token;
-mod units;
+pub mod units;
 mod verify;
 
 use crate::logging::LogFormat;
@@ -64,8 +64,10 @@ pub enum Command {
     Inspect(inspect::Inspect),
     /// Fold the views anew from the log, prove them equal, put the fresh ones in place.
     Rebuild(rebuild::Rebuild),
+    /// Run the writer under a seed, with every fault of logs, disks, clocks and networks.
+    Simulate(simulate::Simulate),
     /// Measure this machine: durable commands a second, beside what its disk can do at all.
-    Bench(bench::Bench),
+    Bench(crate::bench::Bench),
 }
 
 /// Runs a subcommand to its end.
@@ -85,6 +87,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Verify(verify) => verify.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Rebuild(rebuild) => waiting_for(rebuild.run()),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Bench(bench) => waiting_for(bench.run()),
     }
 }

@@ -18,8 +18,9 @@ use event_schemas::ids::Lsn;
 use event_schemas::time::{Date, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const PIN_KEY: [u8; 16] = [7; 16];
@@ -42,6 +43,36 @@ impl Simulation {
         let mut report = Self::run_cluster(&settings)?;
         report.merge(&Report { seeds: 0, ..Self::run_embedded(&settings)? });
         Ok(report)
+    }
+
+    /// Many seeds on as many threads as the machine has cores, eight at most. `after_each` is told of every seed that passed.
+    pub fn run_many(seeds: Range<u64>, after_each: impl Fn() + Sync) -> Result<Report, Finding> {
+        let next = AtomicU64::new(seeds.start);
+        let total = Mutex::new(Ok(Report { seed: seeds.start, ..Report::default() }));
+        let work = || {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds.end {
+                    return;
+                }
+                let outcome = Self::run(seed);
+                let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+                match (total.as_mut(), outcome) {
+                    (Err(_), _) => return,
+                    (Ok(total), Ok(report)) => total.merge(&report),
+                    (Ok(_), Err(finding)) => *total = Err(finding),
+                }
+                drop(total);
+                after_each();
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(work);
+            }
+        });
+        total.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Several nodes on a log with the faults of a network.

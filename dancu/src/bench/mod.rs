@@ -1,22 +1,22 @@
 //! `dancu bench`
+//!
+//! Layout: [`workload`] what is submitted; [`restart`] a registry of many persons, its memory, and how soon it is back.
+
+mod restart;
+mod workload;
+
+use self::workload::{Enrolments, OFFICE, prepare};
 
 use crate::client::{Api, Target};
-use crate::commands::units;
 use crate::home::{ClockChoice, Home, NewHome, wall_clock};
 use crate::service::{Running, Settings};
 use access::{Caller, Issuer, Scope, SecretKey};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use command_service::http::Limits;
-use command_service::{Answer, CommandGateway, Submitter};
+use command_service::{Answer, CommandGateway};
 use event_schemas::CommandEnvelope;
-use event_schemas::command::{Command, EnrolPerson, RegisterOffice};
-use event_schemas::examples::example;
-use event_schemas::ids::{CommandId, OfficeId, OfficerId};
 use event_schemas::outcome::Outcome;
-use event_schemas::place::{Area, OfficeKind, Place};
-use event_schemas::text::Text;
-use event_schemas::time::Date;
 use futures_util::stream::{self, StreamExt};
 use reqwest::{Body, Method};
 use serde::Serialize;
@@ -39,6 +39,9 @@ pub struct Bench {
     /// Rounds of each measurement.
     #[arg(long, default_value_t = 5)]
     rounds: u32,
+    /// Persons of the registry whose memory and restart are measured; 0 leaves that out.
+    #[arg(long, default_value_t = 1_000_000)]
+    persons: u32,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -47,8 +50,6 @@ pub struct Bench {
     dir: Option<PathBuf>,
 }
 
-const OPERATOR: Submitter = Submitter { office: OfficeId(0), officer: OfficerId(1) };
-const OFFICE: Submitter = Submitter { office: OfficeId(1), officer: OfficerId(1) };
 const READY_WAIT: Duration = Duration::from_secs(30);
 /// Commands handed over together in one process, and how many such parts are under way.
 const PART_COMMANDS: usize = 1_024;
@@ -62,11 +63,26 @@ struct Measured {
     name: &'static str,
     value: f64,
     unit: &'static str,
-    /// What the same machine does without us.
-    beside: f64,
-    ratio: f64,
+    /// What the same machine does without us, or the limit that was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beside: Option<Beside>,
     durability: &'static str,
     method: String,
+}
+
+/// A figure that a measurement is held against.
+#[derive(Serialize)]
+struct Beside {
+    what: &'static str,
+    value: f64,
+    ratio: f64,
+}
+
+impl Measured {
+    fn beside(mut self, what: &'static str, value: f64) -> Self {
+        self.beside = Some(Beside { what, value, ratio: self.value / value });
+        self
+    }
 }
 
 impl Bench {
@@ -74,10 +90,13 @@ impl Bench {
         ensure!(self.commands > 0 && self.rounds > 0, "--commands and --rounds must be at least 1");
         let parent = self.dir.clone().unwrap_or_else(std::env::temp_dir);
         let dir = parent.join(format!("dancu-bench-{}", Uuid::new_v4()));
-        let measured = self.measure(&dir).await;
-        fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
-        for measured in measured? {
+        for measured in removing(&dir, self.measure(&dir).await)? {
             self.print(&measured)?;
+        }
+        if self.persons > 0 {
+            for measured in removing(&dir, restart::measure(&dir, self.persons).await)? {
+                self.print(&measured)?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -112,11 +131,11 @@ impl Bench {
             name,
             value,
             unit: "1/s",
-            beside,
-            ratio: value / beside,
+            beside: None,
             durability,
             method,
         };
+        let file = "entries a second into the bare file";
         Ok(vec![
             measured(
                 "bare_file_group_commit",
@@ -129,13 +148,15 @@ impl Bench {
                 median(&mut writer),
                 "answered after fdatasync and read-back",
                 format!("{form}; in one process, {PARTS_IN_FLIGHT} parts of {PART_COMMANDS} in flight"),
-            ),
+            )
+            .beside(file, beside),
             measured(
                 "http_batch_commands",
                 median(&mut http),
                 "answered after fdatasync and read-back",
                 format!("{form}; NDJSON over loopback, one connection, client on the same machine"),
-            ),
+            )
+            .beside(file, beside),
         ])
     }
 
@@ -228,56 +249,14 @@ impl Bench {
         if self.json {
             println!("{}", serde_json::to_string(measured)?);
         } else {
-            let Measured { name, value, unit, ratio, durability, method, .. } = measured;
-            println!("{name:24} {value:>10.0} {unit}  {ratio:.2} of the bare file  {durability}; {method}");
+            let Measured { name, value, unit, beside, durability, method } = measured;
+            let held = beside.as_ref().map_or(String::new(), |beside| {
+                format!("  {:.2} of {:.0} ({})", beside.ratio, beside.value, beside.what)
+            });
+            println!("{name:28} {value:>12.1} {unit}{held}  {durability}; {method}");
         }
         Ok(())
     }
-}
-
-/// Makes different enrolments, one after the other.
-#[derive(Default)]
-struct Enrolments {
-    made: u32,
-}
-
-impl Enrolments {
-    fn take(&mut self, count: u32) -> Vec<CommandEnvelope> {
-        (0..count).map(|_| self.next_one()).collect()
-    }
-
-    fn next_one(&mut self) -> CommandEnvelope {
-        self.made += 1;
-        let mut envelope = example("enrol_person").expect("there is an example of every kind");
-        envelope.command_id = CommandId::from(Uuid::new_v4());
-        let Command::EnrolPerson(EnrolPerson { person, residence, household, .. }) = &mut envelope.command
-        else {
-            return envelope;
-        };
-        let name = format!("Số {}", self.made);
-        person.identity.names.given = Text::new(&name).expect("a short name");
-        *household = None;
-        *residence = Some(Place::in_unit("00001".parse().expect("a ward's code")));
-        envelope
-    }
-}
-
-/// Establishes the units, and registers the office that enrols.
-async fn prepare(running: &Running) -> Result<()> {
-    let mut commands = units::envelopes();
-    let opened_on = Date::new(2004, 7, 8)?;
-    let office = RegisterOffice {
-        office: OFFICE.office,
-        name: Text::new("Trung tâm dữ liệu quốc gia về dân cư")?,
-        kind: OfficeKind::National,
-        areas: vec![Area::Nation],
-        opened_on,
-    };
-    let mut envelope = example("register_office").context("there is an example of every kind")?;
-    envelope.command_id = CommandId::from(Uuid::new_v4());
-    envelope.command = Command::RegisterOffice(office);
-    commands.push(envelope);
-    running.gateway.submit_many(OPERATOR, commands).await.into_iter().try_for_each(expect_accepted)
 }
 
 fn api_of(home: &Home, address: SocketAddr) -> Result<Api> {
@@ -315,4 +294,10 @@ fn bytes_in(dir: &Path) -> Result<u64> {
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Removes what a measurement made, however it ended.
+fn removing<T>(dir: &Path, outcome: Result<T>) -> Result<T> {
+    fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?;
+    outcome
 }

@@ -85,22 +85,7 @@ impl Running {
 
     /// Returns once commands are decided here.
     pub async fn wait_until_leading(&self, longest: Duration) -> Result<()> {
-        let begin = Instant::now();
-        loop {
-            let stats = self.gateway.stats();
-            match stats.role {
-                Role::Leading => return Ok(()),
-                Role::AwaitingConsent => bail!(
-                    "the machine's clock is {} s ahead of the log's last record; check it, then start with \
-                     --consent-to-clock \"reason\"",
-                    stats.clock_skew_us / 1_000_000
-                ),
-                Role::Failed => bail!("{}", stats.failure.as_deref().unwrap_or("the log failed")),
-                _ => {}
-            }
-            ensure!(begin.elapsed() < longest, "after {longest:?} this node is still {:?}", stats.role);
-            tokio::time::sleep(POLL).await;
-        }
+        wait_until_leading(&self.gateway, longest).await
     }
 
     /// Whether the writer has ended by itself, which only a failure does.
@@ -134,6 +119,45 @@ struct Opened {
 
 impl Opened {
     fn open(home: &Home) -> Result<Self> {
+        let Writing { gateway, commands, source, clock } = Writing::open(home)?;
+        let options = ViewOptions::in_directory(home.views_dir());
+        let (views, view_service) =
+            Views::start(options, home.config.log_id, source).context("opening the views")?;
+        Ok(Self { gateway, commands, views, view_service, clock })
+    }
+}
+
+/// Returns once commands are decided here.
+pub async fn wait_until_leading(gateway: &Handle, longest: Duration) -> Result<()> {
+    let begin = Instant::now();
+    loop {
+        let stats = gateway.stats();
+        match stats.role {
+            Role::Leading => return Ok(()),
+            Role::AwaitingConsent => bail!(
+                "the machine's clock is {} s ahead of the log's last record; check it, then start with \
+                 --consent-to-clock \"reason\"",
+                stats.clock_skew_us / 1_000_000
+            ),
+            Role::Failed => bail!("{}", stats.failure.as_deref().unwrap_or("the log failed")),
+            _ => {}
+        }
+        ensure!(begin.elapsed() < longest, "after {longest:?} this node is still {:?}", stats.role);
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The writer and its log, without anything that follows it.
+pub struct Writing {
+    pub gateway: Handle,
+    pub commands: CommandService,
+    source: Arc<dyn LogSource>,
+    clock: Option<ScriptedClock>,
+}
+
+impl Writing {
+    /// Opens the log, which has begun when this returns. It may not lead yet.
+    pub fn open(home: &Home) -> Result<Self> {
         let log = open_log(home)?;
         let source: Arc<dyn LogSource> = Arc::new(log.handle());
         let last_recorded_at = log.handle().admission().recorded_at;
@@ -156,10 +180,7 @@ impl Opened {
         let (gateway, commands) =
             CommandService::open(service_options(home), parts).context("opening the registry")?;
         wait_for_genesis(&gateway, &*source)?;
-        let options = ViewOptions::in_directory(home.views_dir());
-        let (views, view_service) =
-            Views::start(options, home.config.log_id, source).context("opening the views")?;
-        Ok(Self { gateway, commands, views, view_service, clock: scripted })
+        Ok(Self { gateway, commands, source, clock: scripted })
     }
 }
 

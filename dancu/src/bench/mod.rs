@@ -9,11 +9,12 @@ use self::workload::{Enrolments, OFFICE, prepare};
 
 use crate::client::{Api, Target};
 use crate::home::{ClockChoice, Home, NewHome, wall_clock};
-use crate::service::{Running, Settings};
+use crate::service::{Running, Settings, Writing, wait_until_leading};
 use access::{Caller, Issuer, Scope, SecretKey};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use command_service::http::Limits;
+use command_service::service::Handle;
 use command_service::{Answer, CommandGateway};
 use event_schemas::CommandEnvelope;
 use event_schemas::outcome::Outcome;
@@ -102,30 +103,33 @@ impl Bench {
     }
 
     async fn measure(&self, dir: &Path) -> Result<Vec<Measured>> {
-        let home = Home::create(dir, NewHome { clock: ClockChoice::Wall, begins_at: None })?;
+        let alone = Alone::start(&dir.join("alone")).await?;
+        let home = Home::create(&dir.join("whole"), NewHome { clock: ClockChoice::Wall, begins_at: None })?;
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let running = Running::start(&home, Settings { listen, limits: Limits::default() }).await?;
         running.wait_until_leading(READY_WAIT).await?;
-        prepare(&running).await?;
+        prepare(&running.gateway).await?;
         let api = api_of(&home, running.address)?;
         let mut enrolments = Enrolments::default();
-        let (mut writer, mut bare, mut http) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut bare, mut writer, mut whole, mut http) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut group_entries, mut entry_bytes) = (0.0, 0.0);
         for _ in 0..self.rounds {
-            let before = (running.gateway.stats(), bytes_in(&home.log_dir())?);
-            writer.push(self.write_round(&running, &mut enrolments).await?);
-            let (after, bytes) =
-                self.settled(&running, &home, before.0.accepted + u64::from(self.commands)).await?;
+            let before = (alone.gateway().stats(), bytes_in(&alone.home.log_dir())?);
+            writer.push(self.write_round(alone.gateway(), &mut enrolments).await?);
+            let (after, bytes) = self.settled(&alone, before.0.accepted + u64::from(self.commands)).await?;
             let groups = (after.group_entries.count - before.0.group_entries.count).max(1);
             group_entries = (after.group_entries.sum - before.0.group_entries.sum) as f64 / groups as f64;
             entry_bytes = (bytes - before.1) as f64 / f64::from(self.commands);
             bare.push(self.bare_round(dir, group_entries, entry_bytes)?);
+            whole.push(self.write_round(&running.gateway, &mut enrolments).await?);
             http.push(self.http_round(&api, &mut enrolments).await?);
         }
         running.stop().await?;
+        alone.stop().await?;
         let beside = median(&mut bare);
         let (rounds, commands) = (self.rounds, self.commands);
-        let form = format!("median of {rounds} rounds of {commands} enrolments of one person, projector on");
+        let form = format!("median of {rounds} rounds of {commands} enrolments of one person");
+        let in_process = format!("in one process, {PARTS_IN_FLIGHT} parts of {PART_COMMANDS} in flight");
         let shape = format!("{group_entries:.0} entries a group, {entry_bytes:.0} bytes an entry");
         let measured = |name, value: f64, durability, method| Measured {
             name,
@@ -147,27 +151,35 @@ impl Bench {
                 "writer_commands",
                 median(&mut writer),
                 "answered after fdatasync and read-back",
-                format!("{form}; in one process, {PARTS_IN_FLIGHT} parts of {PART_COMMANDS} in flight"),
+                format!("{form}, no projector; {in_process}"),
+            )
+            .beside(file, beside),
+            measured(
+                "writer_commands_projected",
+                median(&mut whole),
+                "answered after fdatasync and read-back",
+                format!("{form}, projector on; {in_process}"),
             )
             .beside(file, beside),
             measured(
                 "http_batch_commands",
                 median(&mut http),
                 "answered after fdatasync and read-back",
-                format!("{form}; NDJSON over loopback, one connection, client on the same machine"),
+                format!(
+                    "{form}, projector on; NDJSON over loopback, one connection, client on the same machine"
+                ),
             )
             .beside(file, beside),
         ])
     }
 
     /// Commands a second through the gateway itself.
-    async fn write_round(&self, running: &Running, enrolments: &mut Enrolments) -> Result<f64> {
+    async fn write_round(&self, gateway: &Handle, enrolments: &mut Enrolments) -> Result<f64> {
         let commands = enrolments.take(self.commands);
         let parts: Vec<Vec<CommandEnvelope>> = commands.chunks(PART_COMMANDS).map(<[_]>::to_vec).collect();
         let begin = Instant::now();
-        let mut answers = stream::iter(parts)
-            .map(|part| running.gateway.submit_many(OFFICE, part))
-            .buffered(PARTS_IN_FLIGHT);
+        let mut answers =
+            stream::iter(parts).map(|part| gateway.submit_many(OFFICE, part)).buffered(PARTS_IN_FLIGHT);
         while let Some(answers) = answers.next().await {
             answers.into_iter().try_for_each(expect_accepted)?;
         }
@@ -177,15 +189,14 @@ impl Bench {
     /// Statistics and size of the log once they show everything of a round.
     async fn settled(
         &self,
-        running: &Running,
-        home: &Home,
+        alone: &Alone,
         accepted: u64,
     ) -> Result<(std::sync::Arc<command_service::Stats>, u64)> {
         let begin = Instant::now();
         loop {
-            let stats = running.gateway.stats();
+            let stats = alone.gateway().stats();
             if stats.accepted >= accepted {
-                return Ok((stats, bytes_in(&home.log_dir())?));
+                return Ok((stats, bytes_in(&alone.home.log_dir())?));
             }
             ensure!(begin.elapsed() < READY_WAIT, "the statistics do not show what was accepted");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -256,6 +267,31 @@ impl Bench {
             println!("{name:28} {value:>12.1} {unit}{held}  {durability}; {method}");
         }
         Ok(())
+    }
+}
+
+/// A writer with nothing that follows its log.
+struct Alone {
+    home: Home,
+    writing: Writing,
+}
+
+impl Alone {
+    async fn start(dir: &Path) -> Result<Self> {
+        let home = Home::create(dir, NewHome { clock: ClockChoice::Wall, begins_at: None })?;
+        let opened = home.clone();
+        let writing = tokio::task::spawn_blocking(move || Writing::open(&opened)).await??;
+        wait_until_leading(&writing.gateway, READY_WAIT).await?;
+        prepare(&writing.gateway).await?;
+        Ok(Self { home, writing })
+    }
+
+    fn gateway(&self) -> &Handle {
+        &self.writing.gateway
+    }
+
+    async fn stop(self) -> Result<()> {
+        tokio::task::spawn_blocking(|| self.writing.commands.stop()).await?.context("stopping the writer")
     }
 }
 

@@ -22,7 +22,7 @@ const STATS_AGE: Duration = Duration::from_millis(1_500);
 pub async fn measure(dir: &Path, persons: u32) -> Result<Vec<Measured>> {
     let home = Home::create(dir, NewHome { clock: ClockChoice::Wall, begins_at: None })?;
     let running = start(&home).await?;
-    prepare(&running).await?;
+    prepare(&running.gateway).await?;
     let households = persons.div_ceil(HOUSEHOLD_PERSONS);
     let enrolled_s = enrol(&running, households).await?;
     tokio::time::sleep(STATS_AGE).await;

@@ -2,8 +2,8 @@
 
 use super::expect_accepted;
 use crate::commands::units;
-use crate::service::Running;
 use anyhow::{Context, Result};
+use command_service::service::Handle;
 use command_service::{CommandGateway, Submitter};
 use event_schemas::CommandEnvelope;
 use event_schemas::command::{Command, EnrolHousehold, EnrolPerson, RegisterOffice};
@@ -91,7 +91,7 @@ fn ward() -> Place<UnitCode> {
 }
 
 /// Establishes the units, and registers the office that enrols.
-pub async fn prepare(running: &Running) -> Result<()> {
+pub async fn prepare(gateway: &Handle) -> Result<()> {
     let mut commands = units::envelopes();
     let opened_on = Date::new(2004, 7, 8)?;
     let office = RegisterOffice {
@@ -105,5 +105,5 @@ pub async fn prepare(running: &Running) -> Result<()> {
     envelope.command_id = CommandId::from(Uuid::new_v4());
     envelope.command = Command::RegisterOffice(office);
     commands.push(envelope);
-    running.gateway.submit_many(OPERATOR, commands).await.into_iter().try_for_each(expect_accepted)
+    gateway.submit_many(OPERATOR, commands).await.into_iter().try_for_each(expect_accepted)
 }

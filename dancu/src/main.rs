@@ -21,6 +21,10 @@ mod tables;
 use clap::Parser;
 use std::process::ExitCode;
 
+// Deciding and encoding allocate much: with the system's allocator the writer is a quarter slower.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = commands::Arguments::parse();
     logging::start(arguments.log_format);

@@ -2,10 +2,11 @@
 //! verify` and the simulation run the auditor; the product counts what simulations panic on.
 
 use crate::follower::{self, EntryFault};
+use crate::history::{History, InFlightEntries};
 use domain::context::{Context, RULES};
 use domain::registry::Registry;
 use domain::{Decision, PinIssuer, TimelineSource, TimelineUnavailable};
-use event_log::{Admission, Verdict};
+use event_log::{Admission, LogSource, Verdict};
 use event_schemas::event::EventBody;
 use event_schemas::header::{ChainHead, EntryHeader, EntryKind};
 use event_schemas::ids::{
@@ -17,6 +18,7 @@ use event_schemas::row::StreamRef;
 use event_schemas::time::Timestamp;
 use event_schemas::{CommandEnvelope, Event};
 use hashbrown::HashMap;
+use std::sync::Arc;
 
 /// An invariant that does not hold: a defect of the product.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -145,18 +147,47 @@ pub struct Auditor {
     admission: Admission,
     registry: Registry,
     commands: HashMap<CommandId, Lsn>,
-    /// Events of every stream: what late facts are judged by.
-    history: History,
+    past: Past,
+}
+
+/// What late facts are judged by.
+enum Past {
+    Kept(Kept),
+    /// Walked through in the log when a late fact needs it.
+    InLog(Arc<dyn LogSource>),
+}
+
+/// Everything taken in, for logs that fit into memory several times over.
+#[derive(Default)]
+struct Kept {
+    streams: HashMap<StreamRef, Vec<(EventAddress, Event)>>,
     /// Digest after every lsn, from 1 on.
     digests: Vec<u128>,
 }
 
-#[derive(Default)]
-struct History(HashMap<StreamRef, Vec<(EventAddress, Event)>>);
-
-impl TimelineSource for History {
+impl TimelineSource for Kept {
     fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
-        Ok(self.0.get(&stream).cloned().unwrap_or_default())
+        Ok(self.streams.get(&stream).cloned().unwrap_or_default())
+    }
+}
+
+struct NoneInFlight;
+
+impl InFlightEntries for NoneInFlight {
+    fn entry(&self, _: Lsn) -> Option<&AdmittedEntry> {
+        None
+    }
+}
+
+impl Past {
+    /// Calls `visit` with the timelines up to the state of `registry`.
+    fn with_timelines<T>(&self, registry: &Registry, visit: impl FnOnce(&dyn TimelineSource) -> T) -> T {
+        match self {
+            Self::Kept(kept) => visit(kept),
+            Self::InLog(source) => {
+                visit(&History { registry, in_flight: &NoneInFlight, open: &[], source: &**source })
+            }
+        }
     }
 }
 
@@ -167,15 +198,18 @@ impl Default for Auditor {
 }
 
 impl Auditor {
-    /// At the beginning of a log.
+    /// At the beginning of a log. Keeps every event and every digest in memory.
     pub fn new() -> Self {
-        Self {
-            admission: Admission::new(),
-            registry: Registry::new(),
-            commands: HashMap::new(),
-            history: History::default(),
-            digests: Vec::new(),
-        }
+        Self::with_past(Past::Kept(Kept::default()))
+    }
+
+    /// At the beginning of this log; reads past events from it. Keeps the registry and the ids of commands in memory.
+    pub fn of_log(source: Arc<dyn LogSource>) -> Self {
+        Self::with_past(Past::InLog(source))
+    }
+
+    fn with_past(past: Past) -> Self {
+        Self { admission: Admission::new(), registry: Registry::new(), commands: HashMap::new(), past }
     }
 
     /// The fold of everything taken in.
@@ -193,10 +227,13 @@ impl Auditor {
         self.commands.get(&command).copied()
     }
 
-    /// The digest of the fold up to this lsn, if it was reached.
+    /// The digest of the fold up to this lsn, if it was reached and digests are kept.
     pub fn digest_at(&self, lsn: Lsn) -> Option<u128> {
+        let Past::Kept(kept) = &self.past else {
+            return None;
+        };
         let place = lsn.0.checked_sub(1)?;
-        self.digests.get(usize::try_from(place).ok()?).copied()
+        kept.digests.get(usize::try_from(place).ok()?).copied()
     }
 
     /// What the rules give for a command on everything taken in.
@@ -208,9 +245,10 @@ impl Auditor {
         pins: &dyn PinIssuer,
     ) -> Decision {
         let lsn = self.registry.head().lsn.next();
-        let timelines = &self.history;
-        let context = Context { lsn, recorded_at, rules: RULES, office, officer, pins, timelines };
-        domain::decide(&self.registry, envelope, &context)
+        self.past.with_timelines(&self.registry, |timelines| {
+            let context = Context { lsn, recorded_at, rules: RULES, office, officer, pins, timelines };
+            domain::decide(&self.registry, envelope, &context)
+        })
     }
 
     /// Takes the next raw entry in; gives it decoded if it was admitted.
@@ -227,7 +265,9 @@ impl Auditor {
         let entry = follower::decode(lsn, header, bytes)?;
         self.check_content(&entry)?;
         self.registry.apply_entry(&entry);
-        self.digests.push(self.registry.head().digest);
+        if let Past::Kept(kept) = &mut self.past {
+            kept.digests.push(self.registry.head().digest);
+        }
         // Saving is none of the auditor's business, but what it would save must not pile up.
         self.registry.take_lookup_changes();
         Ok(Some(entry))
@@ -244,22 +284,24 @@ impl Auditor {
                 let what = format!("command {command} was accepted before, as lsn {first}");
                 return Err(Violation::new("W2", entry.lsn, what).into());
             }
-            check_decision(&self.registry, entry, record, &self.history)?;
+            self.past.with_timelines(&self.registry, |timelines| {
+                check_decision(&self.registry, entry, record, timelines)
+            })?;
         }
-        if let Some(changes) = entry.changes() {
-            self.history.take(entry.lsn, changes);
+        if let (Some(changes), Past::Kept(kept)) = (entry.changes(), &mut self.past) {
+            kept.take(entry.lsn, changes);
         }
         Ok(())
     }
 }
 
-impl History {
+impl Kept {
     fn take(&mut self, lsn: Lsn, changes: &Changes) {
         for (index, event) in changes.events.iter().enumerate() {
             let address = EventAddress { lsn, index: index as u16 };
             event.body.for_each_stream(|row, aspect| {
                 let stream = StreamRef { row, aspect };
-                self.0.entry(stream).or_default().push((address, event.clone()));
+                self.streams.entry(stream).or_default().push((address, event.clone()));
             });
         }
     }

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Check a log: entries, chain, terms, versions, every decision, digests. Names the first bad place.
@@ -38,7 +39,7 @@ impl Verify {
         let mut reader = log.open_reader(Position(0))?;
         let progress = progress_bar(end.0);
         let begin = Instant::now();
-        let mut auditor = Auditor::new();
+        let mut auditor = Auditor::of_log(Arc::new(log));
         let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
         let mut entries = 0_u64;
         loop {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 /// Records of a history that are shown.
 const SHOWN_RECORDS: usize = 12;
+const SHOWN_DISTRICTS: usize = 12;
 
 fn align_right(table: &mut Table, columns: &[usize]) {
     for &column in columns {
@@ -98,25 +99,35 @@ pub async fn views(world: &World, offices: &Offices) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The districts with most people; the few who moved to other ones are counted together.
 async fn districts(world: &World, offices: &Offices) -> anyhow::Result<()> {
-    let expected = world.ledger().population_by_district();
+    let mut expected: Vec<_> = world.ledger().population_by_district().into_iter().collect();
+    expected.sort_by_key(|(district, people)| (std::cmp::Reverse(*people), *district));
     let mut districts = table(["district", "people", "men", "women", "households", "ledger says"]);
-    for (district, people) in expected {
+    let rest = expected.len().saturating_sub(SHOWN_DISTRICTS);
+    let mut elsewhere = [0; 5];
+    for (place, (district, people)) in expected.into_iter().enumerate() {
         let answer: Reflecting<PopulationAnswer> =
             offices.get(&format!("/v1/units/{district}/population")).await?;
-        let counts = answer.body.population;
-        districts.add_row([
-            answer.body.unit.name,
-            counts.permanent.all.to_string(),
-            counts.permanent.male.to_string(),
-            counts.permanent.female.to_string(),
-            counts.households.to_string(),
-            people.to_string(),
-        ]);
+        let (permanent, households) = (answer.body.population.permanent, answer.body.population.households);
+        let counts = [permanent.all, permanent.male, permanent.female, households, people];
+        if place < SHOWN_DISTRICTS {
+            add_counts(&mut districts, &answer.body.unit.name, &counts);
+        } else {
+            elsewhere.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+    }
+    if rest > 0 {
+        add_counts(&mut districts, &format!("{rest} other districts, moved to"), &elsewhere);
     }
     align_right(&mut districts, &[1, 2, 3, 4, 5]);
     println!("{districts}\n");
     Ok(())
+}
+
+fn add_counts(districts: &mut Table, name: &str, counts: &[u64; 5]) {
+    let counts = counts.iter().map(u64::to_string);
+    districts.add_row(std::iter::once(name.to_owned()).chain(counts));
 }
 
 fn show_household(answer: &HouseholdAnswer) {

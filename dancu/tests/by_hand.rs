@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use tempfile::TempDir;
@@ -65,6 +65,19 @@ fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&good(arguments)).unwrap()
 }
 
+/// What a subcommand prints that is given this on standard input.
+fn piped(input: &[u8], arguments: &[&str]) -> String {
+    let mut command = dancu();
+    let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input).unwrap());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    })
+}
+
 /// Writes what a subcommand prints into a file.
 fn keep(dir: &TempDir, name: &str, arguments: &[&str]) -> String {
     let path = dir.path().join(name);
@@ -98,6 +111,9 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
         repeated.lines().all(|line| line.contains("\"repeated\":true")),
         "the same commands again change nothing"
     );
+    let piped =
+        piped(&std::fs::read(&units).unwrap(), &[&["submit", "--json", "-"][..], &as_operator].concat());
+    assert_eq!(piped, repeated, "one command a line is a batch without a word");
     let register = keep(&dir, "office.json", &["example", "register_office"]);
     good(&[&["submit", &register][..], &as_operator].concat());
 

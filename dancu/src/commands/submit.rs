@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 /// Submit one command, or a batch with one command a line.
 ///
@@ -20,7 +20,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// refused, 1 something was not answered.
 #[derive(Debug, Args)]
 pub struct Submit {
-    /// A file with the command; `-` for standard input. Names ending in .ndjson or .jsonl are batches.
+    /// A file with the command; `-` for standard input. Names ending in .ndjson or .jsonl are batches, and so is input whose
+    /// first line is a whole command.
     file: PathBuf,
     /// The file is a batch: one command a line.
     #[arg(long)]
@@ -47,16 +48,17 @@ const MAX_SHOWN: u64 = 50;
 impl Submit {
     pub async fn run(self) -> Result<ExitCode> {
         let api = Api::new(&self.target)?;
-        if self.batch || is_batch(&self.file) {
-            self.submit_batch(&api).await
-        } else {
-            self.submit_one(&api).await
-        }
+        let mut input = BufReader::new(open(&self.file).await?);
+        let mut line = Vec::new();
+        (&mut input).take(MAX_COMMAND_BYTES).read_until(b'\n', &mut line).await?;
+        let is_batch = self.batch || is_batch(&self.file) || (!self.dry_run && is_whole(&line));
+        let input = std::io::Cursor::new(line).chain(input);
+        if is_batch { self.submit_batch(&api, input).await } else { self.submit_one(&api, input).await }
     }
 
-    async fn submit_one(&self, api: &Api) -> Result<ExitCode> {
+    async fn submit_one(&self, api: &Api, input: impl Input) -> Result<ExitCode> {
         let mut text = Vec::new();
-        open(&self.file).await?.take(MAX_COMMAND_BYTES + 1).read_to_end(&mut text).await?;
+        input.take(MAX_COMMAND_BYTES + 1).read_to_end(&mut text).await?;
         ensure!(
             text.len() as u64 <= MAX_COMMAND_BYTES,
             "that is too large for one command; send many with --batch"
@@ -86,8 +88,7 @@ impl Submit {
         }
     }
 
-    async fn submit_batch(&self, api: &Api) -> Result<ExitCode> {
-        let input = open(&self.file).await?;
+    async fn submit_batch(&self, api: &Api, input: impl Input) -> Result<ExitCode> {
         let chunks = stream::try_unfold(input, async |mut input| {
             let mut chunk = vec![0; READ_BYTES];
             let count = input.read(&mut chunk).await?;
@@ -206,7 +207,16 @@ fn is_batch(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "ndjson" || extension == "jsonl")
 }
 
-async fn open(file: &Path) -> Result<Box<dyn AsyncRead + Send + Unpin>> {
+/// Whether the line is a whole JSON object, as commands of a batch are; one that is written for people goes over several lines.
+fn is_whole(line: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(line).is_ok_and(|value| value.is_object())
+}
+
+trait Input: AsyncRead + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + Send + Unpin + 'static> Input for T {}
+
+async fn open(file: &Path) -> Result<Box<dyn Input>> {
     if file == Path::new("-") {
         return Ok(Box::new(tokio::io::stdin()));
     }

@@ -469,3 +469,21 @@ fn an_enrolled_household_without_a_head_shows_the_defect_until_one_is_appointed(
     world.given(appoint(succession(household, PersonId(1), Vec::new()), "2022-03-02"));
     assert_eq!(world.registry.household(household).unwrap().defects, 0);
 }
+
+#[test]
+fn a_minor_by_statement_comes_of_age_like_everybody() {
+    let Family { mut world, household, father, .. } = family();
+    let child = world.person(NewPersonOf { capacity: LegalCapacity::Minor, ..man("2005-03-01") });
+    world.given(join(household, child, Child, "2022-01-01"));
+    let to_child = || appoint(succession(household, child, vec![of(father, Parent)]), "2023-03-01");
+    world.open_day("2023-02-28");
+    let early = appoint(succession(household, child, vec![of(father, Parent)]), "2023-02-28");
+    world.when(early).then_refused(&["head_without_capacity"]);
+    world.open_day("2023-03-01");
+    world.given(to_child());
+    assert_eq!(world.registry.household(household).unwrap().head, child.0);
+    let lost = world.person(NewPersonOf { capacity: LegalCapacity::Lost, ..woman("1980-01-01") });
+    world.given(join(household, lost, NotKin, "2023-03-01"));
+    let to_lost = succession(household, lost, vec![of(child, NotKin)]);
+    world.when(appoint(to_lost, "2023-03-01")).then_refused(&["head_without_capacity"]);
+}

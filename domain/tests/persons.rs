@@ -724,3 +724,97 @@ fn a_defect_is_cleared_once() {
     world.given_by(PHUC_XA_OFFICE, clear());
     world.when_by(PHUC_XA_OFFICE, clear()).then_refused(&["defect_not_open"]);
 }
+
+// Enrolment, what is stated together.
+
+fn enrolled_into(home: HouseholdId, relationship: Relationship, person: NewPerson) -> Command {
+    Command::EnrolPerson(EnrolPerson {
+        person,
+        residence: None,
+        household: Some(HouseholdPlace { household: home, relationship }),
+        effective_on: date("2021-10-01"),
+    })
+}
+
+#[test]
+fn a_head_who_is_enrolled_later_mends_the_headless_household() {
+    let mut world = World::new();
+    let orphaned = household(vec![member(Relationship::NotKin, new_person(Sex::Male, "1980-01-01"))]);
+    world.given(Command::EnrolHousehold(orphaned));
+    let home = HouseholdId(1);
+    assert_eq!(world.registry.household(home).unwrap().defects, DefectKind::HeadMissing.bit());
+    world.given(enrolled_into(home, Relationship::Head, new_person(Sex::Female, "1979-01-01")));
+    let row = world.registry.household(home).unwrap();
+    assert_eq!((row.head, row.defects), (2, 0));
+}
+
+#[test]
+fn an_enrolled_heads_age_is_judged_beside_every_other_fault() {
+    let mut world = World::new();
+    let mut young = new_person(Sex::Male, "2010-01-01");
+    young.pin = Some("999210000001".parse().unwrap());
+    world.given(Command::EnrolHousehold(household(vec![member(
+        Relationship::NotKin,
+        new_person(Sex::Male, "1980-01-01"),
+    )])));
+    world
+        .when(enrolled_into(HouseholdId(1), Relationship::Head, young.clone()))
+        .then_refused(&["head_without_capacity", "pin_place_unknown"]);
+    young.pin = None;
+    let mut overridden = world.envelope(enrolled_into(HouseholdId(1), Relationship::Head, young));
+    overridden.overrides = vec![text("head_without_capacity")];
+    world.given_envelope(PHUC_XA_OFFICE, overridden);
+    assert_eq!(
+        world.registry.household(HouseholdId(1)).unwrap().defects,
+        DefectKind::HeadWithoutCapacity.bit()
+    );
+}
+
+#[test]
+fn a_stated_minor_of_full_age_heads_an_enrolled_household() {
+    let mut world = World::new();
+    let mut grown = new_person(Sex::Male, "1990-01-01");
+    grown.data.capacity = event_schemas::person::LegalCapacity::Minor;
+    world.given(Command::EnrolHousehold(household(vec![member(Relationship::Head, grown.clone())])));
+    grown.data.capacity = event_schemas::person::LegalCapacity::Restricted;
+    let restricted = household(vec![member(Relationship::Head, grown)]);
+    world.when(Command::EnrolHousehold(restricted)).then_refused(&["head_without_capacity"]);
+}
+
+fn cmnd(number: &str) -> IdentityDocument {
+    IdentityDocument {
+        kind: IdentityDocumentKind::Cmnd,
+        number: text(number),
+        country: None,
+        issued_by: None,
+        issued_on: None,
+        expires_on: None,
+    }
+}
+
+#[test]
+fn two_members_of_one_form_do_not_share_a_cmnd_unnoticed() {
+    let mut world = World::new();
+    let with_cmnd = |relationship, sex| {
+        let mut person = new_person(sex, "1980-01-01");
+        // The same number twice in one person's papers is no second holder.
+        person.data.documents = vec![cmnd("012345678"), cmnd("012345678")];
+        member(relationship, person)
+    };
+    let alone = household(vec![with_cmnd(Relationship::Head, Sex::Male)]);
+    world.when(Command::EnrolHousehold(alone)).accepted();
+    let shared = household(vec![
+        with_cmnd(Relationship::Head, Sex::Male),
+        with_cmnd(Relationship::Spouse, Sex::Female),
+    ]);
+    let faults = world.when(Command::EnrolHousehold(shared.clone())).then_refused(&["cmnd_taken"]);
+    assert_eq!(
+        faults[0].field.as_deref(),
+        Some("command.enrol_household.members[1].person.data.documents[0]")
+    );
+    let mut overridden = world.envelope(Command::EnrolHousehold(shared));
+    overridden.overrides = vec![text("cmnd_taken")];
+    world.given_envelope(PHUC_XA_OFFICE, overridden);
+    let defects = [1, 2].map(|person| world.registry.person(PersonId(person)).unwrap().defects);
+    assert_eq!(defects, [0, DefectKind::CmndShared.bit()]);
+}

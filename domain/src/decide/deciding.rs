@@ -140,11 +140,6 @@ impl<'a> Deciding<'a> {
         self.faults.push(fault);
     }
 
-    /// Whether nothing stands against the command so far.
-    pub fn is_faultless(&self) -> bool {
-        self.faults.is_empty()
-    }
-
     /// A flaggable rule is broken: a defect if it is overridden, else a fault.
     pub fn flag(
         &mut self,
@@ -379,12 +374,10 @@ impl<'a> Deciding<'a> {
         (1..=max).contains(&count)
     }
 
-    /// Whether the person may head a household on the day: of age, and no court has decided otherwise.
+    /// Whether a registered person has full legal capacity on the day, see [`has_full_capacity`].
     pub fn has_capacity(&self, id: PersonId, on: Date) -> bool {
         let row = self.row(id);
-        let of_age = PartialDate::from_packed(row.birth)
-            .is_some_and(|birth| on.full_years_since(birth.latest()) >= MAJORITY_YEARS);
-        of_age && row.capacity == LegalCapacity::Full as u8
+        PartialDate::from_packed(row.birth).is_some_and(|birth| has_full_capacity(birth, row.capacity, on))
     }
 
     /// Whether the person is a citizen of Viet Nam.
@@ -446,6 +439,13 @@ impl<'a> Deciding<'a> {
         }
         Ok(restatements)
     }
+}
+
+/// Whether somebody may head a household on the day: of age, and no court has decided otherwise. That somebody was stated as
+/// a minor says nothing of a later day. `capacity` is a [`LegalCapacity`] as rows keep it.
+pub(super) fn has_full_capacity(birth: PartialDate, capacity: u8, on: Date) -> bool {
+    let decided = [LegalCapacity::Lost as u8, LegalCapacity::Restricted as u8].contains(&capacity);
+    !decided && on.full_years_since(birth.latest()) >= MAJORITY_YEARS
 }
 
 /// Every row that the events change, sorted, with its next version (W3).

@@ -195,11 +195,24 @@ pub(super) fn appoint(
     effective: PartialDate,
     field: &str,
 ) {
+    let capable = d.has_capacity(head, effective.earliest());
+    appoint_if_capable(d, household, head, capable, effective, field);
+}
+
+/// The same for a head whose capacity the caller knows, because the registry does not hold the person yet.
+pub(super) fn appoint_if_capable(
+    d: &mut Deciding<'_>,
+    household: HouseholdId,
+    head: PersonId,
+    capable: bool,
+    effective: PartialDate,
+    field: &str,
+) {
     d.emit(effective, EventBody::HeadAppointed(HeadAppointed { household, head }));
     let row = RowRef::Household(household);
     let open = d.registry.household(household).map_or(0, |row| row.defects);
     let mut mended = vec![DefectKind::HeadMissing];
-    if d.has_capacity(head, effective.earliest()) {
+    if capable {
         mended.push(DefectKind::HeadWithoutCapacity);
     } else {
         d.flag(Code::HeadWithoutCapacity, field, &[&head], row, DefectKind::HeadWithoutCapacity);

@@ -1,26 +1,24 @@
 //! Enrolment: persons and households who lived before the registry knew them. Legacy data has gaps: they become defects.
 
-use super::deciding::Deciding;
+use super::deciding::{Deciding, MAJORITY_YEARS, has_full_capacity};
+use super::departure::appoint_if_capable;
 use super::kinship::{ParentFacts, check_parents};
 use super::pin::check_accepted_pin;
 use crate::refusal::Code;
 use event_schemas::command::{EnrolHousehold, EnrolPerson, MAX_MEMBERS, MemberRef, NewPerson};
 use event_schemas::defect::DefectKind;
 use event_schemas::event::{
-    DefectNoted, EventBody, HeadAppointed, HouseholdFormed, MemberJoined, Origin, ParentLinked,
+    DefectNoted, EventBody, HouseholdFormed, MemberJoined, Origin, ParentLinked,
     PermanentResidenceRegistered, PersonRegistered, PinAccepted,
 };
 use event_schemas::household::{HouseholdKind, Membership, Relationship};
 use event_schemas::ids::{HouseholdId, PersonId, UnitId};
 use event_schemas::kin::{KinRef, ParentLink};
-use event_schemas::person::{
-    LegalCapacity, MAX_DOCUMENTS, MAX_NATIONALITIES, MAX_OTHER_NAMES, Nationality, Sex,
-};
+use event_schemas::person::{MAX_DOCUMENTS, MAX_NATIONALITIES, MAX_OTHER_NAMES, Nationality, Sex};
 use event_schemas::place::{Place, RegisteredPlace};
 use event_schemas::row::RowRef;
 use event_schemas::time::Date;
-
-use super::deciding::MAJORITY_YEARS;
+use std::collections::BTreeMap;
 
 /// A member of the command at hand, for members who refer to each other.
 struct Enrolled<'c> {
@@ -50,9 +48,10 @@ pub(super) fn enrol_household(d: &mut Deciding<'_>, command: &EnrolHousehold) {
         let formed = HouseholdFormed { household, kind: command.kind, place, file_number, split_from: None };
         d.emit(on, EventBody::HouseholdFormed(formed));
     }
+    let mut cmnds = BTreeMap::new();
     for (number, member) in command.members.iter().enumerate() {
         let field = format!("command.enrol_household.members[{number}].person");
-        register_person(d, number, &enrolled, on, &field);
+        register_person(d, number, &enrolled, &mut cmnds, on, &field);
         let person = enrolled[number].id;
         if let Some(place) = &place {
             let place = place.clone();
@@ -84,31 +83,35 @@ fn appoint_enrolled_head(
         }
         [] => {}
         [number] => {
-            let head = &enrolled[*number];
-            d.emit(
+            appoint_enrolled(
+                d,
+                household,
+                &enrolled[*number],
                 command.effective_on,
-                EventBody::HeadAppointed(HeadAppointed { household, head: head.id }),
+                &format!("{field}[{number}]"),
             );
-            if !is_of_age(head.person, command.effective_on) {
-                let row = RowRef::Household(household);
-                let field = format!("{field}[{number}]");
-                d.flag(Code::HeadWithoutCapacity, &field, &[&head.id], row, DefectKind::HeadWithoutCapacity);
-            }
         }
         _ => d.fault(Code::TwoHeads, field, &[]),
     }
 }
 
-fn is_of_age(person: &NewPerson, on: Date) -> bool {
-    person.data.capacity == LegalCapacity::Full
-        && on.full_years_since(person.identity.birth.latest()) >= MAJORITY_YEARS
+fn appoint_enrolled(
+    d: &mut Deciding<'_>,
+    household: HouseholdId,
+    head: &Enrolled<'_>,
+    on: Date,
+    field: &str,
+) {
+    let Enrolled { id, person } = head;
+    let capable = has_full_capacity(person.identity.birth, person.data.capacity as u8, on);
+    appoint_if_capable(d, household, *id, capable, on.into(), field);
 }
 
 pub(super) fn enrol_person(d: &mut Deciding<'_>, command: &EnrolPerson) {
     let on = command.effective_on;
     d.check_not_future(on, "command.enrol_person.effective_on");
     let enrolled = [Enrolled { id: d.new_person(), person: &command.person }];
-    register_person(d, 0, &enrolled, on, "command.enrol_person.person");
+    register_person(d, 0, &enrolled, &mut BTreeMap::new(), on, "command.enrol_person.person");
     let person = enrolled[0].id;
     if command.residence.is_some() && command.household.is_some() {
         d.fault(Code::ResidenceAndHousehold, "command.enrol_person.residence", &[]);
@@ -128,15 +131,8 @@ pub(super) fn enrol_person(d: &mut Deciding<'_>, command: &EnrolPerson) {
     if let Some(place) = &command.household {
         let field = "command.enrol_person.household";
         join_with_residence(d, person, place.household, place.relationship, on, field);
-        if place.relationship == Relationship::Head && d.is_faultless() {
-            let household = place.household;
-            if is_of_age(&command.person, on) {
-                d.emit(on, EventBody::HeadAppointed(HeadAppointed { household, head: person }));
-            } else {
-                let row = RowRef::Household(household);
-                d.emit(on, EventBody::HeadAppointed(HeadAppointed { household, head: person }));
-                d.flag(Code::HeadWithoutCapacity, field, &[&person], row, DefectKind::HeadWithoutCapacity);
-            }
+        if place.relationship == Relationship::Head {
+            appoint_enrolled(d, place.household, &enrolled[0], on, field);
         }
     }
 }
@@ -168,8 +164,16 @@ pub(super) fn join_with_residence(
     d.emit(on, EventBody::MemberJoined(MemberJoined { household, person, membership, relationship }));
 }
 
-/// Registers one person of the command, with parents, PIN and what is missing.
-fn register_person(d: &mut Deciding<'_>, number: usize, enrolled: &[Enrolled<'_>], on: Date, field: &str) {
+/// Registers one person of the command, with parents, PIN and what is missing. `cmnds` are the numbers that the members
+/// before this one stated.
+fn register_person(
+    d: &mut Deciding<'_>,
+    number: usize,
+    enrolled: &[Enrolled<'_>],
+    cmnds: &mut BTreeMap<u32, PersonId>,
+    on: Date,
+    field: &str,
+) {
     let Enrolled { id, person } = enrolled[number];
     check_form(d, person, field);
     if person.identity.birth.earliest() > on {
@@ -188,7 +192,7 @@ fn register_person(d: &mut Deciding<'_>, number: usize, enrolled: &[Enrolled<'_>
         d.emit(on, EventBody::PersonRegistered(registered));
     }
     note_gaps(d, id, person, on);
-    check_cmnds(d, id, person, field);
+    check_cmnds(d, id, person, cmnds, field);
     link_parents(d, number, enrolled, field);
     if let Some(pin) = person.pin {
         let field = format!("{field}.pin");
@@ -235,10 +239,18 @@ fn note_gaps(d: &mut Deciding<'_>, id: PersonId, person: &NewPerson, on: Date) {
     }
 }
 
-fn check_cmnds(d: &mut Deciding<'_>, id: PersonId, person: &NewPerson, field: &str) {
+fn check_cmnds(
+    d: &mut Deciding<'_>,
+    id: PersonId,
+    person: &NewPerson,
+    cmnds: &mut BTreeMap<u32, PersonId>,
+    field: &str,
+) {
     for (place, document) in person.data.documents.iter().enumerate() {
-        let holder = document.cmnd_number().and_then(|number| d.registry.lookups().person_by_cmnd(number));
-        if let Some(holder) = holder {
+        let Some(number) = document.cmnd_number() else { continue };
+        let registered = d.registry.lookups().person_by_cmnd(number);
+        let holder = registered.unwrap_or_else(|| *cmnds.entry(number).or_insert(id));
+        if holder != id {
             let field = format!("{field}.data.documents[{place}]");
             d.flag(
                 Code::CmndTaken,

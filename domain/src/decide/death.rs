@@ -1,22 +1,29 @@
 //! Deaths (Law 60/2014/QH13 Art. 32–34): everything that the dead person held ends with the same record.
+//!
+//! A death that is known only to the month or the year stays as vague as it is. What the person held ends on the last day on
+//! which the registry knows the person alive, if that lies within the month or the year: nothing ends before it began.
 
 use super::deciding::Deciding;
 use super::departure::{Departure, Vacancy};
+use super::kinship::check_children;
 use super::register::register_entry;
+use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
-use crate::registry::rows::PersonRow;
 use event_schemas::basis::{BasisKind, RegisterKind};
 use event_schemas::card::CardStatus;
 use event_schemas::command::{Death, Succession};
 use event_schemas::event::{
-    CardHolderDied, DeathRegistered, DossierClosed, EventBody, MemberLeft, PermanentResidenceEnded,
-    TemporaryResidenceEnded,
+    CardHolderDied, DeathRegistered, DossierClosed, Event, EventBody, MemberLeft, Origin,
+    PermanentResidenceEnded, PersonRegistered, TemporaryResidenceEnded,
 };
 use event_schemas::household::{LeaveReason, Membership, ResidenceEndReason};
-use event_schemas::ids::{CardId, DossierId, HouseholdId, PersonId};
-use event_schemas::row::RowRef;
+use event_schemas::ids::{CardId, DossierId, EventAddress, HouseholdId, PersonId};
+use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::text::Text;
 use event_schemas::time::{Date, PartialDate};
+
+/// Events of a stream in the order in which they were recorded.
+type Recorded = Vec<(EventAddress, Event)>;
 
 pub(super) fn death(d: &mut Deciding<'_>, command: &Death) {
     let died = command.died;
@@ -31,9 +38,8 @@ pub(super) fn death(d: &mut Deciding<'_>, command: &Death) {
     };
     let entry = register_entry(d, RegisterKind::Death, command.legacy_entry, "command.death.legacy_entry");
     let Some(person) = d.person(&command.person, "command.death.person") else { return };
-    if !check_person(d, person, died) {
-        return;
-    }
+    let Some(ended) = check_person(d, person, died) else { return };
+    check_children(d, person, died, "command.death.died");
     if let (Some(registered_at), Some(place), Some(entry)) = (registered_at, place, entry) {
         let registered = DeathRegistered {
             person,
@@ -47,73 +53,136 @@ pub(super) fn death(d: &mut Deciding<'_>, command: &Death) {
         };
         d.emit(died, EventBody::DeathRegistered(registered));
     }
-    end_residence(d, person, died);
-    end_cards(d, person, died);
-    leave_household(d, person, died, command.succession.as_ref());
+    end_residence(d, person, ended);
+    end_cards(d, person, ended);
+    leave_household(d, person, ended, command.succession.as_ref());
 }
 
-/// Alive, born before, and nothing recorded of a later day that only a living person does.
-fn check_person(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) -> bool {
+/// Alive, born before, and nothing recorded of a later day that only a living person does. Gives the date with which ends
+/// what the person held.
+fn check_person(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) -> Option<PartialDate> {
     let row = d.row(person);
     let field = "command.death.person";
     if let Some(recorded) = PartialDate::from_packed(row.died) {
         d.fault_with(Code::PersonDead, field, &[&person, &recorded], RowRef::Person(person));
-        return false;
+        return None;
     }
+    let field = "command.death.died";
     let birth = PartialDate::from_packed(row.birth).filter(|birth| died.latest() < birth.earliest());
     if let Some(birth) = birth {
-        d.fault_with(Code::DeathBeforeBirth, "command.death.died", &[&died, &birth], RowRef::Person(person));
-        return false;
+        d.fault_with(Code::DeathBeforeBirth, field, &[&died, &birth], RowRef::Person(person));
+        return None;
     }
-    if let Some(later) = latest_fact(d, person, row).filter(|later| *later > died.latest()) {
-        d.fault_with(
-            Code::FactsAfterDeath,
-            "command.death.died",
-            &[&person, &later, &died],
-            RowRef::Person(person),
-        );
-        return false;
+    let Ok(LatestFacts { alive, settled }) = latest_facts(d, person, died) else {
+        d.fault(Code::HistoryUnavailable, field, &[]);
+        return None;
+    };
+    if alive > died.latest() {
+        d.fault_with(Code::FactsAfterDeath, field, &[&person, &alive, &died], RowRef::Person(person));
+        return None;
     }
-    true
+    let latest = alive.max(settled);
+    Some(if latest > died.earliest() { PartialDate::of_day(latest) } else { died })
 }
 
-/// The latest day on which the registry has this person doing something.
-fn latest_fact(d: &Deciding<'_>, person: PersonId, row: &PersonRow) -> Option<Date> {
-    let temporary = d.registry.temporary(person).map_or(i32::MIN, |temporary| temporary.since);
-    let card = d.registry.card(CardId(row.card)).map_or(i32::MIN, |card| card.since);
+/// The latest days of what is recorded of a person.
+struct LatestFacts {
+    /// The person did something, or something was done that needs a living person.
+    alive: Date,
+    /// The registration of the birth let residence begin: later than the birth if the household has changed since.
+    settled: Date,
+}
+
+/// What happens by itself is no sign of life: a stay or a card that expires, a host's household that moves or ends. Rows
+/// know only the latest day of all, so the timelines tell whose day it is, where it lies after the death.
+fn latest_facts(
+    d: &Deciding<'_>,
+    person: PersonId,
+    died: PartialDate,
+) -> Result<LatestFacts, TimelineUnavailable> {
+    let row = d.row(person);
+    let of_person = RowRef::Person(person);
     let dossier = d.registry.dossier(DossierId(row.dossier)).map_or(i32::MIN, |dossier| dossier.since);
-    let latest = [row.identity_since, row.residence_since, temporary, card, dossier].into_iter().max()?;
-    (latest > i32::MIN).then_some(Date(latest))
+    let mut alive = Date(row.identity_since.max(dossier));
+    let mut settled = Date(i32::MIN);
+    if row.residence_since > died.latest().0 {
+        let birth = recorded(d, of_person, Aspect::Existence)?.into_iter().find_map(birth_address);
+        for aspect in [Aspect::PermanentResidence, Aspect::Membership] {
+            for (address, event) in recorded(d, of_person, aspect)? {
+                let with_birth = birth.is_some_and(|birth| birth.lsn == address.lsn);
+                let latest = if with_birth { &mut settled } else { &mut alive };
+                *latest = event.effective_on.earliest().max(*latest);
+            }
+        }
+    } else {
+        alive = alive.max(Date(row.residence_since));
+    }
+    if d.registry.temporary(person).is_some_and(|temporary| temporary.since > died.earliest().0) {
+        for aspect in [Aspect::TemporaryResidence, Aspect::TemporaryMembership] {
+            alive = alive.max(latest_sign(recorded(d, of_person, aspect)?));
+        }
+    }
+    let card = CardId(row.card);
+    if d.registry.card(card).is_some_and(|card| card.since > died.earliest().0) {
+        alive = alive.max(latest_sign(recorded(d, RowRef::Card(card), Aspect::Status)?));
+    }
+    Ok(LatestFacts { alive, settled })
 }
 
-fn end_residence(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) {
+fn recorded(d: &Deciding<'_>, row: RowRef, aspect: Aspect) -> Result<Recorded, TimelineUnavailable> {
+    d.context.timelines.stream(StreamRef { row, aspect })
+}
+
+fn birth_address((address, event): (EventAddress, Event)) -> Option<EventAddress> {
+    match event.body {
+        EventBody::PersonRegistered(PersonRegistered { origin: Origin::Birth(_), .. }) => Some(address),
+        _ => None,
+    }
+}
+
+/// The latest day that does not come by itself.
+fn latest_sign(recorded: Recorded) -> Date {
+    let signs = recorded.into_iter().filter(|(_, event)| match &event.body {
+        EventBody::TemporaryResidenceEnded(ended) => ended.reason != ResidenceEndReason::Expired,
+        // Whoever ends a temporary membership by choice ends the stay with it, which counts.
+        EventBody::MemberLeft(_) | EventBody::CardExpired(_) => false,
+        _ => true,
+    });
+    signs.map(|(_, event)| event.effective_on.earliest()).max().unwrap_or(Date(i32::MIN))
+}
+
+fn end_residence(d: &mut Deciding<'_>, person: PersonId, ended: PartialDate) {
     let reason = ResidenceEndReason::Died;
     if d.row(person).unit != 0 {
-        d.emit(died, EventBody::PermanentResidenceEnded(PermanentResidenceEnded { person, reason }));
+        d.emit(ended, EventBody::PermanentResidenceEnded(PermanentResidenceEnded { person, reason }));
     }
     let Some(temporary) = d.registry.temporary(person) else { return };
     if temporary.unit != 0 {
-        d.emit(died, EventBody::TemporaryResidenceEnded(TemporaryResidenceEnded { person, reason }));
+        d.emit(ended, EventBody::TemporaryResidenceEnded(TemporaryResidenceEnded { person, reason }));
     }
     if let Some(household) = HouseholdId(temporary.household).some() {
         let (membership, reason) = (Membership::Temporary, LeaveReason::Died);
-        d.emit(died, EventBody::MemberLeft(MemberLeft { household, person, membership, reason }));
+        if let Some(host) = d.registry.household(household) {
+            let since = host.composition_since;
+            d.restate_if_late(RowRef::Household(household), Aspect::Composition, since, ended.earliest());
+        }
+        d.emit(ended, EventBody::MemberLeft(MemberLeft { household, person, membership, reason }));
     }
 }
 
-fn end_cards(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) {
+fn end_cards(d: &mut Deciding<'_>, person: PersonId, ended: PartialDate) {
     let row = d.row(person);
     let dossier = DossierId(row.dossier);
     // A card that was produced on the open application and not handed over ends that application by itself.
     let produced = d.registry.dossier(dossier).map_or(CardId::NONE, |dossier| CardId(dossier.card));
     if dossier != DossierId::NONE && produced == CardId::NONE {
         let reason = Text::new("holder died").expect("a short text");
-        d.emit(died, EventBody::DossierClosed(DossierClosed { dossier, person, reason }));
+        d.emit(ended, EventBody::DossierClosed(DossierClosed { dossier, person, reason }));
     }
     for card in [CardId(row.card), produced] {
         let status = d.registry.card(card).and_then(|card| CardStatus::ALL.get(usize::from(card.status)));
         if status.is_some_and(|status| status.is_open()) {
-            d.emit(died, EventBody::CardHolderDied(CardHolderDied { card, person }));
+            d.emit(ended, EventBody::CardHolderDied(CardHolderDied { card, person }));
         }
     }
 }
@@ -122,14 +191,14 @@ fn end_cards(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) {
 fn leave_household(
     d: &mut Deciding<'_>,
     person: PersonId,
-    died: PartialDate,
+    ended: PartialDate,
     succession: Option<&Succession>,
 ) {
     let successions: Vec<Succession> = succession.cloned().into_iter().collect();
     Departure {
         persons: &[person],
-        on: died.earliest(),
-        effective: died,
+        on: ended.earliest(),
+        effective: ended,
         reason: LeaveReason::Died,
         successions: &successions,
         vacancy: Vacancy::Allowed,

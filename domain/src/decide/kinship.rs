@@ -4,10 +4,11 @@ use super::deciding::Deciding;
 use crate::refusal::Code;
 use crate::registry::fold::sex_of;
 use event_schemas::defect::{DefectKind, MIN_PARENT_AGE_YEARS};
+use event_schemas::event::{EventBody, ParentLinked};
 use event_schemas::ids::PersonId;
 use event_schemas::kin::{ParentKind, ParentLink, ParentRole};
 use event_schemas::person::{Identity, Sex};
-use event_schemas::row::RowRef;
+use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::time::PartialDate;
 
 /// Longest time between a father's death and a birth (*con sinh sau khi cha chết*): 300 days, Law 52/2014/QH13 Art. 88.
@@ -75,7 +76,7 @@ fn check_parent(
     if parent.sex == wrong {
         d.fault_with(Code::ParentSexDiffers, field, &[&parent.id, &role_name(link.role)], row);
     }
-    if link.kind != ParentKind::Biological && link.kind != ParentKind::Presumed {
+    if !is_by_birth(link.kind) {
         return;
     }
     // Judged in the parent's favour where dates are partial.
@@ -83,14 +84,50 @@ fn check_parent(
     if age.is_some_and(|age| age < MIN_PARENT_AGE_YEARS) {
         d.flag(Code::ParentTooYoung, field, &[&parent.id], RowRef::Person(child), DefectKind::ParentTooYoung);
     }
-    let Some(died) = parent.died else { return };
-    match link.role {
+    if let Some(died) = parent.died {
+        check_alive_when_it_matters(d, child, birth, link.role, (parent.id, died), field);
+    }
+}
+
+/// The same two rules for a death that is registered after the births: a mother lived when her child was born, a father not
+/// long before. Children of a registered person stand in the person's own timeline.
+pub(super) fn check_children(d: &mut Deciding<'_>, parent: PersonId, died: PartialDate, field: &str) {
+    if died.latest() >= d.today {
+        return; // Nobody was born later.
+    }
+    let stream = StreamRef { row: RowRef::Person(parent), aspect: Aspect::Kinship };
+    let Ok(recorded) = d.context.timelines.stream(stream) else {
+        d.fault(Code::HistoryUnavailable, field, &[]);
+        return;
+    };
+    for (_, event) in recorded {
+        let EventBody::ParentLinked(ParentLinked { child, link }) = event.body else { continue };
+        if child == parent || !is_by_birth(link.kind) {
+            continue;
+        }
+        check_alive_when_it_matters(d, child, event.effective_on, link.role, (parent, died), field);
+    }
+}
+
+fn is_by_birth(kind: ParentKind) -> bool {
+    matches!(kind, ParentKind::Biological | ParentKind::Presumed)
+}
+
+fn check_alive_when_it_matters(
+    d: &mut Deciding<'_>,
+    child: PersonId,
+    birth: PartialDate,
+    role: ParentRole,
+    (parent, died): (PersonId, PartialDate),
+    field: &str,
+) {
+    match role {
         ParentRole::Mother if died.latest() < birth.earliest() => {
-            d.fault_with(Code::MotherDeadAtBirth, field, &[&parent.id], row);
+            d.fault_with(Code::MotherDeadAtBirth, field, &[&parent], RowRef::Person(parent));
         }
         ParentRole::Father if died.latest().plus_days(MAX_DAYS_AFTER_FATHER) < birth.earliest() => {
             let child = RowRef::Person(child);
-            d.flag(Code::FatherDeadBeforeConception, field, &[&parent.id], child, DefectKind::FatherLongDead);
+            d.flag(Code::FatherDeadBeforeConception, field, &[&parent], child, DefectKind::FatherLongDead);
         }
         _ => {}
     }

@@ -154,11 +154,21 @@ impl Play<'_> {
         })
     }
 
+    /// The day, or only its month or its year.
+    fn vaguely(&self, day: Date) -> PartialDate {
+        let vague = match (self.dice.detail / 2 % 4, day.ymd()) {
+            (2, (year, month, _)) => PartialDate::of_month(year, month),
+            (3, (year, ..)) => PartialDate::of_year(year),
+            _ => return day.into(),
+        };
+        vague.expect("a month of our time")
+    }
+
     pub(super) fn death(&self) -> Command {
         let person = self.person_who(self.dice.who, |id| self.is_living(id));
         Command::Death(Death {
             person: self.named(person),
-            died: self.day().into(),
+            died: self.vaguely(self.day()),
             time: None,
             place: None,
             cause: None,

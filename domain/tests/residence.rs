@@ -314,6 +314,21 @@ fn a_late_stay_that_overlaps_another_is_refused() {
 }
 
 #[test]
+fn a_late_stay_is_judged_by_the_residence_of_its_own_days() {
+    let Two { mut world, home, wife, .. } = two();
+    world.given(whole(home, TRUC_BACH, "2022-02-01"));
+    world.given(alone(stay(wife, TRUC_BACH, "2021-09-01", "2021-10-31")));
+    let at_home = alone(stay(wife, PHUC_XA, "2021-11-01", "2021-12-31"));
+    world.when(at_home).then_refused(&["stay_at_permanent_place"]);
+    let into_the_move = alone(stay(wife, TRUC_BACH, "2021-12-01", "2022-02-01"));
+    world.when(into_the_move).then_refused(&["stay_at_permanent_place"]);
+    world.given(alone(stay(wife, TRUC_BACH, "2021-12-01", "2022-01-31")));
+    world.history.broken = true;
+    let unreadable = alone(stay(wife, QUAN_TOAN, "2021-11-01", "2021-11-30"));
+    world.when(unreadable).then_refused(&["history_unavailable"]);
+}
+
+#[test]
 fn a_stay_ends_before_its_last_day_and_its_host_is_left() {
     let Two { mut world, wife, other, .. } = two();
     world.given(stay_with(other, Sibling, stay(wife, TRUC_BACH, "2022-01-01", "2022-12-31")));

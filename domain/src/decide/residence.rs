@@ -15,11 +15,11 @@ use event_schemas::command::{
     RegisterTemporaryResidence,
 };
 use event_schemas::event::{
-    EventBody, HouseholdMoved, MemberJoined, MemberLeft, TemporaryResidenceEnded,
+    Event, EventBody, HouseholdMoved, MemberJoined, MemberLeft, TemporaryResidenceEnded,
     TemporaryResidenceRegistered,
 };
 use event_schemas::household::{LeaveReason, Membership, Relationship, ResidenceEndReason};
-use event_schemas::ids::{HouseholdId, PersonId, UnitId};
+use event_schemas::ids::{EventAddress, HouseholdId, PersonId, UnitId};
 use event_schemas::place::{Place, RegisteredPlace, UnitCode};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::time::Date;
@@ -140,9 +140,8 @@ pub(super) fn register_temporary_residence(d: &mut Deciding<'_>, command: &Regis
         }
         return;
     };
-    let permanent = UnitId(d.row(person).unit);
-    if place.unit() == Some(&permanent) {
-        d.fault_with(Code::StayAtPermanentPlace, place_field, &[], RowRef::Person(person));
+    if let Some(&unit) = place.unit() {
+        check_away_from_home(d, person, unit, (from, until), place_field);
     }
     let Some(over_by) = make_room(d, person, command) else { return };
     if let Some(host) = &command.household {
@@ -164,6 +163,45 @@ pub(super) fn register_temporary_residence(d: &mut Deciding<'_>, command: &Regis
             d.emit(after, EventBody::MemberLeft(MemberLeft { household, person, membership, reason }));
         }
     }
+}
+
+/// A stay lies outside the commune of permanent residence (Law 68/2020/QH14 Art. 27), by the residence of its own days.
+fn check_away_from_home(
+    d: &mut Deciding<'_>,
+    person: PersonId,
+    unit: UnitId,
+    (from, until): (Date, Date),
+    field: &str,
+) {
+    let row = d.row(person);
+    let mut at_home = row.unit == unit.0;
+    if row.residence_since > from.0 {
+        let stream = StreamRef { row: RowRef::Person(person), aspect: Aspect::PermanentResidence };
+        let Ok(recorded) = d.context.timelines.stream(stream) else {
+            d.fault(Code::HistoryUnavailable, field, &[]);
+            return;
+        };
+        at_home = lived_in(unit, from, until, recorded);
+    }
+    if at_home {
+        d.fault_with(Code::StayAtPermanentPlace, field, &[], RowRef::Person(person));
+    }
+}
+
+/// Whether permanent residence was in the unit on any of these days.
+fn lived_in(unit: UnitId, from: Date, until: Date, recorded: Vec<(EventAddress, Event)>) -> bool {
+    let mut on_first_day = false;
+    for (_, event) in in_valid_order(recorded) {
+        let day = event.effective_on.earliest();
+        let there = matches!(&event.body, EventBody::PermanentResidenceRegistered(registered)
+            if registered.place.unit() == Some(&unit));
+        if day <= from {
+            on_first_day = there;
+        } else if there && day <= until {
+            return true;
+        }
+    }
+    on_first_day
 }
 
 fn check_length(d: &mut Deciding<'_>, from: Date, until: Date) {
@@ -250,7 +288,7 @@ fn make_room_late(
 }
 
 /// First and last day of every stay that a stream tells of.
-fn stays(recorded: Vec<(event_schemas::ids::EventAddress, event_schemas::Event)>) -> Vec<(Date, Date)> {
+fn stays(recorded: Vec<(EventAddress, Event)>) -> Vec<(Date, Date)> {
     let mut stays: Vec<(Date, Date)> = Vec::new();
     let mut open: Option<(Date, Date)> = None;
     for (_, event) in in_valid_order(recorded) {

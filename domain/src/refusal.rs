@@ -76,6 +76,7 @@ catalogue! {
     NamedTwice hard, "named_twice", "{0} được nêu hai lần.", "{0} is named twice.";
     UnknownRule hard, "unknown_rule", "Không có quy tắc {0} hoặc quy tắc này không thể miễn.", "There is no rule {0}, or it cannot be overridden.";
     OverrideWithoutBasis hard, "override_without_basis", "Miễn áp dụng quy tắc cần căn cứ của tòa án hoặc dữ liệu cũ.", "A rule is overridden only by enrolment of legacy data or on the basis of a court.";
+    EvidenceDigestWrong hard, "evidence_digest_wrong", "Mã SHA-256 của tài liệu chứng cứ phải gồm 64 chữ số thập lục phân.", "The SHA-256 of a piece of evidence is 64 hexadecimal digits.";
     CommandIdReused hard, "command_id_reused", "Mã yêu cầu {0} đã dùng cho một yêu cầu khác.", "The command id {0} was used for another command.";
     RecordTooLarge hard, "record_too_large", "Yêu cầu tạo ra bản ghi quá lớn (tối đa {0} sự kiện, {1} byte).", "The command would make too large a record (at most {0} events, {1} bytes).";
     HistoryUnavailable hard, "history_unavailable", "Chưa đọc được lịch sử, xin thử lại.", "The history cannot be read now; please try again.";
@@ -120,7 +121,6 @@ catalogue! {
     RelationshipUnchanged hard, "relationship_unchanged", "Quan hệ không thay đổi.", "The relationship is the same as before.";
     HeadRelationshipFixed hard, "head_relationship_fixed", "Chủ hộ không có quan hệ khác.", "The head has no other relationship.";
     SameHousehold hard, "same_household", "Hai hộ là một.", "Both are the same household.";
-    SamePlace hard, "same_place", "Nơi mới trùng nơi cũ.", "The new place is the old one.";
     NobodyStays hard, "nobody_stays", "Tách hộ phải để lại ít nhất một người.", "A split must leave somebody in the household.";
     StayTooShort hard, "stay_too_short", "Tạm trú ít nhất 30 ngày.", "A temporary residence lasts 30 days at least.";
     StayTooLong hard, "stay_too_long", "Tạm trú tối đa 2 năm mỗi lần.", "A temporary residence lasts two years at most.";

@@ -1,12 +1,15 @@
 //! Units, offices, dwellings: given, when, then.
 
+use domain::context::RULES;
 use domain::testing::*;
+use domain::{Context, Decision, Registry, decide};
 use event_schemas::command::administration::{MAX_AREAS, MAX_UNITS};
 use event_schemas::command::{
-    ChangeOfficeArea, Command, EstablishUnits, NewUnit, RegisterDwelling, RegisterOffice,
+    ChangeOfficeArea, Command, EstablishUnits, IssuePin, NewUnit, RegisterDwelling, RegisterOffice,
 };
-use event_schemas::ids::OfficeId;
+use event_schemas::ids::{Lsn, OfficeId, OfficerId};
 use event_schemas::place::{Area, DwellingKind, OfficeKind, UnitCode, UnitKind};
+use event_schemas::time::Timestamp;
 use expect_test::expect;
 
 fn new_unit(unit_code: &str, kind: UnitKind, parent: Option<&str>) -> NewUnit {
@@ -169,4 +172,49 @@ fn dwellings_stand_in_wards_and_in_districts_without_wards() {
     assert_eq!(world.registry.head().dwellings.0, 1);
     world.when(dwelling(BA_DINH, TODAY)).then_refused(&["unit_not_for_residence"]);
     world.when(dwelling("99999", "2022-03-16")).then_refused(&["unknown_unit", "date_in_future"]);
+}
+
+#[test]
+fn a_closed_office_acts_no_more_not_even_for_people_who_live_nowhere() {
+    let mut world = World::new();
+    let person = world.person(man("1980-01-01"));
+    let issue = || Command::IssuePin(IssuePin { person: id(person), birth_registered_at: None });
+    let Some(envelope) = event_schemas::examples::example("enrol_person") else { panic!("an example") };
+    let Command::EnrolPerson(example) = envelope.command else { panic!("of its kind") };
+    let enrol = || {
+        let mut command = example.clone();
+        (command.residence, command.household) = (None, None);
+        (command.person.pin, command.person.parents) = (None, Vec::new());
+        command.effective_on = date("2022-03-01");
+        Command::EnrolPerson(command)
+    };
+    world.when_by(PHUC_XA_OFFICE, issue()).accepted();
+    world.when_by(PHUC_XA_OFFICE, enrol()).accepted();
+    world.given(change_area(PHUC_XA_OFFICE, Vec::new(), "2022-03-01"));
+    world.when_by(PHUC_XA_OFFICE, issue()).then_refused(&["not_competent"]);
+    let faults = world.when_by(PHUC_XA_OFFICE, enrol()).then_refused(&["not_competent"]);
+    assert_eq!(faults[0].en, "Office O1 is not competent in VN.");
+    let faults = world.when_by(PHUC_XA_OFFICE, dwelling(PHUC_XA, TODAY)).then_refused(&["not_competent"]);
+    assert_eq!(faults.len(), 1, "said once for the whole command");
+    world.when(enrol()).accepted();
+}
+
+#[test]
+fn nothing_is_decided_before_a_day_is_opened() {
+    let mut world = World::new();
+    let envelope = world.envelope(dwelling(PHUC_XA, TODAY));
+    let context = Context {
+        lsn: Lsn(1),
+        recorded_at: Timestamp(0),
+        rules: RULES,
+        office: OfficeId(0),
+        officer: OfficerId(1),
+        pins: &world.pins,
+        timelines: &world.history,
+    };
+    let Decision::Refused(faults) = decide(&Registry::new(), &envelope, &context) else {
+        panic!("no day is open")
+    };
+    let codes: Vec<&str> = faults.iter().map(|fault| fault.code.as_str()).collect();
+    assert_eq!(codes, ["day_not_opened"]);
 }

@@ -6,11 +6,12 @@ use event_schemas::command::{
     AcceptPin, ApplicationDecision, ApplyForCard, Command, Death, DecideCardApplication, HandOverCard,
     IssuePin, ProduceCard, ReplaceCard, ReportCardLost, WithdrawCard,
 };
-use event_schemas::event::{EventBody, PinIssued};
+use event_schemas::event::{EventBody, PinAccepted, PinIssued};
 use event_schemas::ids::{CardId, DossierId, PersonId};
 use event_schemas::outcome::Created;
 use event_schemas::person::{Nationality, PersonRef, Sex};
 use event_schemas::pin::PinCell;
+use event_schemas::row::RowRef;
 
 fn issue(person: PersonId) -> Command {
     Command::IssuePin(IssuePin { person: id(person), birth_registered_at: None })
@@ -162,7 +163,9 @@ fn a_card_goes_from_application_to_its_holder() {
     assert_eq!((row.card, row.dossier), (card.0, 0));
     // Born 1990-05-05, 31 at issue: valid to 40.
     assert_eq!(world.registry.card(card).unwrap().expires, date("2030-05-05").0);
-    world.when(first(person)).then_refused(&["card_exists"]);
+    let again =
+        ApplyForCard { received_on: date("2022-03-08"), ..apply(person, ApplicationReason::FirstIssue) };
+    world.when(Command::ApplyForCard(again)).then_refused(&["card_exists"]);
 }
 
 #[test]
@@ -284,7 +287,9 @@ fn a_lost_card_is_replaced_when_the_new_one_is_handed_over() {
     );
     let handed = world.given(hand_over(new_card, "2022-03-14"));
     assert_eq!(kinds(&handed), ["card_replaced", "card_handed_over"]);
-    world.when(replace(card, ApplicationReason::Damaged)).then_refused(&["card_not_in_use"]);
+    world
+        .when(replace(card, ApplicationReason::Damaged))
+        .then_refused(&["card_not_in_use", "later_facts_exist"]);
 }
 
 #[test]
@@ -360,4 +365,66 @@ fn a_day_that_was_missed_is_made_good() {
     let lapsed = world.history.entries.iter().rev().find_map(|entry| entry.changes()).unwrap();
     assert_eq!(lapsed.events[0].effective_on, partial("2030-05-06"), "it expired on its own day");
     assert_eq!(world.registry.card(card).unwrap().status, event_schemas::card::CardStatus::Expired as u8);
+}
+
+#[test]
+fn the_registered_place_of_birth_registration_goes_before_a_stated_one() {
+    let mut world = World::new();
+    let person = world.person(man("1990-05-05"));
+    let accepted = world.given(Command::IssuePin(IssuePin {
+        person: id(person),
+        birth_registered_at: Some(code(HAI_PHONG)),
+    }));
+    let (_, pin) = Created::by(&accepted.changes.events).pins[0];
+    assert!(pin.to_string().starts_with("001"), "the number is Hà Nội's: {pin}");
+}
+
+#[test]
+fn a_card_replaces_no_card_of_which_something_later_is_known() {
+    let mut world = World::new();
+    let (person, former) = holder(&mut world);
+    let applied = world.given(Command::ApplyForCard(ApplyForCard {
+        received_on: date("2022-03-08"),
+        ..apply(person, ApplicationReason::DataChanged)
+    }));
+    let dossier = Created::by(&applied.changes.events).dossiers[0];
+    world.given(Command::DecideCardApplication(DecideCardApplication {
+        dossier,
+        decision: ApplicationDecision::Approve,
+        decided_on: date("2022-03-08"),
+    }));
+    let produced = world.given(produce(dossier, "CHIP-2", "2022-03-09"));
+    let new_card = Created::by(&produced.changes.events).cards[0];
+    world.given(lost(former, "2022-03-12"));
+    let faults = world.when(hand_over(new_card, "2022-03-11")).then_refused(&["later_facts_exist"]);
+    assert_eq!(faults[0].rows, [RowRef::Card(former)]);
+    let handed = world.given(hand_over(new_card, "2022-03-12"));
+    assert_eq!(kinds(&handed), ["card_replaced", "card_handed_over"]);
+}
+
+#[test]
+fn an_application_is_not_received_before_what_is_known_of_the_card() {
+    let mut world = World::new();
+    let (person, card) = holder(&mut world);
+    let on = |day| {
+        let reason = ApplicationReason::DataChanged;
+        Command::ApplyForCard(ApplyForCard { received_on: date(day), ..apply(person, reason) })
+    };
+    let faults = world.when(on("2022-03-07")).then_refused(&["later_facts_exist"]);
+    assert_eq!(faults[0].rows, [RowRef::Card(card)]);
+    world.when(on("2022-03-08")).accepted();
+}
+
+#[test]
+fn a_cancelled_number_still_finds_its_person_and_the_answer_says_so() {
+    let mut world = World::new();
+    let person = world.person(NewPersonOf { pin: Some("001090000001"), ..man("1990-05-05") });
+    let pin = "001090000002".parse().unwrap();
+    world.given_events("2022-01-01", [EventBody::PinAccepted(PinAccepted { person, pin })]);
+    let by_old = PersonRef::Pin("001090000001".parse().unwrap());
+    let application = apply(person, ApplicationReason::FirstIssue);
+    let accepted = world.given(Command::ApplyForCard(ApplyForCard { person: by_old, ..application }));
+    let [note] = accepted.notes.as_slice() else { panic!("one note: {:?}", accepted.notes) };
+    assert_eq!(note.code, "cancelled_pin");
+    assert_eq!(note.en, "PIN 001090000001 was cancelled; the person's number is now 001090000002.");
 }

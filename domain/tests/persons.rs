@@ -2,7 +2,7 @@
 //! these faults stand against it.
 
 use domain::testing::*;
-use event_schemas::basis::{LegacyEntry, RegisterKind};
+use event_schemas::basis::{Evidence, LegacyEntry, MAX_EVIDENCE, RegisterKind};
 use event_schemas::command::person::{Found, HouseholdPlace};
 use event_schemas::command::{
     Birth, BirthResidence, ChangeName, ClearDefect, Command, Death, EnrolHousehold, EnrolMember, EnrolPerson,
@@ -11,11 +11,13 @@ use event_schemas::command::{
 use event_schemas::defect::DefectKind;
 use event_schemas::document::{IdentityDocument, IdentityDocumentKind};
 use event_schemas::event::EventBody;
+use event_schemas::guarded::{Guarded, MAX_SEALED_BYTES, SealedField};
 use event_schemas::household::{HouseholdKind, Relationship};
 use event_schemas::ids::{HouseholdId, OfficeId, PersonId};
 use event_schemas::kin::{DescribedPerson, KinRef, ParentKind, ParentLink, ParentRole, Period};
 use event_schemas::outcome::Created;
 use event_schemas::person::{Identification, Identity, Names, Nationality, PersonRef, PersonalData, Sex};
+use event_schemas::place::{DomesticPlace, Place};
 use event_schemas::row::{Aspect, RowRef};
 use event_schemas::time::PartialDate;
 
@@ -393,7 +395,7 @@ fn one_entry_cannot_be_registered_twice() {
     let mut world = World::new();
     let (father, mother, _) = couple(&mut world);
     let mut birth = birth_of(both(father, mother), BirthResidence::None);
-    let entry = |year| Some(LegacyEntry { office: OfficeId(77), year, number: 12 });
+    let entry = |year| Some(LegacyEntry { office: TRUC_BACH_OFFICE, year, number: 12 });
     birth.legacy_entry = entry(2021);
     world.given_by(PHUC_XA_OFFICE, Command::Birth(birth.clone()));
     world.when_by(PHUC_XA_OFFICE, Command::Birth(birth.clone())).then_refused(&["register_entry_taken"]);
@@ -817,4 +819,159 @@ fn two_members_of_one_form_do_not_share_a_cmnd_unnoticed() {
     world.given_envelope(PHUC_XA_OFFICE, overridden);
     let defects = [1, 2].map(|person| world.registry.person(PersonId(person)).unwrap().defects);
     assert_eq!(defects, [0, DefectKind::CmndShared.bit()]);
+}
+
+#[test]
+fn an_older_entry_stands_in_the_register_of_an_office_that_is_known() {
+    let mut world = World::new();
+    let (father, mother, _) = couple(&mut world);
+    let mut birth = birth_of(both(father, mother), BirthResidence::None);
+    birth.legacy_entry = Some(LegacyEntry { office: OfficeId(77), year: 2023, number: 12 });
+    world
+        .when_by(PHUC_XA_OFFICE, Command::Birth(birth.clone()))
+        .then_refused(&["unknown_office", "date_in_future"]);
+    birth.legacy_entry = Some(LegacyEntry { office: OfficeId(0), year: 2021, number: 12 });
+    world.given_by(PHUC_XA_OFFICE, Command::Birth(birth));
+}
+
+#[test]
+fn every_place_of_a_form_is_looked_up_with_its_dwelling() {
+    let mut world = World::new();
+    world.given(Command::RegisterDwelling(event_schemas::command::RegisterDwelling {
+        kind: event_schemas::place::DwellingKind::House,
+        unit: code(TRUC_BACH),
+        address: text("Số 12 ngõ 5"),
+        effective_on: date("2021-08-01"),
+    }));
+    let at = |unit, dwelling| {
+        let dwelling = Some(event_schemas::ids::DwellingId(dwelling));
+        Some(Place::Domestic(DomesticPlace { unit: code(unit), dwelling, address: None }))
+    };
+    let mut person = new_person(Sex::Male, "1980-01-01");
+    person.identity.birth_place = Some(place("99999"));
+    person.data.birth_registration_place = at(PHUC_XA, 1);
+    person.data.hometown = at(PHUC_XA, 999_999);
+    let enrolled = |person| Command::EnrolHousehold(household(vec![member(Relationship::Head, person)]));
+    let faults = world.when(enrolled(person.clone())).then_refused(&[
+        "unknown_unit",
+        "dwelling_elsewhere",
+        "unknown_dwelling",
+    ]);
+    let prefix = "command.enrol_household.members[0].person.";
+    let fields: Vec<&str> =
+        faults.iter().map(|fault| fault.field.as_deref().unwrap().strip_prefix(prefix).unwrap()).collect();
+    assert_eq!(fields, ["identity.birth_place", "data.birth_registration_place", "data.hometown"]);
+    person.identity.birth_place = at(TRUC_BACH, 1);
+    person.data.birth_registration_place = Some(place("99998"));
+    person.data.hometown = Some(place("99999"));
+    let faults = world.when(enrolled(person.clone())).then_refused(&["unknown_unit"]);
+    assert_eq!(faults.len(), 2, "each unknown unit is named");
+    person.data.birth_registration_place = at(TRUC_BACH, 1);
+    person.data.hometown = Some(place(HA_NOI));
+    world.when(enrolled(person)).accepted();
+    let (father, mother, _) = couple(&mut world);
+    let mut birth = birth_of(both(father, mother), BirthResidence::None);
+    birth.child.hometown = at(PHUC_XA, 1);
+    birth.child.birth_place = at(PHUC_XA, 2);
+    world.when(Command::Birth(birth)).then_refused(&["dwelling_elsewhere", "unknown_dwelling"]);
+}
+
+// What any command states is bounded.
+
+fn many_names() -> Names {
+    Names { other: vec![text("Bé"); event_schemas::person::MAX_OTHER_NAMES + 1], ..names("Mai") }
+}
+
+fn countries(count: u8) -> Nationality {
+    let country = |number: u8| {
+        let letters = [number / 26, number % 26].map(|letter| char::from(b'A' + letter));
+        String::from_iter(letters).parse().expect("two capital letters")
+    };
+    Nationality::Countries((0..count).map(country).collect())
+}
+
+fn faulty_fields(faults: &[event_schemas::outcome::Fault]) -> Vec<String> {
+    faults.iter().map(|fault| format!("{} {}", fault.code, fault.field.as_deref().unwrap_or("-"))).collect()
+}
+
+#[test]
+fn names_and_nationalities_of_a_birth_are_bounded_for_child_and_described_parents() {
+    let mut world = World::new();
+    let mut father = described("John");
+    (father.names, father.nationality) = (many_names(), Some(countries(0)));
+    let foreign = vec![parent(ParentRole::Father, KinRef::Described(father))];
+    let mut birth = birth_of(foreign, BirthResidence::None);
+    birth.child.names = many_names();
+    birth.child.nationality = countries(200);
+    let faults = world.when(Command::Birth(birth.clone())).then_refused(&["too_many", "empty_list"]);
+    assert_eq!(
+        faulty_fields(&faults),
+        [
+            "too_many command.birth.child.names.other",
+            "too_many command.birth.child.nationality",
+            "too_many command.birth.parentage.parents[0].parent.described.names.other",
+            "empty_list command.birth.parentage.parents[0].parent.described.nationality",
+        ]
+    );
+    birth.child.names = names("Lan");
+    birth.child.nationality = countries(0);
+    birth.parentage =
+        Parentage::Parents(vec![parent(ParentRole::Father, KinRef::Described(described("John")))]);
+    world.when(Command::Birth(birth.clone())).then_refused(&["empty_list"]);
+    birth.child.nationality = countries(8);
+    world.when(Command::Birth(birth)).accepted();
+}
+
+#[test]
+fn described_parents_and_sealed_fields_of_a_form_are_bounded() {
+    let mut world = World::new();
+    let sealed = |bytes| SealedField {
+        class: event_schemas::guarded::Confidentiality::Sensitive,
+        key_id: event_schemas::ids::KeyId(1),
+        bytes: vec![7; bytes],
+    };
+    let mut mother = described("Hoa");
+    (mother.names, mother.nationality) = (many_names(), Some(countries(9)));
+    let mut person = new_person(Sex::Male, "1980-01-01");
+    person.parents = vec![parent(ParentRole::Mother, KinRef::Described(mother))];
+    person.data.religion = Some(Guarded::Sealed(sealed(MAX_SEALED_BYTES + 1)));
+    person.data.blood_group = Some(Guarded::Sealed(sealed(MAX_SEALED_BYTES + 1)));
+    person.data.contact = Some(Guarded::Sealed(sealed(MAX_SEALED_BYTES + 1)));
+    let enrolled = |person| Command::EnrolHousehold(household(vec![member(Relationship::Head, person)]));
+    let faults = world.when(enrolled(person.clone())).then_refused(&["too_many"]);
+    let prefix = "command.enrol_household.members[0].person";
+    let expected = [
+        "data.religion.sealed.bytes",
+        "data.blood_group.sealed.bytes",
+        "data.contact.sealed.bytes",
+        "parents[0].parent.described.names.other",
+        "parents[0].parent.described.nationality",
+    ];
+    assert_eq!(faulty_fields(&faults), expected.map(|field| format!("too_many {prefix}.{field}")));
+    let fits = Some(Guarded::Sealed(sealed(MAX_SEALED_BYTES)));
+    person.parents = Vec::new();
+    (person.data.religion, person.data.blood_group, person.data.contact) = (None, None, fits);
+    world.when(enrolled(person)).accepted();
+    let dead = world.person(man("1950-01-01"));
+    let mut report = death(dead, "2022-03-01");
+    report.cause = Some(Guarded::Sealed(sealed(MAX_SEALED_BYTES + 1)));
+    world.when(Command::Death(report)).then_refused(&["too_many"]);
+}
+
+#[test]
+fn evidence_is_bounded_and_named_by_a_digest() {
+    let mut world = World::new();
+    let person = world.person(man("1980-01-01"));
+    let mut change = world.envelope(change_name(person, "Bình", "2022-01-10"));
+    let evidence = |sha256: &str| Evidence { sha256: text(sha256), uri: text("kho:1") };
+    let digest = "0123456789abcdefABCDEF".repeat(3)[..64].to_owned();
+    change.basis.evidence = vec![evidence(&digest); MAX_EVIDENCE];
+    world.when_envelope(PHUC_XA_OFFICE, change.clone()).accepted();
+    change.basis.evidence[3] = evidence("xyz");
+    change.basis.evidence[4] = evidence(&"g".repeat(64));
+    let faults = world.when_envelope(PHUC_XA_OFFICE, change.clone()).then_refused(&["evidence_digest_wrong"]);
+    assert_eq!(faults[0].field.as_deref(), Some("basis.evidence[3].sha256"));
+    assert_eq!(faults.len(), 2);
+    change.basis.evidence = vec![evidence(&digest); MAX_EVIDENCE + 1];
+    world.when_envelope(PHUC_XA_OFFICE, change).then_refused(&["too_many"]);
 }

@@ -2,6 +2,7 @@
 
 use super::deciding::Deciding;
 use super::enrolment::join_with_residence;
+use super::form::{check_described, check_names, check_nationality};
 use super::kinship::{ParentFacts, check_parents};
 use super::pin::draw_pin;
 use super::register::register_entry;
@@ -14,7 +15,7 @@ use event_schemas::event::{
 use event_schemas::household::Relationship;
 use event_schemas::ids::{HouseholdId, PersonId};
 use event_schemas::kin::{KinRef, MAX_PARENTS, ParentLink, ParentRole};
-use event_schemas::person::{Identification, Identity, MAX_OTHER_NAMES, PersonRef, PersonalData, Sex};
+use event_schemas::person::{Identification, Identity, PersonRef, PersonalData, Sex};
 use event_schemas::place::Place;
 
 /// Days within which a birth is to be registered: Law 60/2014/QH13 Art. 15.
@@ -75,10 +76,8 @@ fn check_child(d: &mut Deciding<'_>, command: &Birth) {
     if let Some(weight_g) = child.weight_g.filter(|weight_g| !BIRTH_WEIGHT_G.contains(weight_g)) {
         d.fault(Code::BirthWeightImpossible, "command.birth.child.weight_g", &[&weight_g]);
     }
-    if child.names.other.len() > MAX_OTHER_NAMES {
-        let count = child.names.other.len();
-        d.fault(Code::TooMany, "command.birth.child.names.other", &[&count, &MAX_OTHER_NAMES]);
-    }
+    check_names(d, &child.names, "command.birth.child.names");
+    check_nationality(d, &child.nationality, "command.birth.child.nationality");
 }
 
 fn parents(d: &mut Deciding<'_>, command: &Birth) -> Links {
@@ -90,7 +89,10 @@ fn parents(d: &mut Deciding<'_>, command: &Birth) -> Links {
     let mut links = Vec::new();
     for (place, link) in stated.iter().enumerate() {
         let (parent, facts) = match &link.parent {
-            KinRef::Described(described) => (KinRef::Described(described.clone()), None),
+            KinRef::Described(described) => {
+                check_described(d, described, &format!("{field}[{place}].parent.described"));
+                (KinRef::Described(described.clone()), None)
+            }
             KinRef::Registered(reference) => {
                 let Some(parent) = d.person(reference, &format!("{field}[{place}]")) else { continue };
                 (KinRef::Registered(parent), Some(ParentFacts::of_registered(d, parent)))
@@ -114,12 +116,9 @@ fn found_child(d: &mut Deciding<'_>, command: &Birth) -> Option<FoundChild> {
 
 fn register_child(d: &mut Deciding<'_>, person: PersonId, command: &Birth, registration: BirthRegistration) {
     let child = &command.child;
-    let place = |d: &mut Deciding<'_>, place: &Option<_>, field: &str| match place {
-        Some(place) => d.place(place, d.today, field).map(Some),
-        None => Some(None),
-    };
-    let birth_place = place(d, &child.birth_place, "command.birth.child.birth_place");
-    let hometown = place(d, &child.hometown, "command.birth.child.hometown");
+    let birth_place =
+        d.optional_place(child.birth_place.as_ref(), d.today, "command.birth.child.birth_place");
+    let hometown = d.optional_place(child.hometown.as_ref(), d.today, "command.birth.child.hometown");
     let (Some(birth_place), Some(hometown)) = (birth_place, hometown) else { return };
     let identity = Identity {
         names: child.names.clone(),

@@ -132,6 +132,9 @@ fn receive(
     if let Some(dossier) = DossierId(row.dossier).some() {
         d.fault_with(Code::DossierOpen, field, &[&person, &dossier], RowRef::Dossier(dossier));
     }
+    if let Some(card) = d.registry.card(CardId(row.card)) {
+        d.check_no_later(RowRef::Card(CardId(row.card)), card.since, received_on, field);
+    }
     check_document(d, person, document, received_on, field);
     let Some(received_at) = received_at else { return };
     d.next_dossier = d.next_dossier.next();
@@ -235,8 +238,12 @@ pub(super) fn hand_over_card(d: &mut Deciding<'_>, command: &HandOverCard) {
         d.fault_with(Code::CardNotProduced, field, &[&card], RowRef::Card(card));
     }
     let former = CardId(d.row(person).card);
-    if d.registry.card(former).is_some_and(|former| status_of(former).is_open()) {
-        d.emit(on, EventBody::CardReplaced(CardReplaced { card: former, person, by: card }));
+    if let Some(row) = d.registry.card(former) {
+        // Whatever became of the former card later was judged with the new one not yet in use.
+        d.check_no_later(RowRef::Card(former), row.since, on, field);
+        if status_of(row).is_open() {
+            d.emit(on, EventBody::CardReplaced(CardReplaced { card: former, person, by: card }));
+        }
     }
     d.emit(on, EventBody::CardHandedOver(CardHandedOver { card, person }));
 }

@@ -266,6 +266,19 @@ impl<'a> Deciding<'a> {
         mapped.ok()
     }
 
+    /// A place that may be left out: nothing if it is stated and not as it should be.
+    pub fn optional_place(
+        &mut self,
+        place: Option<&Place<UnitCode>>,
+        on: Date,
+        field: &str,
+    ) -> Option<Option<RegisteredPlace>> {
+        match place {
+            Some(place) => self.place(place, on, field).map(Some),
+            None => Some(None),
+        }
+    }
+
     /// A place where somebody can be registered: in a ward, or a district that has none.
     pub fn residence_place(
         &mut self,
@@ -307,6 +320,9 @@ impl<'a> Deciding<'a> {
         let Some(office) = self.registry.office(self.context.office) else {
             return; // Faulted once for the whole command.
         };
+        if office.areas.is_empty() {
+            return; // So is a closed office.
+        }
         let units = self.registry.units();
         let competent = office.areas.iter().any(|area| match area {
             Area::Nation => true,
@@ -321,7 +337,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Faults unless the unit where somebody is registered lies in one of the office's areas. Nobody's residence: any
-    /// office with an area may act.
+    /// office with an area may act, and one without is faulted for the whole command.
     pub fn check_competent_for_residence(&mut self, unit: u32, field: &str) {
         if unit != 0 && unit != ABROAD {
             self.check_competent(UnitId(unit), field);

@@ -2,6 +2,7 @@
 
 use super::deciding::{Deciding, MAJORITY_YEARS, has_full_capacity};
 use super::departure::appoint_if_capable;
+use super::form::{check_at_most, check_described, check_names, check_nationality, check_sealed};
 use super::kinship::{ParentFacts, check_parents};
 use super::pin::check_accepted_pin;
 use crate::refusal::Code;
@@ -13,9 +14,9 @@ use event_schemas::event::{
 };
 use event_schemas::household::{HouseholdKind, Membership, Relationship};
 use event_schemas::ids::{HouseholdId, PersonId, UnitId};
-use event_schemas::kin::{KinRef, ParentLink};
-use event_schemas::person::{MAX_DOCUMENTS, MAX_NATIONALITIES, MAX_OTHER_NAMES, Nationality, Sex};
-use event_schemas::place::{Place, RegisteredPlace};
+use event_schemas::kin::{KinRef, MAX_PARENTS, ParentLink};
+use event_schemas::person::{Identity, MAX_DOCUMENTS, PersonalData, Sex};
+use event_schemas::place::{Place, RegisteredPlace, UnitCode};
 use event_schemas::row::RowRef;
 use event_schemas::time::Date;
 use std::collections::BTreeMap;
@@ -179,15 +180,9 @@ fn register_person(
     if person.identity.birth.earliest() > on {
         d.fault(Code::DateBeforeBirth, &format!("{field}.identity.birth"), &[&on, &person.identity.birth]);
     }
-    let mut known = true;
-    let birth_day = person.identity.birth.latest().min(d.today);
-    let identity = person.identity.clone().try_map_units(|code| {
-        d.unit(code, birth_day.max(on), &format!("{field}.identity.birth_place"))
-            .ok_or(())
-            .inspect_err(|()| known = false)
-    });
-    let data = person.data.clone().try_map_units(|code| d.unit(code, on, &format!("{field}.data")).ok_or(()));
-    if let (Ok(identity), Ok(data)) = (identity, data) {
+    let identity = registered_identity(d, &person.identity, on, field);
+    let data = registered_data(d, &person.data, on, field);
+    if let (Some(identity), Some(data)) = (identity, data) {
         let registered = PersonRegistered { person: id, origin: Origin::Enrolment, identity, data };
         d.emit(on, EventBody::PersonRegistered(registered));
     }
@@ -207,20 +202,58 @@ fn register_person(
     }
 }
 
+fn registered_identity(
+    d: &mut Deciding<'_>,
+    stated: &Identity<UnitCode>,
+    on: Date,
+    field: &str,
+) -> Option<Identity<UnitId>> {
+    let birth_day = stated.birth.latest().min(d.today);
+    let field = format!("{field}.identity.birth_place");
+    let birth_place = d.optional_place(stated.birth_place.as_ref(), birth_day.max(on), &field)?;
+    Some(Identity {
+        names: stated.names.clone(),
+        sex: stated.sex,
+        birth: stated.birth,
+        birth_time: stated.birth_time,
+        birth_place,
+        nationality: stated.nationality.clone(),
+        identification: stated.identification,
+    })
+}
+
+fn registered_data(
+    d: &mut Deciding<'_>,
+    stated: &PersonalData<UnitCode>,
+    on: Date,
+    field: &str,
+) -> Option<PersonalData<UnitId>> {
+    let registered_at = stated.birth_registration_place.as_ref();
+    let registered_at =
+        d.optional_place(registered_at, on, &format!("{field}.data.birth_registration_place"));
+    let hometown = d.optional_place(stated.hometown.as_ref(), on, &format!("{field}.data.hometown"));
+    Some(PersonalData {
+        birth_registration_place: registered_at?,
+        hometown: hometown?,
+        ethnicity: stated.ethnicity,
+        religion: stated.religion.clone(),
+        blood_group: stated.blood_group.clone(),
+        marital_status: stated.marital_status,
+        capacity: stated.capacity,
+        contact: stated.contact.clone(),
+        documents: stated.documents.clone(),
+    })
+}
+
 fn check_form(d: &mut Deciding<'_>, person: &NewPerson, field: &str) {
-    let bounded = [
-        (person.identity.names.other.len(), MAX_OTHER_NAMES, "identity.names.other"),
-        (person.data.documents.len(), MAX_DOCUMENTS, "data.documents"),
-        (person.parents.len(), event_schemas::kin::MAX_PARENTS, "parents"),
-    ];
-    for (count, max, list) in bounded {
-        if count > max {
-            d.fault(Code::TooMany, &format!("{field}.{list}"), &[&count, &max]);
-        }
-    }
-    if let Nationality::Countries(countries) = &person.identity.nationality {
-        d.check_count(countries.len(), MAX_NATIONALITIES, &format!("{field}.identity.nationality"));
-    }
+    let NewPerson { identity, data, parents, .. } = person;
+    check_names(d, &identity.names, &format!("{field}.identity.names"));
+    check_nationality(d, &identity.nationality, &format!("{field}.identity.nationality"));
+    check_at_most(d, data.documents.len(), MAX_DOCUMENTS, &format!("{field}.data.documents"));
+    check_sealed(d, data.religion.as_ref(), &format!("{field}.data.religion.sealed"));
+    check_sealed(d, data.blood_group.as_ref(), &format!("{field}.data.blood_group.sealed"));
+    check_sealed(d, data.contact.as_ref(), &format!("{field}.data.contact.sealed"));
+    check_at_most(d, parents.len(), MAX_PARENTS, &format!("{field}.parents"));
 }
 
 fn note_gaps(d: &mut Deciding<'_>, id: PersonId, person: &NewPerson, on: Date) {
@@ -269,7 +302,10 @@ fn link_parents(d: &mut Deciding<'_>, number: usize, enrolled: &[Enrolled<'_>], 
     for (place, link) in person.parents.iter().enumerate() {
         let field = format!("{field}.parents[{place}]");
         let resolved = match &link.parent {
-            KinRef::Described(described) => Some((KinRef::Described(described.clone()), None)),
+            KinRef::Described(described) => {
+                check_described(d, described, &format!("{field}.parent.described"));
+                Some((KinRef::Described(described.clone()), None))
+            }
             KinRef::Registered(MemberRef::Member(member)) => match enrolled.get(usize::from(*member)) {
                 Some(parent) if parent.id != child => {
                     let facts = ParentFacts::of_new(parent.id, &parent.person.identity);

@@ -1,11 +1,11 @@
 //! Changes of names, and defects that are cleared.
 
 use super::deciding::Deciding;
+use super::form::check_names;
 use crate::refusal::Code;
 use crate::registry::fold::RowImage;
 use event_schemas::command::{ChangeName, ClearDefect};
 use event_schemas::event::{DefectCleared, EventBody, NameChanged};
-use event_schemas::person::MAX_OTHER_NAMES;
 use event_schemas::row::{Aspect, RowRef};
 
 /// A change holds from its day on (Law 60/2014/QH13 Art. 26–28); an earlier day than the last change restates the timeline, so
@@ -13,10 +13,7 @@ use event_schemas::row::{Aspect, RowRef};
 pub(super) fn change_name(d: &mut Deciding<'_>, command: &ChangeName) {
     let (on, field) = (command.effective_on, "command.change_name.person");
     d.check_not_future(on, "command.change_name.effective_on");
-    if command.names.other.len() > MAX_OTHER_NAMES {
-        let count = command.names.other.len();
-        d.fault(Code::TooMany, "command.change_name.names.other", &[&count, &MAX_OTHER_NAMES]);
-    }
+    check_names(d, &command.names, "command.change_name.names");
     let Some(person) = d.living_person(&command.person, on, field) else { return };
     d.check_competent_for_residence(d.row(person).unit, field);
     d.restate_if_late(RowRef::Person(person), Aspect::Identity, d.row(person).identity_since, on);

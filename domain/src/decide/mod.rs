@@ -6,8 +6,8 @@ mod card;
 mod death;
 mod deciding;
 mod departure;
-
 mod enrolment;
+mod form;
 mod household;
 mod identity;
 mod kinship;
@@ -33,6 +33,7 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
     };
     let mut deciding = Deciding::new(registry, envelope, context, today);
     check_envelope(&mut deciding);
+    form::check_basis(&mut deciding, &envelope.basis);
     let d = &mut deciding;
     match &envelope.command {
         Command::EstablishUnits(command) => administration::establish_units(d, command),
@@ -42,7 +43,10 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
         Command::EnrolPerson(command) => enrolment::enrol_person(d, command),
         Command::EnrolHousehold(command) => enrolment::enrol_household(d, command),
         Command::Birth(command) => birth::birth(d, command),
-        Command::Death(command) => death::death(d, command),
+        Command::Death(command) => {
+            form::check_sealed(d, command.cause.as_ref(), "command.death.cause.sealed");
+            death::death(d, command);
+        }
         Command::ChangeName(command) => identity::change_name(d, command),
         Command::ClearDefect(command) => identity::clear_defect(d, command),
         Command::MovePermanent(command) => residence::move_permanent(d, command),
@@ -68,11 +72,17 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
     deciding.finish()
 }
 
-/// What holds for every command: the office is known, expected versions hold, overrides are allowed.
+/// What holds for every command: the office is known and not closed, expected versions hold, overrides are allowed.
 fn check_envelope(d: &mut Deciding<'_>) {
     let envelope = d.envelope;
-    if d.context.office != OPERATOR && d.registry.office(d.context.office).is_none() {
-        d.fault(Code::UnknownOffice, "office", &[&d.context.office]);
+    match d.registry.office(d.context.office) {
+        _ if d.context.office == OPERATOR => {}
+        None => d.fault(Code::UnknownOffice, "office", &[&d.context.office]),
+        // An office that has no area any more is closed.
+        Some(office) if office.areas.is_empty() => {
+            d.fault(Code::NotCompetent, "office", &[&d.context.office, &"VN"]);
+        }
+        Some(_) => {}
     }
     if envelope.expected_versions.len() > MAX_EXPECTED_VERSIONS {
         d.fault(

@@ -20,14 +20,19 @@ pub(super) fn issue_pin(d: &mut Deciding<'_>, command: &IssuePin) {
     if has_pin(d, person, field) {
         return;
     }
-    let unit = match command.birth_registered_at {
-        Some(code) => d.unit(code, d.today, "command.issue_pin.birth_registered_at"),
-        None => UnitId(row.birth_unit).some().or_else(|| {
-            d.fault(Code::PinPlaceMissing, "command.issue_pin.birth_registered_at", &[]);
-            None
-        }),
+    let place_field = "command.issue_pin.birth_registered_at";
+    let stated = match command.birth_registered_at {
+        Some(code) => match d.unit(code, d.today, place_field) {
+            Some(unit) => Some(unit),
+            None => return,
+        },
+        None => None,
     };
-    let Some(unit) = unit else { return };
+    // What the registry holds goes before what is stated.
+    let Some(unit) = UnitId(row.birth_unit).some().or(stated) else {
+        d.fault(Code::PinPlaceMissing, place_field, &[]);
+        return;
+    };
     let birth_year = PartialDate::from_packed(row.birth).map_or(0, |birth| birth.year());
     draw_pin(d, person, unit, sex_of(row.sex), birth_year, field);
 }

@@ -1,6 +1,6 @@
 //! Entries in an office's registers: gap-free within a year, unique, older ones taken over.
 
-use super::deciding::Deciding;
+use super::deciding::{Deciding, OPERATOR};
 use crate::refusal::Code;
 use crate::registry::lookups::Register;
 use event_schemas::basis::{LegacyEntry, RegisterEntry, RegisterKind};
@@ -19,13 +19,20 @@ pub(super) fn register_entry(
         return Some(RegisterEntry { office: register.office, register: kind, year: register.year, number });
     };
     let register = Register { office: legacy.office, kind, year: legacy.year };
-    if lookups.entry_taken(register, legacy.number) {
-        d.fault(Code::RegisterEntryTaken, field, &[&legacy.number, &legacy.year, &legacy.office]);
-        return None;
+    let known = legacy.office == OPERATOR || d.registry.office(legacy.office).is_some();
+    let taken = lookups.entry_taken(register, legacy.number);
+    let today = d.today;
+    let to_come = legacy.year > today.year();
+    if !known {
+        d.fault(Code::UnknownOffice, field, &[&legacy.office]);
     }
-    if legacy.year > d.today.year() {
-        let today = d.today;
+    if taken {
+        d.fault(Code::RegisterEntryTaken, field, &[&legacy.number, &legacy.year, &legacy.office]);
+    }
+    if to_come {
         d.fault(Code::DateInFuture, field, &[&legacy.year, &today]);
+    }
+    if !known || taken || to_come {
         return None;
     }
     Some(RegisterEntry { office: legacy.office, register: kind, year: legacy.year, number: legacy.number })

@@ -237,7 +237,14 @@ fn decisions_follow_their_order() {
     world.given(refuse(dossier));
     world.when(approve(dossier)).then_refused(&["dossier_not_received"]);
     assert_eq!(world.registry.person(person).unwrap().dossier, 0, "a new application is possible");
-    world.given(first(person));
+    let faults = world.when(first(person)).then_refused(&["later_facts_exist"]);
+    assert_eq!(faults[0].rows, [RowRef::Person(person)], "but not of a day before the refusal");
+    let again =
+        ApplyForCard { received_on: date("2022-03-03"), ..apply(person, ApplicationReason::FirstIssue) };
+    world.history.broken = true;
+    world.when(Command::ApplyForCard(again.clone())).then_refused(&["history_unavailable"]);
+    world.history.broken = false;
+    world.given(Command::ApplyForCard(again));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use event_schemas::event::{
 use event_schemas::ids::{CardId, DossierId, PersonId};
 use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
-use event_schemas::row::RowRef;
+use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::time::{Date, PartialDate};
 
 /// Age from which a card is compulsory, and before 2024-07-01 possible.
@@ -132,15 +132,34 @@ fn receive(
     if let Some(dossier) = DossierId(row.dossier).some() {
         d.fault_with(Code::DossierOpen, field, &[&person, &dossier], RowRef::Dossier(dossier));
     }
-    if let Some(card) = d.registry.card(CardId(row.card)) {
-        d.check_no_later(RowRef::Card(CardId(row.card)), card.since, received_on, field);
-    }
+    check_received_in_order(d, person, received_on, field);
     check_document(d, person, document, received_on, field);
     let Some(received_at) = received_at else { return };
     d.next_dossier = d.next_dossier.next();
     let dossier = d.next_dossier;
     let received = DossierReceived { dossier, person, document, reason, replaces, received_at };
     d.emit(received_on, EventBody::DossierReceived(received));
+}
+
+/// An application comes after all that is known of the card and of earlier applications. Rows forget an application that was
+/// refused or closed, so the timeline is asked when this one was received on an earlier day than the opened one.
+fn check_received_in_order(d: &mut Deciding<'_>, person: PersonId, received_on: Date, field: &str) {
+    let row = d.row(person);
+    let card = CardId(row.card);
+    if let Some(known) = d.registry.card(card).filter(|known| known.since > received_on.0) {
+        d.check_no_later(RowRef::Card(card), known.since, received_on, field);
+        return;
+    }
+    if received_on >= d.today || row.dossier != 0 {
+        return;
+    }
+    let of_person = RowRef::Person(person);
+    let Ok(recorded) = d.context.timelines.stream(StreamRef { row: of_person, aspect: Aspect::Cards }) else {
+        d.fault(Code::HistoryUnavailable, field, &[]);
+        return;
+    };
+    let latest = recorded.iter().map(|(_, event)| event.effective_on.earliest().0).max();
+    d.check_no_later(of_person, latest.unwrap_or(i32::MIN), received_on, field);
 }
 
 fn check_document(d: &mut Deciding<'_>, person: PersonId, document: DocumentKind, on: Date, field: &str) {

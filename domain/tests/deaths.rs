@@ -47,7 +47,7 @@ fn hostess_and_guest(world: &mut World) -> (PersonId, PersonId, HouseholdId) {
 
 fn joins(world: &mut World, household: HouseholdId, on: &str) -> PersonId {
     let person = world.person(woman("1960-01-01"));
-    let unit = world.registry.household(household).unwrap().unit;
+    let unit = world.registry.household(household).expect("the household is there").unit;
     let place = Place::in_unit(event_schemas::ids::UnitId(unit));
     let (membership, relationship) = (Membership::Permanent, Relationship::OtherKin);
     world.given_events(
@@ -61,7 +61,7 @@ fn joins(world: &mut World, household: HouseholdId, on: &str) -> PersonId {
 }
 
 fn died_on(world: &World, person: PersonId) -> Option<PartialDate> {
-    PartialDate::from_packed(world.registry.person(person).unwrap().died)
+    PartialDate::from_packed(world.registry.person(person).expect("the person is there").died)
 }
 
 // Vague deaths.

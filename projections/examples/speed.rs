@@ -1,7 +1,8 @@
 //! How fast the projector folds, by processor time of its thread. A measurement, not a check:
-//! `cargo test --release -p projections --test speed -- --ignored --nocapture`
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! `cargo run --release -p projections --example speed`
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
 
+#[path = "../tests/common/mod.rs"]
 mod common;
 
 use common::town::{WARDS, names, place, registered, unit};
@@ -99,9 +100,7 @@ fn settled(person: PersonId, household: HouseholdId, second: bool) -> [EventBody
     ]
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn folding_enrolments_and_moves() {
+fn main() {
     let mut writer = Writer { log: MemoryLog::begun(), touched: HashMap::new() };
     let kinds = [UnitKind::Municipality, UnitKind::UrbanDistrict, UnitKind::UrbanWard, UnitKind::UrbanWard];
     let codes = ["01", "001", "00001", "00004"];

@@ -43,8 +43,13 @@ fn change() -> impl Strategy<Value = Change> {
         .prop_map(|(table, key, value)| Change { table: TableId(table), key, value })
 }
 
+/// Cases of each law; `PROPTEST_CASES` sets another number than the gate's.
+fn cases(gate: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(cases(40)))]
 
     #[test]
     fn an_engine_is_an_ordered_map(

@@ -51,8 +51,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Cases of each law; `PROPTEST_CASES` sets another number than the gate's.
+fn cases(gate: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30))]
+    #![proptest_config(ProptestConfig::with_cases(cases(30)))]
 
     #[test]
     fn every_id_is_found_whatever_was_saved_merged_and_reopened(steps in prop::collection::vec(step(), 0..40)) {

@@ -45,8 +45,13 @@ fn changes() -> impl Strategy<Value = Changes> {
     prop::collection::vec((key, prop::option::of(prop::collection::vec(any::<u8>(), 0..700))), 0..20)
 }
 
+/// Cases of each law; `PROPTEST_CASES` sets another number than the gate's.
+fn cases(gate: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(cases(300)))]
 
     /// R1, R3: whatever step fails, and whatever then survives of unsynced writes and sectors, the store is at the
     /// last checkpoint or at the one that was under way, rows and restart point alike.

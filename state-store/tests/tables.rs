@@ -111,8 +111,13 @@ fn assert_equal(tables: &Tables, model: &Model) {
     }
 }
 
+/// Cases of each law; `PROPTEST_CASES` sets another number than the gate's.
+fn cases(gate: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(cases(150)))]
 
     #[test]
     fn tables_equal_an_ordered_map_through_batches_checkpoints_and_reopening(

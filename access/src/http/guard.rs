@@ -87,7 +87,8 @@ impl<T: Serialize> IntoResponse for Answer<T> {
 }
 
 impl Guard {
-    /// Lets the request through to the handler, and the answer out, or says why not.
+    /// Lets the request through to the handler, and the answer out, or says why not. The answer to a verified token carries
+    /// its [`Caller`] for what stands before the guard; an extension never leaves the process.
     pub(crate) async fn pass(self, access: Access, mut request: Request, next: Next) -> Response {
         let (scope, personal) = match access {
             Access::Public { .. } => return next.run(request).await,
@@ -101,13 +102,18 @@ impl Guard {
         if !caller.may(scope) {
             let en = format!("The token lacks the scope {scope}.");
             let vi = format!("Mã truy cập thiếu quyền {scope}.");
-            return Problem::of(&problem::SCOPE_MISSING).detail(en, vi).into_response();
+            let mut response = Problem::of(&problem::SCOPE_MISSING).detail(en, vi).into_response();
+            response.extensions_mut().insert(caller);
+            return response;
         }
         request.extensions_mut().insert(caller.clone());
-        if !personal {
-            return next.run(request).await;
-        }
-        self.pass_personal(caller, request, next).await
+        let mut response = if personal {
+            self.pass_personal(caller.clone(), request, next).await
+        } else {
+            next.run(request).await
+        };
+        response.extensions_mut().insert(caller);
+        response
     }
 
     async fn pass_personal(self, caller: Caller, request: Request, next: Next) -> Response {

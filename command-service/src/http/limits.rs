@@ -1,17 +1,13 @@
 //! Bounds on size, number, rate and time (O1).
 
 use crate::http::problems;
+use crate::http::rates::Bucket;
 use access::http::Problem;
-use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use hashbrown::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Every bound of the API. The defaults suit one machine that serves a province.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,8 +32,9 @@ pub struct Limits {
     pub head_fields: usize,
     /// How long a stopping server waits for its connections.
     pub drain: Duration,
+    /// Of each officer of an office whose token was verified.
     pub requests_per_second: u32,
-    /// For whoever presents no token, by address.
+    /// Of each address, for requests without a token that was verified before.
     pub anonymous_requests_per_second: u32,
     pub batch_lines_per_second: u32,
 }
@@ -67,82 +64,6 @@ impl Default for Limits {
 /// Where operators ask for work on whole views: sums and rebuilds take as long as the log is.
 pub const LONG_WORK: &str = "/v1/views/";
 
-/// Most callers whose rate is followed; further ones share one allowance.
-const MAX_BUCKETS: usize = 16_384;
-
-/// Key of the allowance that further callers share.
-const SHARED_KEY: u64 = 0;
-
-/// A token bucket: fills at a rate up to what one second allows.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    filled: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn full(rate: f64, now: Instant) -> Self {
-        Self { filled: rate, at: now }
-    }
-
-    fn refill(&mut self, rate: f64, now: Instant) {
-        let gained = now.saturating_duration_since(self.at).as_secs_f64() * rate;
-        self.filled = (self.filled + gained).min(rate);
-        self.at = now;
-    }
-}
-
-/// Requests of each token within its rate; of those without one, by address.
-#[derive(Clone)]
-pub struct RateLimiter {
-    limits: Limits,
-    buckets: Arc<Mutex<HashMap<u64, Bucket>>>,
-}
-
-impl RateLimiter {
-    /// Nobody has asked yet.
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, buckets: Arc::default() }
-    }
-
-    /// Takes one request, or says after how long there is room for one.
-    pub fn take(&self, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), Duration> {
-        let (key, rate) = match headers.get(header::AUTHORIZATION) {
-            Some(token) => (xxh3_64(token.as_bytes()), self.limits.requests_per_second),
-            None => (peer.map_or(1, key_of_peer), self.limits.anonymous_requests_per_second),
-        };
-        let rate = f64::from(rate.max(1));
-        let now = Instant::now();
-        let mut buckets = self.buckets.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let key = if buckets.contains_key(&key) { key } else { room_for(&mut buckets, key, rate, now) };
-        let bucket = buckets.entry(key).or_insert_with(|| Bucket::full(rate, now));
-        bucket.refill(rate, now);
-        if bucket.filled < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - bucket.filled) / rate));
-        }
-        bucket.filled -= 1.0;
-        Ok(())
-    }
-}
-
-fn key_of_peer(peer: IpAddr) -> u64 {
-    match peer {
-        IpAddr::V4(peer) => xxh3_64(&peer.octets()),
-        IpAddr::V6(peer) => xxh3_64(&peer.octets()[..8]),
-    }
-}
-
-/// The key itself if there is room for another; forgets who has been quiet for a second or more.
-fn room_for(buckets: &mut HashMap<u64, Bucket>, key: u64, rate: f64, now: Instant) -> u64 {
-    if buckets.len() >= MAX_BUCKETS {
-        buckets.retain(|_, bucket| {
-            bucket.refill(rate, now);
-            bucket.filled < rate
-        });
-    }
-    if buckets.len() >= MAX_BUCKETS { SHARED_KEY } else { key }
-}
-
 /// Paces the lines of one batch.
 #[derive(Debug)]
 pub struct LinePace {
@@ -159,22 +80,9 @@ impl LinePace {
 
     /// Waits until these lines are within the rate.
     pub async fn wait_for(&mut self, lines: usize) {
-        self.bucket.refill(self.rate, Instant::now());
-        self.bucket.filled -= lines as f64;
-        if self.bucket.filled < 0.0 {
-            tokio::time::sleep(Duration::from_secs_f64(-self.bucket.filled / self.rate)).await;
-        }
-    }
-}
-
-/// Middleware: refuses what exceeds the caller's rate, before any work is done for it.
-pub async fn keep_rate(State(limiter): State<RateLimiter>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    match limiter.take(request.headers(), peer) {
-        Ok(()) => next.run(request).await,
-        Err(wait) => {
-            let seconds = wait.as_secs() as u32 + 1;
-            Problem::of(&problems::RATE_LIMITED).retry_after_s(seconds).into_response()
+        let wait = self.bucket.take_ahead(lines, self.rate, Instant::now());
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
         }
     }
 }
@@ -192,36 +100,6 @@ pub async fn keep_time(State(limits): State<Limits>, request: Request, next: Nex
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
-
-    fn token(text: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::AUTHORIZATION, HeaderValue::from_str(text).unwrap());
-        headers
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn each_token_has_its_own_rate_and_recovers() {
-        let limiter = RateLimiter::new(Limits { requests_per_second: 10, ..Limits::default() });
-        let (one, other) = (token("Bearer one"), token("Bearer other"));
-        for _ in 0..10 {
-            assert_eq!(limiter.take(&one, None), Ok(()));
-        }
-        assert!(limiter.take(&one, None).is_err());
-        assert_eq!(limiter.take(&other, None), Ok(()));
-        tokio::time::advance(Duration::from_millis(110)).await;
-        assert_eq!(limiter.take(&one, None), Ok(()));
-        assert!(limiter.take(&one, None).is_err());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_flood_of_tokens_does_not_grow_memory() {
-        let limiter = RateLimiter::new(Limits::default());
-        for number in 0..2 * MAX_BUCKETS {
-            let _ = limiter.take(&token(&format!("Bearer {number}")), None);
-        }
-        assert!(limiter.buckets.lock().unwrap().len() <= MAX_BUCKETS + 1);
-    }
 
     #[tokio::test(start_paused = true)]
     async fn lines_are_paced() {

@@ -5,7 +5,7 @@
 //! - [`clock`]: moves the clock of a scripted log;
 //! - [`operations`]: liveness, readiness, metrics; [`pages`]: OpenAPI and the page that shows it;
 //! - [`input`], [`lines`]: from bytes to commands; [`problems`]: the catalogue of problems;
-//! - [`limits`]: bounds, rates and times; [`server`]: connections, and their end.
+//! - [`limits`]: bounds and times; [`rates`]: how often each caller may ask; [`server`]: connections, and their end.
 //!
 //! *Architecture invariant:* office and officer come from the token alone; no body can name another.
 //! *Architecture invariant:* nothing here decides or keeps a command: what was not handed to the gateway does not exist.
@@ -19,10 +19,12 @@ pub mod lines;
 pub mod operations;
 pub mod pages;
 pub mod problems;
+pub mod rates;
 pub mod server;
 
-pub use limits::{Limits, RateLimiter};
+pub use limits::Limits;
 pub use operations::{Check, Operations};
+pub use rates::RateLimiter;
 pub use server::{Stop, serve};
 
 use crate::gateway::CommandGateway;

@@ -1,7 +1,8 @@
 //! Connections: how many, how long, how large their heads, and how they end.
 
-use crate::http::limits::{Limits, RateLimiter, keep_rate, keep_time};
+use crate::http::limits::{Limits, keep_time};
 use crate::http::operations::measure;
+use crate::http::rates::{RateLimiter, keep_rate};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::{from_fn, from_fn_with_state};

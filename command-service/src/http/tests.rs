@@ -413,11 +413,29 @@ async fn who_asks_too_often_is_told_to_wait() {
     let limits = Limits { requests_per_second: 5, ..Limits::default() };
     let server = Server::start(FakeGateway::default(), limits).await;
     let mut statuses = Vec::new();
-    for number in 0..8 {
+    for number in 0..12 {
         statuses.push(server.submit(&command(number)).await.0);
     }
     assert_eq!(statuses[..5], [200; 5]);
     assert!(statuses[5..].contains(&429), "{statuses:?}");
+}
+
+#[tokio::test]
+async fn made_up_tokens_share_the_rate_of_their_address_and_verified_ones_keep_theirs() {
+    // Given an officer whose token was verified,
+    let limits = Limits { anonymous_requests_per_second: 5, ..Limits::default() };
+    let server = Server::start(FakeGateway::default(), limits).await;
+    let path = format!("/v1/commands/{}", CommandId(1));
+    assert_eq!(server.get(&path, "12").await.0, 404);
+    // when somebody at the same address asks with ever new tokens,
+    let mut statuses = Vec::new();
+    for number in 0..12 {
+        statuses.push(server.get(&path, &format!("made-up-{number}")).await.0);
+    }
+    // then those are told to wait after a few, and the officer is still answered.
+    assert_eq!(statuses[..4], [401; 4]);
+    assert!(statuses[4..].contains(&429), "{statuses:?}");
+    assert_eq!(server.get(&path, "12").await.0, 404);
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! Lines are cut, read and handed over in parts while earlier parts wait for their answers; what waits is bounded, and a
 //! full writer makes the sender wait (backpressure), not fail. A bad line gets a problem with its number, and the rest is
-//! still answered. If the body breaks off, what came is answered.
+//! still answered. If the body breaks off, what came is answered. Who does not read the answers is cut off: the response
+//! then breaks off too, so that it cannot be taken for a whole one.
 
 use crate::gateway::{Answer, MAX_BATCH_COMMANDS, SubmitError, Submitter};
 use crate::http::commands::{expect_content_type, problem_of, submitter};
@@ -27,13 +28,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::io::Write;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
+use tokio_stream::wrappers::ReceiverStream;
 
 /// The answer to one line.
 #[derive(JsonSchema)]
@@ -79,6 +81,7 @@ pub async fn submit(
         return problem.into_response();
     }
     let (answers, answer_receiver) = mpsc::channel(ANSWERS_WAITING);
+    let (concluded, conclusion) = oneshot::channel();
     let batch = Batch {
         submitter: submitter(&caller),
         pace: LinePace::new(api.limits.batch_lines_per_second),
@@ -89,8 +92,9 @@ pub async fn submit(
         answers,
         counts: Counts::default(),
     };
-    tokio::spawn(batch.run(body));
-    let stream = tokio_stream::wrappers::ReceiverStream::new(answer_receiver).map(Ok::<Bytes, Infallible>);
+    tokio::spawn(batch.run(body, concluded));
+    let end = conclusion.map(|concluded| concluded.err().map(|_| Err(BrokenOff)));
+    let stream = ReceiverStream::new(answer_receiver).map(Ok).chain(end.into_stream().filter_map(ready));
     let mut response = Body::from_stream(stream).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(NDJSON));
     response
@@ -120,6 +124,11 @@ struct Counts {
 /// Whoever sent the batch no longer reads the answers.
 struct ReaderGone;
 
+/// The answers end before the batch does.
+#[derive(Debug, thiserror::Error)]
+#[error("the answers of the batch break off")]
+struct BrokenOff;
+
 struct Batch {
     api: CommandApi,
     submitter: Submitter,
@@ -143,11 +152,15 @@ enum End {
 }
 
 impl Batch {
-    async fn run(mut self, body: Body) {
+    /// Tells `concluded` once every line has its answer.
+    async fn run(mut self, body: Body, concluded: oneshot::Sender<()>) {
         let begin = Instant::now();
         let end = self.take_lines(body).await;
-        if let Ok(end) = end {
-            let _ = self.conclude(end).await;
+        if let Ok(end) = end
+            && self.conclude(end).await.is_ok()
+        {
+            // Whoever would hear it may have gone meanwhile.
+            let _ = concluded.send(());
         }
         let Counts { lines, accepted, refused, problems } = self.counts;
         let (office, elapsed_ms) = (self.submitter.office, begin.elapsed().as_millis() as u64);
@@ -230,7 +243,7 @@ impl Batch {
         loop {
             let (part, commands) = read_part(lines);
             if commands.is_empty() {
-                self.in_flight.push_back(std::future::ready((part, Vec::new())).boxed());
+                self.in_flight.push_back(ready((part, Vec::new())).boxed());
                 return;
             }
             let gateway = self.api.gateway.clone();
@@ -246,7 +259,7 @@ impl Batch {
                     let wholly_overloaded =
                         answers.iter().all(|answer| matches!(answer, Err(SubmitError::Overloaded { .. })));
                     if !wholly_overloaded || Instant::now() >= give_up_at || self.api.stop.is_told() {
-                        self.in_flight.push_back(std::future::ready((part, answers)).boxed());
+                        self.in_flight.push_back(ready((part, answers)).boxed());
                         return;
                     }
                     tokio::time::sleep(OVERLOAD_PAUSE).await;
@@ -312,7 +325,15 @@ impl Batch {
         if out.is_empty() {
             return Ok(());
         }
-        self.answers.send(out.into()).await.map_err(|_| ReaderGone)
+        match self.answers.send_timeout(out.into(), self.api.limits.batch_reader_wait).await {
+            Ok(()) => Ok(()),
+            Err(SendTimeoutError::Closed(_)) => Err(ReaderGone),
+            Err(SendTimeoutError::Timeout(_)) => {
+                let office = self.submitter.office;
+                tracing::warn!(%office, "a batch is cut off: its answers are not read");
+                Err(ReaderGone)
+            }
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Limits {
     pub batch_lines_in_flight: usize,
     /// Longest silence inside a batch's body.
     pub batch_idle: Duration,
+    /// Longest time until whoever sends a batch makes room for another part of its answers.
+    pub batch_reader_wait: Duration,
     /// How long a batch waits for room in the writer's queue.
     pub batch_overload_wait: Duration,
     /// Longest time until a request's answer begins.
@@ -28,6 +30,8 @@ pub struct Limits {
     pub connections: usize,
     /// Longest time for a request's head to arrive, and for a connection to stay idle.
     pub head: Duration,
+    /// Longest time in which a connection takes none of the bytes that wait for it.
+    pub write_progress: Duration,
     pub head_bytes: usize,
     pub head_fields: usize,
     /// How long a stopping server waits for its connections.
@@ -46,11 +50,13 @@ impl Default for Limits {
             batch_lines: 1_000_000,
             batch_lines_in_flight: 8_192,
             batch_idle: Duration::from_secs(30),
+            batch_reader_wait: Duration::from_secs(60),
             batch_overload_wait: Duration::from_secs(60),
             request: Duration::from_secs(30),
             long_request: Duration::from_secs(6 * 3_600),
             connections: 2_048,
             head: Duration::from_secs(30),
+            write_progress: Duration::from_secs(30),
             head_bytes: 32 << 10,
             head_fields: 64,
             drain: Duration::from_secs(30),

@@ -5,7 +5,8 @@
 //! - [`clock`]: moves the clock of a scripted log;
 //! - [`operations`]: liveness, readiness, metrics; [`pages`]: OpenAPI and the page that shows it;
 //! - [`input`], [`lines`]: from bytes to commands; [`problems`]: the catalogue of problems;
-//! - [`limits`]: bounds and times; [`rates`]: how often each caller may ask; [`server`]: connections, and their end.
+//! - [`limits`]: bounds and times; [`rates`]: how often each caller may ask; [`server`]: connections, and their end;
+//!   `progress`: connections that take no bytes.
 //!
 //! *Architecture invariant:* office and officer come from the token alone; no body can name another.
 //! *Architecture invariant:* nothing here decides or keeps a command: what was not handed to the gateway does not exist.
@@ -19,6 +20,7 @@ pub mod lines;
 pub mod operations;
 pub mod pages;
 pub mod problems;
+mod progress;
 pub mod rates;
 pub mod server;
 

@@ -2,6 +2,7 @@
 
 use crate::http::limits::{Limits, keep_time};
 use crate::http::operations::measure;
+use crate::http::progress::ProgressTimeout;
 use crate::http::rates::{RateLimiter, keep_rate};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
@@ -108,7 +109,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits:
         .header_read_timeout(limits.head)
         .max_headers(limits.head_fields)
         .max_buf_size(limits.head_bytes.max(MIN_BUFFER_BYTES))
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(ProgressTimeout::new(stream, limits.write_progress)), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

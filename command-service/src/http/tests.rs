@@ -20,6 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+mod bounds;
+
 /// The token's text is the office's number; it has every scope, but `weak` has none.
 struct OfficeInToken;
 
@@ -393,67 +395,6 @@ async fn a_full_queue_is_503_for_a_single_command() {
     let (status, problem) = server.submit(&command(1)).await;
     assert_eq!((status, &problem["code"], &problem["retry_after_s"]), (503, &json!("overloaded"), &json!(1)));
     assert_eq!(server.submit(&command(1)).await.0, 200);
-}
-
-#[tokio::test]
-async fn a_slow_answer_and_a_slow_body_are_ended() {
-    let limits = Limits { request: Duration::from_millis(100), ..Limits::default() };
-    let gateway = FakeGateway::slow(Duration::from_secs(20));
-    let server = Server::start(gateway, limits).await;
-    let (status, problem) = server.submit(&command(1)).await;
-    assert_eq!((status, &problem["code"]), (408, &json!("too_slow")));
-    let never =
-        reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
-    let (status, problem) = server.post("/v1/commands", "application/json", never).await;
-    assert_eq!((status, &problem["code"]), (408, &json!("too_slow")));
-}
-
-#[tokio::test]
-async fn who_asks_too_often_is_told_to_wait() {
-    let limits = Limits { requests_per_second: 5, ..Limits::default() };
-    let server = Server::start(FakeGateway::default(), limits).await;
-    let mut statuses = Vec::new();
-    for number in 0..12 {
-        statuses.push(server.submit(&command(number)).await.0);
-    }
-    assert_eq!(statuses[..5], [200; 5]);
-    assert!(statuses[5..].contains(&429), "{statuses:?}");
-}
-
-#[tokio::test]
-async fn made_up_tokens_share_the_rate_of_their_address_and_verified_ones_keep_theirs() {
-    // Given an officer whose token was verified,
-    let limits = Limits { anonymous_requests_per_second: 5, ..Limits::default() };
-    let server = Server::start(FakeGateway::default(), limits).await;
-    let path = format!("/v1/commands/{}", CommandId(1));
-    assert_eq!(server.get(&path, "12").await.0, 404);
-    // when somebody at the same address asks with ever new tokens,
-    let mut statuses = Vec::new();
-    for number in 0..12 {
-        statuses.push(server.get(&path, &format!("made-up-{number}")).await.0);
-    }
-    // then those are told to wait after a few, and the officer is still answered.
-    assert_eq!(statuses[..4], [401; 4]);
-    assert!(statuses[4..].contains(&429), "{statuses:?}");
-    assert_eq!(server.get(&path, "12").await.0, 404);
-}
-
-#[tokio::test]
-async fn heads_and_connections_are_bounded() {
-    let limits = Limits { head: Duration::from_millis(150), connections: 1, ..Limits::default() };
-    let server = Server::start(FakeGateway::default(), limits).await;
-    let mut slow = TcpStream::connect(server.address).await.unwrap();
-    slow.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
-    // The one connection is taken; the next waits until the slow one is thrown out.
-    assert_eq!(server.get("/livez", "12").await.0, 200);
-    let mut rest = Vec::new();
-    let _ = slow.read_to_end(&mut rest).await;
-    let mut large = TcpStream::connect(server.address).await.unwrap();
-    let head = format!("GET /livez HTTP/1.1\r\nhost: x\r\nx-large: {}\r\n\r\n", "y".repeat(100_000));
-    let _ = large.write_all(head.as_bytes()).await;
-    let mut answer = Vec::new();
-    let _ = large.read_to_end(&mut answer).await;
-    assert!(!String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

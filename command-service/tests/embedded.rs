@@ -8,10 +8,13 @@ use command_service::writer::{NewLog, WriterOptions};
 use command_service::{Clock, CommandGateway, CommandStatus, ScriptedClock, SubmitError, Submitter};
 use domain::permutation::KeyedPins;
 use event_log::embedded::{EmbeddedLog, Options as LogOptions};
-use event_schemas::command::{Command, CommandEnvelope};
+use event_schemas::command::person::NewPerson;
+use event_schemas::command::{Command, CommandEnvelope, MAX_MEMBERS};
 use event_schemas::examples::example;
+use event_schemas::household::Relationship;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn, OfficeId, OfficerId};
 use event_schemas::outcome::{Acceptance, Outcome, Refusal};
+use event_schemas::person::{MAX_OTHER_NAMES, PersonalData};
 use event_schemas::record::ClockKind;
 use event_schemas::text::Text;
 use event_schemas::time::{Date, Timestamp};
@@ -158,6 +161,40 @@ async fn a_batch_is_decided_in_order_and_a_dry_run_leaves_nothing() {
     assert_eq!(enrolled.lsn, Lsn(units.lsn.0 + 1));
     assert_eq!(tried.created, enrolled.created);
     assert!(accepted(repeated).repeated);
+}
+
+/// A household whose record would be longer than the log takes: the members have all the long names there may be.
+fn too_large_household(id: u128) -> CommandEnvelope {
+    let mut envelope = command("enrol_household", id);
+    if let Command::EnrolHousehold(household) = &mut envelope.command {
+        let mut other = household.members.remove(0);
+        other.relationship = Relationship::NotKin;
+        other.person =
+            NewPerson { parents: Vec::new(), pin: None, data: PersonalData::default(), ..other.person };
+        for part in 0..MAX_OTHER_NAMES {
+            let name = format!("{} {part}", "ữ".repeat(190));
+            other.person.identity.names.other.push(Text::new(&name).unwrap());
+        }
+        household.members = vec![other; MAX_MEMBERS];
+    }
+    envelope
+}
+
+#[tokio::test]
+async fn a_dry_run_of_what_would_be_too_large_is_refused_as_the_command_itself_is() {
+    // Given a command that keeps every rule but would make too large a record,
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let (handle, _service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    accepted(handle.submit(OPERATOR, command("establish_units", 1)).await.unwrap());
+    // when it is tried and then meant,
+    let tried = CommandEnvelope { dry_run: true, ..too_large_household(2) };
+    let tried = refused(handle.submit(OPERATOR, tried).await.unwrap());
+    let meant = refused(handle.submit(OPERATOR, too_large_household(2)).await.unwrap());
+    // then both get the same refusal.
+    assert_eq!(tried.faults[0].code, "record_too_large");
+    assert_eq!(tried, meant);
 }
 
 #[tokio::test]

@@ -44,9 +44,6 @@ impl OpenGroup {
     }
 }
 
-/// The entry would be longer than the log takes.
-struct TooLarge;
-
 impl Writer {
     /// Decides one group of what waits, and appends it.
     pub fn decide(&mut self) -> Result<(), Failure> {
@@ -235,11 +232,8 @@ impl Writer {
         if exceeds_record(&changes) {
             return self.refuse_too_large(envelope, reply);
         }
-        if envelope.dry_run {
-            self.stats.dry_runs += 1;
-            return PendingContent::Kept { envelope, answer: Ok(Outcome::Accepted(acceptance)), reply };
-        }
-        let answer_by = envelope.answer_by.take();
+        let (is_dry_run, answer_by) = (envelope.dry_run, envelope.answer_by);
+        (envelope.dry_run, envelope.answer_by) = (false, None);
         let command_id = envelope.command_id;
         let record = Record {
             office: submitter.office,
@@ -248,18 +242,22 @@ impl Writer {
             command: *envelope,
             changes,
         };
-        match self.push(group, EntryBody::Record(Box::new(record))) {
-            Ok(lsn) => {
-                acceptance.lsn = lsn;
-                self.follower.ids.begin(command_id, lsn);
+        let body = EntryBody::Record(Box::new(record));
+        match entry_bytes(&body) {
+            Some(bytes) if !is_dry_run => {
+                acceptance.lsn = self.push(group, body, &bytes);
+                self.follower.ids.begin(command_id, acceptance.lsn);
                 let answer: Answer = Ok(Outcome::Accepted(acceptance));
                 PendingContent::Record { place: group.entries.len() - 1, answer_by, answer, reply }
             }
-            Err((body, TooLarge)) => {
-                let EntryBody::Record(record) = body else { unreachable!("it is the record handed in") };
-                let mut envelope = Box::new(record.command);
-                envelope.answer_by = answer_by;
-                self.refuse_too_large(envelope, reply)
+            bytes => {
+                let EntryBody::Record(record) = body else { unreachable!("it was made above") };
+                let envelope = Box::new(CommandEnvelope { dry_run: is_dry_run, answer_by, ..record.command });
+                if bytes.is_none() {
+                    return self.refuse_too_large(envelope, reply);
+                }
+                self.stats.dry_runs += 1;
+                PendingContent::Kept { envelope, answer: Ok(Outcome::Accepted(acceptance)), reply }
             }
         }
     }
@@ -339,20 +337,12 @@ impl Writer {
     }
 
     fn push_system(&mut self, group: &mut OpenGroup, body: EntryBody) {
-        if let Err((body, TooLarge)) = self.push(group, body) {
-            unreachable!("a {:?} is bounded far below the limit", body.kind());
-        }
+        let bytes = entry_bytes(&body);
+        self.push(group, body, &bytes.expect("what the system records is bounded far below the limit"));
     }
 
     /// Puts an entry at the group's end and folds it. The first opens the registry's group.
-    #[allow(clippy::result_large_err, reason = "the body goes back to whoever handed it in")]
-    fn push(&mut self, group: &mut OpenGroup, body: EntryBody) -> Result<Lsn, (EntryBody, TooLarge)> {
-        let Ok(bytes) = body.encode() else {
-            return Err((body, TooLarge));
-        };
-        if bytes.len() > MAX_BODY_LEN {
-            return Err((body, TooLarge));
-        }
+    fn push(&mut self, group: &mut OpenGroup, body: EntryBody, bytes: &[u8]) -> Lsn {
         if group.entries.is_empty() {
             self.follower.registry.open_group();
         }
@@ -369,14 +359,14 @@ impl Writer {
             key_id: KeyId::NONE,
             body_len: bytes.len() as u32,
         };
-        let raw = encode_entry(header, &bytes);
+        let raw = encode_entry(header, bytes);
         lead.head = lead.head.extend(&raw);
         let entry = AdmittedEntry { lsn, header, body };
         self.follower.fold(&entry);
         group.bytes += raw.len();
         group.raw.push(raw);
         group.entries.push(entry);
-        Ok(lsn)
+        lsn
     }
 
     fn leading_mut(&mut self) -> &mut Leading {
@@ -428,6 +418,11 @@ impl Writer {
         let early: Vec<Pending> = early;
         early.into_iter().for_each(Pending::answer);
     }
+}
+
+/// `None`: the entry would be longer than the log takes.
+fn entry_bytes(body: &EntryBody) -> Option<Vec<u8>> {
+    body.encode().ok().filter(|bytes| bytes.len() <= MAX_BODY_LEN)
 }
 
 fn exceeds_record(changes: &Changes) -> bool {

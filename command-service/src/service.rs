@@ -304,7 +304,7 @@ struct Driver {
 
 impl Driver {
     fn run(mut self) -> Result<(), Failure> {
-        let outcome = self.serve();
+        let mut outcome = self.serve();
         let (role, error, text) = match &outcome {
             Ok(()) => (Role::Stopped, SubmitError::Stopping, None),
             Err(failure) => {
@@ -322,6 +322,7 @@ impl Driver {
         }
         if outcome.is_ok() {
             self.writer.save_all();
+            outcome = self.writer.check_saver();
         }
         let mut stats = self.writer.stats();
         if matches!(&outcome, Err(failure) if failure.is_violation()) {

@@ -39,6 +39,8 @@ pub struct Saver {
     gathering: Option<Gathering>,
     /// An earlier checkpoint failed: what it held is not in the store, so nothing later may be saved there.
     failure: Option<String>,
+    /// The thread that saves has ended by itself: a defect, after which the writer ends too.
+    thread_ended: Option<String>,
     every_entries: u64,
     every: Duration,
     begun_lsn: Lsn,
@@ -70,6 +72,7 @@ impl Saver {
             sink: Sink::new(store, Arc::clone(&around.timer), around.saves_in_thread),
             gathering: None,
             failure: None,
+            thread_ended: None,
             every_entries: options.checkpoint_entries,
             every: options.checkpoint_every,
             begun_lsn: saved_lsn,
@@ -139,7 +142,9 @@ impl Saver {
 
     /// Encodes some pages, hands a complete checkpoint over, learns what became of the last job. `state` is admission's now.
     pub(crate) fn step(&mut self, registry: &Registry, ids: &mut CommandIds, state: &AdmissionState) {
-        if let Some(done) = self.sink.poll() {
+        if self.thread_ended.is_none()
+            && let Some(done) = self.sink.poll()
+        {
             self.learn(done, ids);
         }
         let Some(gathering) = &mut self.gathering else {
@@ -192,6 +197,13 @@ impl Saver {
                 })
             }),
             Done::Merge(merged) => merged.and_then(|merge| ids.install_merge(*merge)),
+            Done::ThreadEnded(cause) => {
+                tracing::error!(cause, "the thread that saves the registry has ended");
+                self.gathering = None;
+                self.failure = Some(cause.clone());
+                self.thread_ended = Some(cause);
+                return;
+            }
         };
         if let Err(error) = learnt {
             self.fail(&error);
@@ -203,6 +215,11 @@ impl Saver {
         tracing::warn!(%error, "the registry cannot be saved any more; the next start reads the log from the last checkpoint");
         self.gathering = None;
         self.failure = Some(error.to_string());
+    }
+
+    /// Why the thread that saves has ended by itself, if it has.
+    pub(crate) fn thread_ended(&self) -> Option<&str> {
+        self.thread_ended.as_deref()
     }
 
     pub(crate) fn report(&self, stats: &mut Stats) {

@@ -7,7 +7,7 @@ use state_store::id_index::{Merge, SealedIds, WrittenIds};
 use state_store::restart::RestartPoint;
 use state_store::store::{Store, StoreError};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,8 +30,13 @@ pub(super) struct Checkpoint {
 /// A job's outcome.
 pub(super) enum Done {
     Ids(Result<WrittenIds, StoreError>),
-    Checkpoint { lsn: Lsn, outcome: Result<Duration, StoreError> },
+    Checkpoint {
+        lsn: Lsn,
+        outcome: Result<Duration, StoreError>,
+    },
     Merge(Result<Box<Merge>, StoreError>),
+    /// The thread has ended by itself and says why; no job is done any more.
+    ThreadEnded(String),
 }
 
 /// Does one job after the other.
@@ -100,16 +105,17 @@ impl Sink {
         }
     }
 
-    /// Begins a job; none is under way.
+    /// Begins a job; none is under way. If the thread has ended, the next outcome says so.
     pub fn start(&mut self, job: Job) {
         debug_assert!(!self.is_busy(), "one job at a time");
         match self {
             Self::InPlace { worker, done } => *done = Some(worker.run(job)),
             Self::Thread(thread) => {
                 let jobs = thread.jobs.as_ref().expect("only dropping ends the thread");
-                jobs.try_send(job)
-                    .unwrap_or_else(|_| unreachable!("one job at a time, and the thread lives"));
-                thread.is_busy = true;
+                match jobs.try_send(job) {
+                    Ok(()) | Err(TrySendError::Disconnected(_)) => thread.is_busy = true,
+                    Err(TrySendError::Full(_)) => unreachable!("one job at a time"),
+                }
             }
         }
     }
@@ -119,7 +125,11 @@ impl Sink {
         match self {
             Self::InPlace { done, .. } => done.take(),
             Self::Thread(thread) => {
-                let done = thread.done.try_recv().ok()?;
+                let done = match thread.done.try_recv() {
+                    Ok(done) => done,
+                    Err(TryRecvError::Empty) => return None,
+                    Err(TryRecvError::Disconnected) => thread.ended(),
+                };
                 thread.is_busy = false;
                 Some(done)
             }
@@ -131,10 +141,25 @@ impl Sink {
         match self {
             Self::Thread(thread) if thread.is_busy => {
                 thread.is_busy = false;
-                thread.done.recv().ok()
+                Some(thread.done.recv().unwrap_or_else(|_| thread.ended()))
             }
             other => other.poll(),
         }
+    }
+}
+
+impl SinkThread {
+    /// Why the thread, which has let go of its channel, has ended.
+    fn ended(&mut self) -> Done {
+        let cause = match self.thread.take().map(JoinHandle::join) {
+            Some(Err(panic)) => panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_else(|| "it panicked".to_owned()),
+            Some(Ok(())) | None => "it has ended before".to_owned(),
+        };
+        Done::ThreadEnded(cause)
     }
 }
 

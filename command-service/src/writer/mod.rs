@@ -45,6 +45,8 @@ pub enum Failure {
     Genesis(#[from] GenesisError),
     #[error("the saved state cannot be opened: {0}")]
     Store(#[from] StoreError),
+    #[error("the thread that saves the registry has ended: {0}")]
+    SaverEnded(String),
     #[error("the log is driven by a {log:?} clock; this process has a {given:?} one")]
     OtherClock { log: ClockKind, given: ClockKind },
 }
@@ -179,7 +181,16 @@ impl Writer {
         self.lead()?;
         self.decide()?;
         self.save();
-        Ok(())
+        self.check_saver()
+    }
+
+    /// An error if the thread that saves has ended by itself: nothing would be saved any more, and what is to be saved would
+    /// pile up.
+    pub fn check_saver(&self) -> Result<(), Failure> {
+        match self.saver.as_ref().and_then(Saver::thread_ended) {
+            Some(cause) => Err(Failure::SaverEnded(cause.to_owned())),
+            None => Ok(()),
+        }
     }
 
     /// Whether another step at once would get further without anything from outside.

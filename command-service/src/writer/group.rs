@@ -22,6 +22,9 @@ use event_schemas::time::Timestamp;
 
 /// Most answers that wait for one group: refusals and repeats need no entry.
 const MAX_GROUP_ANSWERS: usize = 2 * MAX_GROUP_ENTRIES;
+/// Most answers that wait for a group in flight: its own, and what was refused, repeated or tried after it without an entry. When
+/// so many wait, nothing more is decided until it is confirmed; the queue fills, and callers are told (O1).
+const MAX_ANSWERS_IN_FLIGHT: usize = 2 * MAX_GROUP_ANSWERS;
 /// A group takes another entry while the longest still fits.
 const FULL_GROUP_BYTES: usize = MAX_GROUP_BYTES - HEADER_LEN - MAX_BODY_LEN;
 /// A wall clock that leads the last record by more needs an operator's consent.
@@ -34,6 +37,8 @@ struct OpenGroup {
     raw: Vec<Vec<u8>>,
     bytes: usize,
     pending: Vec<Pending>,
+    /// Answers that wait for the last group in flight: those of this one join them if it needs no entry.
+    answers_before: usize,
 }
 
 impl OpenGroup {
@@ -41,6 +46,7 @@ impl OpenGroup {
         self.entries.len() < MAX_GROUP_ENTRIES - 1
             && self.bytes <= FULL_GROUP_BYTES
             && self.pending.len() < MAX_GROUP_ANSWERS
+            && self.answers_before + self.pending.len() < MAX_ANSWERS_IN_FLIGHT
     }
 }
 
@@ -55,13 +61,20 @@ impl Writer {
             }
             _ => return Ok(()),
         }
-        if !self.may_append() {
+        if !self.may_decide() {
             return Ok(());
         }
         let clock = self.around.clock.now();
         let now = clock.max(self.follower.registry.head().recorded_at);
-        let mut group =
-            OpenGroup { now, entries: Vec::new(), raw: Vec::new(), bytes: 0, pending: Vec::new() };
+        let answers_before = self.last_answers_in_flight();
+        let mut group = OpenGroup {
+            now,
+            entries: Vec::new(),
+            raw: Vec::new(),
+            bytes: 0,
+            pending: Vec::new(),
+            answers_before,
+        };
         if !self.check_consent(&mut group) {
             self.refuse_new_requests();
             return Ok(());
@@ -76,6 +89,15 @@ impl Writer {
         }
         self.add_system_entries(&mut group);
         self.close_group(group)
+    }
+
+    /// Whether another group can be decided now, as far as those in flight leave room.
+    pub(super) fn may_decide(&self) -> bool {
+        self.may_append() && self.last_answers_in_flight() < MAX_ANSWERS_IN_FLIGHT
+    }
+
+    fn last_answers_in_flight(&self) -> usize {
+        self.in_flight.0.back().map_or(0, |last| last.pending.len())
     }
 
     /// Whether the clock may be used; adds the operator's consent if there is one.

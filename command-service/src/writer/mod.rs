@@ -197,7 +197,7 @@ impl Writer {
     pub fn has_work(&self) -> bool {
         let head = self.follower.registry.head();
         let is_day_behind = head.day_pending || head.date < Some(self.around.clock.now().vietnam_date());
-        let may_decide = self.role() == Role::Leading && self.may_append();
+        let may_decide = self.role() == Role::Leading && self.may_decide();
         (may_decide && (is_day_behind || !self.waiting.is_empty()))
             || self.saver.as_ref().is_some_and(Saver::has_work)
     }

@@ -6,6 +6,7 @@
 //! | `keys/` | keys that sign tokens |
 //! | `pin.key` | the secret by which PINs are drawn, mode 0600; without it the same numbers are never drawn again |
 //! | `log/` | the log: the only thing that cannot be made again |
+//! | `log.instance` | which log that is, once it has begun: another one, or none, is not taken for it |
 //! | `registry/`, `command-ids/`, `views/` | saved state and views; made from the log whenever they are missing |
 //! | `audit/` | who read whom, and why |
 
@@ -14,12 +15,12 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use command_service::clock::Clock;
 use domain::permutation::KeyedPins;
-use event_schemas::ids::LogId;
+use event_schemas::ids::{InstanceId, LogId};
 use event_schemas::record::ClockKind;
 use event_schemas::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use uuid::Uuid;
 pub const DEFAULT_DIR: &str = "dancu-data";
 
 const CONFIG_FILE: &str = "dancu.json";
+const INSTANCE_FILE: &str = "log.instance";
 const PIN_FILE: &str = "pin.key";
 const OWNER_ONLY: u32 = 0o600;
 
@@ -106,12 +108,15 @@ impl Home {
                 begins_at: new.begins_at.unwrap_or_else(|| command_service::WallClock.now()),
             },
         };
-        SecretKey::create(&home.keys_dir()).context("making a key for tokens")?;
-        let secret = PinSecret { version: 1, key: Uuid::new_v4() };
-        write_new(&dir.join(PIN_FILE), &serde_json::to_vec_pretty(&secret)?, OWNER_ONLY)?;
+        // A start that was interrupted may have left these; nothing was made with them before the last file stands.
+        if KeyRing::read(&home.keys_dir()).map_or(true, |ring| ring.kids().next().is_none()) {
+            SecretKey::create(&home.keys_dir()).context("making a key for tokens")?;
+        }
+        if !dir.join(PIN_FILE).exists() {
+            home.write_pin_secret(1)?;
+        }
         // Last: a home is one only when it is whole.
-        write_new(&path, &serde_json::to_vec_pretty(&home.config)?, 0o644)?;
-        fs::File::open(dir)?.sync_all()?;
+        replace(&path, &serde_json::to_vec_pretty(&home.config)?, 0o644)?;
         Ok(home)
     }
 
@@ -141,6 +146,24 @@ impl Home {
 
     pub fn log_dir(&self) -> PathBuf {
         self.dir.join("log")
+    }
+
+    /// Which log is in [`Self::log_dir`]; none before it has begun.
+    pub fn log_instance(&self) -> Result<Option<InstanceId>> {
+        let path = self.dir.join(INSTANCE_FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let instance = text.trim().parse();
+                instance.map(Some).with_context(|| format!("{} names no log", path.display()))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        }
+    }
+
+    /// The log has begun: from now on this one is expected.
+    pub fn remember_log(&self, instance: InstanceId) -> Result<()> {
+        replace(&self.dir.join(INSTANCE_FILE), format!("{instance}\n").as_bytes(), 0o644)
     }
 
     pub fn registry_dir(&self) -> PathBuf {
@@ -173,14 +196,38 @@ impl Home {
 
     /// Draws PINs.
     pub fn pins(&self) -> Result<KeyedPins> {
+        let secret = self.pin_secret()?;
+        Ok(KeyedPins::new(secret.version, secret.key.into_bytes()))
+    }
+
+    fn pin_secret(&self) -> Result<PinSecret> {
         let path = self.dir.join(PIN_FILE);
         let shown = path.display();
-        let data = fs::metadata(&path).with_context(|| format!("{shown}: the secret of PINs is missing"))?;
+        let data = fs::metadata(&path).with_context(|| {
+            format!("{shown}: the secret of PINs is missing; restore it from a copy, or see `dancu keys new-pin --help`")
+        })?;
         let mode = data.permissions().mode();
         ensure!(mode & 0o077 == 0, "{shown} can be read by others; run `chmod 600 {shown}`");
-        let secret: PinSecret = serde_json::from_slice(&fs::read(&path)?)
-            .with_context(|| format!("{shown} cannot be read; restore it from a copy"))?;
-        Ok(KeyedPins::new(secret.version, secret.key.into_bytes()))
+        let secret = serde_json::from_slice(&fs::read(&path)?);
+        secret.with_context(|| format!("{shown} cannot be read; restore it from a copy"))
+    }
+
+    /// Makes a new secret of PINs in the place of one that is lost or known to others. Numbers in use are passed over
+    /// whatever the secret; `version` is recorded with every number, so it must be a new one.
+    pub fn renew_pins(&self, version: u16) -> Result<()> {
+        if self.dir.join(PIN_FILE).exists() {
+            let before = self.pin_secret()?.version;
+            ensure!(
+                version > before,
+                "numbers are drawn by version {before}; a new secret needs a higher one"
+            );
+        }
+        self.write_pin_secret(version)
+    }
+
+    fn write_pin_secret(&self, version: u16) -> Result<()> {
+        let secret = PinSecret { version, key: Uuid::new_v4() };
+        replace(&self.dir.join(PIN_FILE), &serde_json::to_vec_pretty(&secret)?, OWNER_ONLY)
     }
 
     /// The kind that the log's first entry states.
@@ -197,10 +244,15 @@ pub fn wall_clock() -> WallClock {
     Arc::new(|| command_service::WallClock.now())
 }
 
-fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let mut file = opened.with_context(|| format!("making {}", path.display()))?;
+/// Writes a file whole or not at all.
+fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&unfinished);
+    let mut file = opened.with_context(|| format!("making {}", unfinished.display()))?;
     file.write_all(content)?;
     file.sync_all()?;
+    fs::rename(&unfinished, path).with_context(|| format!("making {}", path.display()))?;
+    let dir = path.parent().context("a file of a registry lies in its directory")?;
+    fs::File::open(dir)?.sync_all()?;
     Ok(())
 }

@@ -25,7 +25,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use projections::http::QueryState;
 use projections::{Options as ViewOptions, ViewService, Views};
 use state_store::store::Store;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -35,6 +35,8 @@ use uuid::Uuid;
 
 /// How long the first entry of a log may take to be written.
 const GENESIS_WAIT: Duration = Duration::from_secs(30);
+/// Longer than statistics may lag behind a consent.
+const CONSENT_WAIT: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(5);
 /// Between two rounds of housekeeping of metrics.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -44,6 +46,16 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 pub struct Settings {
     pub listen: SocketAddr,
     pub limits: Limits,
+    /// Longest time between two savings of changed state.
+    pub save_every: Duration,
+}
+
+impl Settings {
+    /// On a port of the machine's choice, everything else as usual.
+    pub fn on_any_port() -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { listen, limits: Limits::default(), save_every: WriterOptions::default().checkpoint_every }
+    }
 }
 
 /// A running service.
@@ -66,7 +78,7 @@ impl Running {
         let address = listener.local_addr()?;
         let opened = {
             let home = home.clone();
-            tokio::task::spawn_blocking(move || Opened::open(&home)).await??
+            tokio::task::spawn_blocking(move || Opened::open(&home, settings.save_every)).await??
         };
         let Opened { gateway, commands, views, view_service, clock } = opened;
         let (stop, stopped) = Stop::new();
@@ -118,8 +130,8 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(home: &Home) -> Result<Self> {
-        let Writing { gateway, commands, source, clock } = Writing::open(home)?;
+    fn open(home: &Home, save_every: Duration) -> Result<Self> {
+        let Writing { gateway, commands, source, clock } = Writing::open(home, save_every)?;
         let options = ViewOptions::in_directory(home.views_dir());
         let (views, view_service) =
             Views::start(options, home.config.log_id, source).context("opening the views")?;
@@ -134,6 +146,8 @@ pub async fn wait_until_leading(gateway: &Handle, longest: Duration) -> Result<(
         let stats = gateway.stats();
         match stats.role {
             Role::Leading => return Ok(()),
+            // A consent that was just handed over shows in the statistics a moment later.
+            Role::AwaitingConsent if begin.elapsed() < CONSENT_WAIT => {}
             Role::AwaitingConsent => bail!(
                 "the machine's clock is {} s ahead of the log's last record; check it, then start with \
                  --consent-to-clock \"reason\"",
@@ -157,8 +171,9 @@ pub struct Writing {
 
 impl Writing {
     /// Opens the log, which has begun when this returns. It may not lead yet.
-    pub fn open(home: &Home) -> Result<Self> {
+    pub fn open(home: &Home, save_every: Duration) -> Result<Self> {
         let log = open_log(home)?;
+        let instance = log.instance();
         let source: Arc<dyn LogSource> = Arc::new(log.handle());
         let last_recorded_at = log.handle().admission().recorded_at;
         let scripted = match home.clock_kind() {
@@ -178,8 +193,11 @@ impl Writing {
             store: Some(Box::new(move |identity| Store::open_dir(&registry_dir, identity))),
         };
         let (gateway, commands) =
-            CommandService::open(service_options(home), parts).context("opening the registry")?;
+            CommandService::open(service_options(home, save_every), parts).context("opening the registry")?;
         wait_for_genesis(&gateway, &*source)?;
+        if home.log_instance()?.is_none() {
+            home.remember_log(instance)?;
+        }
         Ok(Self { gateway, commands, source, clock: scripted })
     }
 }
@@ -187,16 +205,18 @@ impl Writing {
 /// Opens the log for writing; its lock is what keeps a second process away.
 fn open_log(home: &Home) -> Result<EmbeddedLog> {
     let instance = InstanceId::from(Uuid::new_v4());
-    let options = LogOptions::in_directory(home.log_dir(), instance)?;
+    let expected_instance = home.log_instance()?;
+    let options = LogOptions { expected_instance, ..LogOptions::in_directory(home.log_dir(), instance)? };
     EmbeddedLog::open(options).context("opening the log")
 }
 
-fn service_options(home: &Home) -> Options {
+fn service_options(home: &Home, checkpoint_every: Duration) -> Options {
     let note = Text::new("begun by dancu").expect("a short text");
     let writer = WriterOptions {
         new_log: Some(NewLog { log_id: home.config.log_id, note }),
         is_log_exclusive: true,
         command_ids_dir: Some(home.command_ids_dir()),
+        checkpoint_every,
         ..WriterOptions::default()
     };
     Options { writer, ..Options::default() }

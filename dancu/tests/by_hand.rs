@@ -181,6 +181,69 @@ fn it_serves_on_when_nobody_reads_what_it_prints() {
 }
 
 #[test]
+fn a_batch_is_not_taken_for_a_trial() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("registry");
+    let home_text = home.to_str().unwrap();
+    good(&["init", "--dir", home_text]);
+    let service = Service::start(&home);
+    let token = good(&["token", "--dir", home_text, "--office", "0", "--officer", "3", "--scopes", "all"]);
+    let as_operator = ["--url", &service.url, "--token", token.trim()];
+    let units = keep(&dir, "units.ndjson", &["units"]);
+    let (code, _, err) = run(&[&["submit", "--dry-run", &units][..], &as_operator].concat());
+    assert!(code == 1 && err.contains("nothing was submitted"), "{err}");
+    service.stop();
+    let entries = good(&["inspect", "--dir", home_text, "--from", "1"]);
+    assert!(!entries.contains("unit_established"), "{entries}");
+}
+
+#[test]
+fn a_registry_whose_log_is_gone_begins_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("registry");
+    let home_text = home.to_str().unwrap();
+    good(&["init", "--dir", home_text]);
+    std::fs::rename(home.join("log"), home.join("elsewhere")).unwrap();
+    let (code, _, err) = run(&["serve", "--dir", home_text, "--listen", "127.0.0.1:0"]);
+    assert!(code == 1 && err.contains("log.meta is missing") && err.contains("Restore"), "{err}");
+    let _ = std::fs::remove_dir_all(home.join("log"));
+    std::fs::rename(home.join("elsewhere"), home.join("log")).unwrap();
+    Service::start(&home).stop();
+}
+
+#[test]
+fn an_interrupted_first_start_can_be_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("registry");
+    let home_text = home.to_str().unwrap();
+    good(&["init", "--dir", home_text]);
+    // As if it had ended before its last file, with no log yet.
+    std::fs::remove_file(home.join("dancu.json")).unwrap();
+    std::fs::remove_file(home.join("log.instance")).unwrap();
+    std::fs::remove_dir_all(home.join("log")).unwrap();
+    let secret = std::fs::read(home.join("pin.key")).unwrap();
+    good(&["init", "--dir", home_text]);
+    assert_eq!(std::fs::read(home.join("pin.key")).unwrap(), secret);
+    assert_eq!(good(&["keys", "list", "--dir", home_text]).lines().count(), 1);
+    Service::start(&home).stop();
+}
+
+#[test]
+fn a_lost_secret_of_pins_is_followed_by_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("registry");
+    let home_text = home.to_str().unwrap();
+    good(&["init", "--dir", home_text]);
+    let (code, _, err) = run(&["keys", "new-pin", "--key-version", "1", "--dir", home_text]);
+    assert!(code == 1 && err.contains("higher"), "{err}");
+    std::fs::remove_file(home.join("pin.key")).unwrap();
+    let (code, _, err) = run(&["serve", "--dir", home_text, "--listen", "127.0.0.1:0"]);
+    assert!(code == 1 && err.contains("dancu keys new-pin"), "{err}");
+    good(&["keys", "new-pin", "--key-version", "2", "--dir", home_text]);
+    Service::start(&home).stop();
+}
+
+#[test]
 fn errors_end_with_what_to_do_next() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().to_str().unwrap();

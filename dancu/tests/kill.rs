@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 const ROUNDS: u32 = 50;
 /// Commands of one request.
 const BATCH: usize = 60;
-/// A full check of the log every so many rounds, and after the last.
-const VERIFY_EVERY: u32 = 10;
+/// Short, so that kills meet savings, and restarts what was saved.
+const SAVE_EVERY: &str = "30ms";
 const SHORTEST_DELAYS: Duration = Duration::from_millis(60);
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
@@ -58,7 +58,16 @@ impl Registry {
             .open(self.dir.path().join("out.log"))
             .unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_dancu"))
-            .args(["serve", "--clock", "scripted", "--requests-per-second", "1000000"])
+            .args([
+                "--log-format",
+                "json",
+                "serve",
+                "--clock",
+                "scripted",
+                "--requests-per-second",
+                "1000000",
+            ])
+            .args(["--save-every", SAVE_EVERY])
             .args(["--begins-at", &morning(date).to_string(), "--listen", &self.address.to_string()])
             .arg("--dir")
             .arg(self.dir.path().join("registry"))
@@ -75,6 +84,13 @@ impl Registry {
             assert!(Instant::now() < deadline, "the service is not ready:\n{}", said());
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// How many starts found state that an earlier run had saved, by what the service logs.
+    fn starts_from_saved_state(&self) -> usize {
+        let log = std::fs::read_to_string(self.dir.path().join("out.log")).unwrap();
+        let serving = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        serving.filter(|line| line["message"] == "serving" && line["saved_lsn"].as_u64() > Some(0)).count()
     }
 
     fn kill(&mut self) {
@@ -210,13 +226,15 @@ fn whatever_is_killed_every_answered_command_stays() {
         // On a slow machine a round must last longer to get anywhere.
         let got_anywhere = answered > answered_before;
         longest_delay = if got_anywhere { SHORTEST_DELAYS } else { longest_delay * 2 };
-        if round % VERIFY_EVERY == 0 || round == rounds {
-            registry.verify();
-        }
+        registry.verify();
     }
     assert_eq!(world.tally().surprises, 0, "{:?}", world.tally().first_surprises.first());
     assert!(answered > 100, "the rounds did some work: {answered} answers");
-    println!("{rounds} kills, {answered} commands answered, {unanswered} sent again");
+    let from_saved_state = registry.starts_from_saved_state();
+    assert!(from_saved_state > 0, "no start found anything saved");
+    println!(
+        "{rounds} kills, {answered} commands answered, {unanswered} sent again, {from_saved_state} starts from saved state"
+    );
 }
 
 /// Every acceptance of the round before is given again.

@@ -13,7 +13,6 @@ use crate::service::{Running, Settings, Writing, wait_until_leading};
 use access::{Caller, Issuer, Scope, SecretKey};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use command_service::http::Limits;
 use command_service::service::Handle;
 use command_service::{Answer, CommandGateway};
 use event_schemas::CommandEnvelope;
@@ -23,7 +22,7 @@ use reqwest::{Body, Method};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -105,8 +104,7 @@ impl Bench {
     async fn measure(&self, dir: &Path) -> Result<Vec<Measured>> {
         let alone = Alone::start(&dir.join("alone")).await?;
         let home = Home::create(&dir.join("whole"), NewHome { clock: ClockChoice::Wall, begins_at: None })?;
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let running = Running::start(&home, Settings { listen, limits: Limits::default() }).await?;
+        let running = Running::start(&home, Settings::on_any_port()).await?;
         running.wait_until_leading(READY_WAIT).await?;
         prepare(&running.gateway).await?;
         let api = api_of(&home, running.address)?;
@@ -280,7 +278,9 @@ impl Alone {
     async fn start(dir: &Path) -> Result<Self> {
         let home = Home::create(dir, NewHome { clock: ClockChoice::Wall, begins_at: None })?;
         let opened = home.clone();
-        let writing = tokio::task::spawn_blocking(move || Writing::open(&opened)).await??;
+        let writing =
+            tokio::task::spawn_blocking(move || Writing::open(&opened, Settings::on_any_port().save_every))
+                .await??;
         wait_until_leading(&writing.gateway, READY_WAIT).await?;
         prepare(&writing.gateway).await?;
         Ok(Self { home, writing })

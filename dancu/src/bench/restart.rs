@@ -5,10 +5,8 @@ use super::{Measured, PART_COMMANDS, PARTS_IN_FLIGHT, READY_WAIT, expect_accepte
 use crate::home::{ClockChoice, Home, NewHome};
 use crate::service::{Running, Settings};
 use anyhow::Result;
-use command_service::http::Limits;
 use command_service::{CommandGateway, Stats};
 use futures_util::stream::{self, StreamExt};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -36,8 +34,7 @@ pub async fn measure(dir: &Path, persons: u32) -> Result<Vec<Measured>> {
 }
 
 async fn start(home: &Home) -> Result<Running> {
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let running = Running::start(home, Settings { listen, limits: Limits::default() }).await?;
+    let running = Running::start(home, Settings::on_any_port()).await?;
     running.wait_until_leading(READY_WAIT).await?;
     Ok(running)
 }

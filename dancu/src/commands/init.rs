@@ -4,9 +4,7 @@ use crate::home::{ClockChoice, DEFAULT_DIR, Home, NewHome};
 use crate::service::{Running, Settings};
 use anyhow::Result;
 use clap::Args;
-use command_service::http::Limits;
 use event_schemas::time::Timestamp;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,8 +29,7 @@ impl Init {
     pub async fn run(self) -> Result<ExitCode> {
         let home = Home::create(&self.dir, NewHome { clock: self.clock, begins_at: self.begins_at })?;
         // The service itself writes the log's first entry; it listens nowhere that anybody knows of meanwhile.
-        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let running = Running::start(&home, Settings { listen, limits: Limits::default() }).await?;
+        let running = Running::start(&home, Settings::on_any_port()).await?;
         running.wait_until_leading(GENESIS_WAIT).await?;
         running.stop().await?;
         let dir = self.dir.display();

@@ -1,5 +1,6 @@
 //! `dancu serve`
 
+use crate::duration::span;
 use crate::home::{ClockChoice, DEFAULT_DIR, Home};
 use crate::service::{Running, Settings};
 use anyhow::{Context, Result, bail, ensure};
@@ -46,6 +47,9 @@ pub struct Serve {
     /// Most requests a second with one token.
     #[arg(long)]
     requests_per_second: Option<u32>,
+    /// Longest time between two savings of changed state, such as 30s; what was not saved is read from the log at a start.
+    #[arg(long, default_value = "30s", value_parser = span)]
+    save_every: Duration,
     /// Most connections.
     #[arg(long)]
     connections: Option<usize>,
@@ -74,7 +78,9 @@ impl Serve {
         ensure!(limits.connections > 0, "--connections must be at least 1");
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let running = Running::start(&home, Settings { listen: self.listen, limits }).await?;
+        let running =
+            Running::start(&home, Settings { listen: self.listen, limits, save_every: self.save_every })
+                .await?;
         if let Some(reason) = self.consent_to_clock.clone() {
             running.gateway.consent_to_clock(self.officer, reason);
         }
@@ -96,7 +102,8 @@ impl Serve {
         let address = running.address;
         running.wait_until_leading(LEADING_WAIT).await?;
         let stats = running.gateway.stats();
-        tracing::info!(%address, lsn = stats.lsn.0, term = stats.term.0, dir = %self.dir.display(), "serving");
+        let (lsn, saved_lsn, term) = (stats.lsn.0, stats.saved_lsn.0, stats.term.0);
+        tracing::info!(%address, lsn, saved_lsn, term, dir = %self.dir.display(), "serving");
         let dir = self.dir.display();
         let told = format!(
             "serving at http://{address}/  (API and its page)\n\

@@ -51,7 +51,11 @@ impl Submit {
         let mut input = BufReader::new(open(&self.file).await?);
         let mut line = Vec::new();
         (&mut input).take(MAX_COMMAND_BYTES).read_until(b'\n', &mut line).await?;
-        let is_batch = self.batch || is_batch(&self.file) || (!self.dry_run && is_whole(&line));
+        let is_batch = self.batch || is_batch(&self.file) || is_whole(&line);
+        ensure!(
+            !(is_batch && self.dry_run),
+            "a batch has no --dry-run: set \"dry_run\": true in each of its commands; nothing was submitted"
+        );
         let input = std::io::Cursor::new(line).chain(input);
         if is_batch { self.submit_batch(&api, input).await } else { self.submit_one(&api, input).await }
     }

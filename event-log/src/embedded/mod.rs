@@ -73,7 +73,7 @@ pub struct Options {
     pub disk: Arc<dyn Disk>,
     /// Names the log if there is none yet; random bits that the caller provides.
     pub new_instance: InstanceId,
-    /// Refuse to open any other log than this one.
+    /// Refuse to open any other log than this one, and to begin one where this one is missing.
     pub expected_instance: Option<InstanceId>,
     /// Size of new segments. A group that is larger gets a segment of its size.
     pub segment_bytes: u64,

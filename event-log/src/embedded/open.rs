@@ -27,9 +27,11 @@ pub(super) fn open_for_writing(options: &Options) -> Result<(Box<dyn DiskLock>, 
     let meta = read_meta(disk)?;
     let names = disk.list().map_err(|error| io_failure(format!("listing {place}"), &error))?;
     remove_unfinished(disk, &names)?;
-    let meta = match meta {
-        Some(meta) => meta,
-        None => begin_log(disk, &names, options.new_instance)?,
+    let meta = match (meta, options.expected_instance) {
+        (Some(meta), _) => meta,
+        // Somebody knows this log: a new one in its place would forget everything.
+        (None, Some(_)) => return Err(LogError::Missing { place: disk.place(META_NAME) }),
+        (None, None) => begin_log(disk, &names, options.new_instance)?,
     };
     if let Some(expected) = options.expected_instance.filter(|expected| *expected != meta.instance) {
         return Err(LogError::WrongInstance { place, expected, found: meta.instance });

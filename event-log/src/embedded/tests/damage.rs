@@ -230,6 +230,17 @@ fn another_logs_segment_is_refused() {
 }
 
 #[test]
+fn no_log_is_begun_where_an_expected_one_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = Options::in_directory(directory.path(), InstanceId(8)).unwrap();
+    options.expected_instance = Some(INSTANCE);
+    assert!(matches!(EmbeddedLog::open(options), Err(LogError::Missing { .. })));
+    let begun: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!begun.iter().any(|name| name == META_NAME), "{begun:?}");
+}
+
+#[test]
 fn a_log_other_than_the_expected_one_is_refused() {
     let (directory, _) = three_groups();
     let mut options = Options::in_directory(directory.path(), INSTANCE).unwrap();

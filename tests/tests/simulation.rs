@@ -7,7 +7,7 @@ const SEEDS: u64 = 500;
 /// Seeds within which every defect must be found.
 const MUTANT_SEEDS: u64 = 150;
 /// Faults that must have come in so many seeds, or the simulation is too tame.
-const FAULTS: [&str; 27] = [
+const FAULTS: [&str; 28] = [
     "lost_group",
     "late_group",
     "lost_acknowledgement",
@@ -24,6 +24,7 @@ const FAULTS: [&str; 27] = [
     "pause",
     "crash",
     "crash_with_groups_in_flight",
+    "crash_with_saved_ids",
     "kill",
     "power_cut",
     "lost_writes",

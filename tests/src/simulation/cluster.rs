@@ -1,5 +1,6 @@
 //! Two or three nodes on one simulated log, with every fault of a network, of processes, of disks and of clocks.
 
+use super::ids::IdsHome;
 use super::judge::{Judge, Ruling};
 use super::offices::Offices;
 use super::random::Random;
@@ -28,6 +29,7 @@ const MINUTE_US: i64 = 60_000_000;
 struct Node {
     number: usize,
     home: MemoryHome,
+    ids: IdsHome,
     clock: ScriptedClock,
     state: State,
 }
@@ -71,6 +73,7 @@ impl Cluster {
             .map(|number| Node {
                 number,
                 home: MemoryHome::new(),
+                ids: IdsHome::of_world(settings.seed),
                 clock: ScriptedClock::new(clock),
                 state: State::Down(0),
             })
@@ -91,7 +94,7 @@ impl Cluster {
     /// Lets the storm pass, then demands that every question gets its answer.
     pub fn run(mut self) -> Result<Report, Finding> {
         for _ in 0..STORMY_STEPS {
-            self.stir_faults();
+            self.stir_faults().map_err(|violation| self.finding(violation))?;
             self.step(true)?;
         }
         self.log.set_plan(FaultPlan::none());
@@ -218,7 +221,8 @@ impl Cluster {
         };
         let source = Arc::new(self.log.clone());
         let broken = |why: String| Violation::new("R3", Lsn::ZERO, format!("a node cannot start: {why}"));
-        let writer = Writer::open(options(node.number, false), around, Box::new(log), source, Some(opener))
+        let options = WriterOptions { command_ids_dir: node.ids.path(), ..options(node.number, false) };
+        let writer = Writer::open(options, around, Box::new(log), source, Some(opener))
             .map_err(|failure| broken(failure.to_string()))?
             .with_mutant(self.mutant);
         let stats = writer.stats();
@@ -234,12 +238,12 @@ impl Cluster {
         Ok(())
     }
 
-    fn stir_faults(&mut self) {
+    fn stir_faults(&mut self) -> Result<(), Violation> {
         let number = self.random.below(self.nodes.len() as u64) as usize;
         let now = self.steps.now();
         let is_up = matches!(self.nodes[number].state, State::Up(_));
         if is_up && self.random.chance(12) {
-            self.crash(number);
+            self.crash(number)?;
         } else if is_up && self.random.chance(15) {
             let until = now + 1 + self.random.below(160);
             let node = &mut self.nodes[number];
@@ -261,9 +265,10 @@ impl Cluster {
             self.nodes[number].home.fail_after(steps);
             self.report.count("store_ordered_to_fail");
         }
+        Ok(())
     }
 
-    fn crash(&mut self, number: usize) {
+    fn crash(&mut self, number: usize) -> Result<(), Violation> {
         let until = self.steps.now() + self.random.below(60);
         let node = &mut self.nodes[number];
         if node.writer().is_some_and(Writer::awaits_log) {
@@ -272,7 +277,11 @@ impl Cluster {
         node.state = State::Down(until);
         // The machine: what the store did not sync is lost in part.
         node.home.crash(self.random.next());
+        if node.ids.crash(&mut self.random)? {
+            self.report.count("crash_with_saved_ids");
+        }
         self.report.count("crash");
+        Ok(())
     }
 
     fn count_rivals(&mut self) {

@@ -2,13 +2,14 @@
 //! and disks that fill up.
 
 use super::cluster::options;
+use super::ids::IdsHome;
 use super::judge::{Judge, Ruling};
 use super::offices::Offices;
 use super::random::Random;
 use super::{Finding, PIN_KEY, Report, Settings, Steps, start_of_time};
 use command_service::invariants::Violation;
 use command_service::saver::StoreOpener;
-use command_service::writer::{Failure, Mutant, Surroundings, Timer, Writer};
+use command_service::writer::{Failure, Mutant, Surroundings, Timer, Writer, WriterOptions};
 use command_service::{Clock, ScriptedClock};
 use domain::permutation::KeyedPins;
 use event_log::disk::{Crash, SimulatedDisk};
@@ -30,6 +31,7 @@ pub struct Machine {
     random: Random,
     disk: SimulatedDisk,
     home: MemoryHome,
+    ids: IdsHome,
     clock: ScriptedClock,
     running: Option<Process>,
     offices: Offices,
@@ -51,6 +53,7 @@ impl Machine {
         Self {
             disk: SimulatedDisk::new(random.next()),
             home: MemoryHome::new(),
+            ids: IdsHome::of_world(settings.seed),
             clock: ScriptedClock::new(start_of_time()),
             running: None,
             offices: Offices::new(random.fork()),
@@ -66,8 +69,7 @@ impl Machine {
     /// Lets the storm pass, then demands that every question gets its answer.
     pub fn run(mut self) -> Result<Report, Finding> {
         for _ in 0..STORMY_STEPS {
-            self.stir_faults();
-            self.step(true).map_err(|violation| self.finding(violation))?;
+            self.stir_faults().and_then(|()| self.step(true)).map_err(|violation| self.finding(violation))?;
         }
         self.disk.calm();
         self.disk.set_capacity_bytes(u64::MAX);
@@ -104,12 +106,12 @@ impl Machine {
             };
             match outcome {
                 Ok(()) => {}
-                Err(Failure::Log(error)) => self.end(&error.to_string()),
+                Err(Failure::Log(error)) => self.end(&error.to_string())?,
                 Err(failure) => return Err(Violation::new("R5", Lsn::ZERO, failure.to_string())),
             }
         }
         if self.disk.has_crashed() {
-            self.end("the simulated process has ended");
+            self.end("the simulated process has ended")?;
         }
         self.judge_all(is_stormy)
     }
@@ -160,7 +162,8 @@ impl Machine {
             saves_in_thread: false,
         };
         let source = Arc::new(handle.clone());
-        let writer = match Writer::open(options(0, true), around, Box::new(log), source, Some(opener)) {
+        let options = WriterOptions { command_ids_dir: self.ids.path(), ..options(0, true) };
+        let writer = match Writer::open(options, around, Box::new(log), source, Some(opener)) {
             Ok(writer) => writer.with_mutant(self.mutant),
             Err(failure) => return self.could_not_start(&failure.to_string()),
         };
@@ -183,12 +186,11 @@ impl Machine {
     fn could_not_start(&mut self, why: &str) -> Result<(), Violation> {
         self.report.count("start_failed");
         why.clone_into(&mut self.last_failure);
-        self.end(why);
-        Ok(())
+        self.end(why)
     }
 
     /// The process ends; what it held in memory is gone.
-    fn end(&mut self, why: &str) {
+    fn end(&mut self, why: &str) -> Result<(), Violation> {
         if why.contains("disk is full") || why.contains("no space left") {
             self.report.count("disk_full");
         }
@@ -200,6 +202,10 @@ impl Machine {
         }
         self.disk.set_capacity_bytes(u64::MAX);
         self.home.crash(self.random.next());
+        if self.ids.crash(&mut self.random)? {
+            self.report.count("crash_with_saved_ids");
+        }
+        Ok(())
     }
 
     fn has_store(&self) -> bool {
@@ -207,7 +213,7 @@ impl Machine {
         process.is_some_and(|process| process.writer.follower().registry.head().lsn > Lsn::ZERO)
     }
 
-    fn stir_faults(&mut self) {
+    fn stir_faults(&mut self) -> Result<(), Violation> {
         let operations = 1 + self.random.below(12);
         match self.random.below(300) {
             0..=5 => self.disk.crash_after(operations, Crash::PowerCut),
@@ -217,11 +223,12 @@ impl Machine {
             15 if self.has_store() => self.home.fail_after(self.random.below(60)),
             16 | 17 => {
                 self.disk.crash(Crash::PowerCut);
-                self.end("the power is cut");
+                self.end("the power is cut")?;
             }
             18 => self.clock.step(-MINUTE_US * self.random.below(3_000) as i64),
             _ => {}
         }
+        Ok(())
     }
 
     fn finding(&self, violation: Violation) -> Finding {

@@ -2,10 +2,11 @@
 //! every way that the design names; what must hold is checked after each step with the product's own functions.
 //!
 //! Layout: [`cluster`] several nodes on one log; [`embedded`] one node on a disk; [`offices`] who asks; [`judge`] who judges;
-//! [`watched`] a log that watches its writer; [`random`] the seed.
+//! [`watched`] a log that watches its writer; [`ids`] indexes of command ids; [`random`] the seed.
 
 mod cluster;
 mod embedded;
+mod ids;
 mod judge;
 mod offices;
 mod random;

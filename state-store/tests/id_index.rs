@@ -155,6 +155,82 @@ fn one_id_for_two_records_is_damage() {
     }
     let mut merge = index.plan_merge().unwrap().unwrap();
     assert!(matches!(merge.step(100), Err(StoreError::Damaged(reason)) if reason.contains("W2")));
+    drop((merge, index));
+    assert!(open(dir.path()).discarded.is_some_and(|reason| reason.contains("W2")));
+}
+
+/// Four runs of 400 ids each, three blocks a run; the next merge takes them all.
+fn four_runs(dir: &Path) -> IdIndex {
+    let mut index = open(dir).index;
+    for part in 0..4u64 {
+        for number in part * 400 + 1..=(part + 1) * 400 {
+            index.add(id(number), Lsn(number));
+        }
+        index.checkpoint(Lsn((part + 1) * 400), ChainHead(1)).unwrap();
+    }
+    index
+}
+
+/// The first error of the next merge, in planning it or in a step.
+fn failing_merge(index: &mut IdIndex) -> StoreError {
+    let mut merge = match index.plan_merge() {
+        Ok(merge) => merge.expect("four runs of one tier are to be merged"),
+        Err(error) => return error,
+    };
+    loop {
+        match merge.step(64) {
+            Ok(is_complete) => assert!(!is_complete, "the damage was not noticed"),
+            Err(error) => return error,
+        }
+    }
+}
+
+#[test]
+fn a_run_that_a_merge_finds_damaged_condemns_the_index_so_that_it_is_rebuilt() {
+    type Damage = fn(&mut Vec<u8>);
+    let damages: [(&str, Damage); 3] = [
+        ("its first block", |bytes| bytes[3] ^= 1),
+        ("a later block", |bytes| bytes[5_000] ^= 1),
+        ("its end is gone", |bytes| bytes.truncate(5_000)),
+    ];
+    for (what, damage) in damages {
+        // Given an index in use, one of whose runs the disk changes,
+        let dir = tempfile::tempdir().unwrap();
+        let mut index = four_runs(dir.path());
+        let path = dir.path().join(format!("{:016x}.run", 2));
+        let mut bytes = fs::read(&path).unwrap();
+        damage(&mut bytes);
+        fs::write(&path, bytes).unwrap();
+        // when a merge comes upon it,
+        let error = failing_merge(&mut index);
+        // then it says so, loses no id of the other runs,
+        assert!(matches!(error, StoreError::Damaged(_)), "{what}: {error}");
+        for number in (1..=400).chain(801..=1_600) {
+            assert!(!matches!(index.get(id(number)), Ok(None)), "{what}: {number}");
+        }
+        drop(index);
+        // and the next open discards the index instead of coming upon it again.
+        let OpenedIndex { mut index, discarded } = open(dir.path());
+        assert!(discarded.is_some(), "{what}");
+        assert_eq!((index.run_count(), index.reflected().lsn), (0, Lsn::ZERO));
+        assert!(index.plan_merge().unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_merged_run_that_cannot_be_written_leaves_the_index_as_it_was() {
+    // Given an index whose merged run cannot be written, because its name is taken,
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = four_runs(dir.path());
+    fs::create_dir(dir.path().join(format!("{:016x}.run", 5))).unwrap();
+    // when it is to be merged, then that fails without condemning what is sound.
+    assert!(matches!(index.plan_merge(), Err(StoreError::Io(_))));
+    fs::remove_dir(dir.path().join(format!("{:016x}.run", 5))).unwrap();
+    drop(index);
+    let OpenedIndex { mut index, discarded } = open(dir.path());
+    assert_eq!(discarded, None);
+    merge_all(&mut index);
+    assert!((1..=1_600).all(|number| index.get(id(number)).unwrap() == Some(Lsn(number))));
 }
 
 /// Every byte of every file: a flipped bit is noticed at open or at the read, or it is in the lock.

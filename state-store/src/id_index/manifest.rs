@@ -119,9 +119,18 @@ pub(super) fn take_lock(dir: &Path) -> Result<File, StoreError> {
     lock_file(dir).map_err(plain_error)
 }
 
-/// Marks the index so that the next open discards it.
-pub(super) fn condemn(dir: &Path, reason: &str) -> io::Result<()> {
-    replace_file(dir, CONDEMNED_FILE, reason.as_bytes())
+/// Marks the index so that the next open discards it, if the error says that its files are damaged.
+pub(super) fn condemn_if_damaged(dir: &Path, error: StoreError) -> StoreError {
+    if let StoreError::Damaged(reason) = &error {
+        tracing::error!(
+            reason,
+            "the index of command ids is damaged: the next start discards and rebuilds it"
+        );
+        if let Err(marking) = replace_file(dir, CONDEMNED_FILE, reason.as_bytes()) {
+            tracing::error!(%marking, "the damaged index of command ids could not be marked");
+        }
+    }
+    error
 }
 
 /// Deletes everything but the lock. The manifest goes before the runs, the mark last.

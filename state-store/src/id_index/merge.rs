@@ -1,12 +1,17 @@
 //! Several runs into one, a bounded number of entries at a time.
 
+use super::manifest::condemn_if_damaged;
 use super::run::{IdEntry, Run, RunCursor, RunWriter};
 use crate::store::StoreError;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A merge under way. It may be stepped on any thread; the index goes on answering from the runs it merges.
+///
+/// A run that is found damaged condemns the index: it answers what it can, and the next open discards it (S3). Else the same
+/// merge would be tried, and fail, for ever.
 pub struct Merge {
+    dir: PathBuf,
     pub(super) inputs: Vec<u64>,
     cursors: Vec<(Option<IdEntry>, RunCursor)>,
     writer: Option<RunWriter>,
@@ -15,6 +20,10 @@ pub struct Merge {
 
 impl Merge {
     pub(super) fn begin(dir: &Path, number: u64, runs: &[Arc<Run>]) -> Result<Self, StoreError> {
+        Self::try_begin(dir, number, runs).map_err(|error| condemn_if_damaged(dir, error))
+    }
+
+    fn try_begin(dir: &Path, number: u64, runs: &[Arc<Run>]) -> Result<Self, StoreError> {
         let at_most = runs.iter().map(|run| run.entries).sum();
         let mut cursors = Vec::with_capacity(runs.len());
         for run in runs {
@@ -23,12 +32,16 @@ impl Merge {
         }
         let inputs = runs.iter().map(|run| run.number).collect();
         let writer = Some(RunWriter::create(dir, number, at_most)?);
-        Ok(Self { inputs, cursors, writer, merged: None })
+        Ok(Self { dir: dir.to_path_buf(), inputs, cursors, writer, merged: None })
     }
 
     /// Writes up to `max_entries` and says whether the merge is complete. Give a complete one to
     /// [`super::IdIndex::install_merge`]; one that is dropped leaves the index as it was.
     pub fn step(&mut self, max_entries: usize) -> Result<bool, StoreError> {
+        self.try_step(max_entries).map_err(|error| condemn_if_damaged(&self.dir, error))
+    }
+
+    fn try_step(&mut self, max_entries: usize) -> Result<bool, StoreError> {
         let Some(writer) = &mut self.writer else {
             return Ok(true);
         };

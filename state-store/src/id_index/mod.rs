@@ -20,7 +20,7 @@ use crate::store::StoreError;
 use bloom::IdHash;
 use event_schemas::header::ChainHead;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn};
-use manifest::{Manifest, erase, take_lock};
+use manifest::{Manifest, condemn_if_damaged, erase, take_lock};
 use run::{IdEntry, Run, RunWriter};
 use std::collections::HashMap;
 use std::fs::File;
@@ -292,12 +292,10 @@ impl IdIndex {
     }
 
     fn condemn(&self, error: StoreError) -> StoreError {
-        if let (StoreError::Damaged(reason), Some(files)) = (&error, &self.files)
-            && let Err(marking) = manifest::condemn(&files.dir, reason)
-        {
-            tracing::error!(%marking, "the damaged index of command ids could not be marked");
+        match &self.files {
+            Some(files) => condemn_if_damaged(&files.dir, error),
+            None => error,
         }
-        error
     }
 }
 

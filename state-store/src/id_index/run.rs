@@ -10,6 +10,7 @@
 //! Fences and filter stay in memory: about 1.4 bytes an entry. Blocks are read when they are needed.
 
 use super::bloom::{Bloom, IdHash};
+use crate::faults::is_environment;
 use crate::store::StoreError;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -100,10 +101,18 @@ impl Run {
         };
         let start = block * ENTRIES_PER_BLOCK;
         let count = ENTRIES_PER_BLOCK.min(self.entries as usize - start);
+        let number = self.number;
         let mut bytes = vec![0; count * ENTRY_LEN];
-        self.file.read_exact_at(&mut bytes, (start * ENTRY_LEN) as u64)?;
+        match self.file.read_exact_at(&mut bytes, (start * ENTRY_LEN) as u64) {
+            Ok(()) => {}
+            Err(error) if is_environment(&error) => return Err(StoreError::Io(error)),
+            Err(error) => {
+                return Err(StoreError::Damaged(format!(
+                    "run {number}: block {block} cannot be read: {error}"
+                )));
+            }
+        }
         if crc32c::crc32c(&bytes) != fence.crc {
-            let number = self.number;
             return Err(StoreError::Damaged(format!("run {number}: block {block} fails its checksum")));
         }
         Ok(bytes.chunks_exact(ENTRY_LEN).map(|entry| (u128_at(entry), u64_at(entry, 16))).collect())

@@ -9,6 +9,7 @@
 //!
 //! *Architecture invariant:* no I/O, no clock, no random source, nothing asynchronous.
 //! *Architecture invariant:* the same state, command and context give the same decision, for ever (W4).
+//! *Architecture invariant:* an office that is not competent for a command learns nothing of the people it names.
 
 pub mod context;
 pub mod decide;

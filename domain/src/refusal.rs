@@ -60,14 +60,14 @@ catalogue! {
     UnknownDwelling hard, "unknown_dwelling", "Không tìm thấy chỗ ở {0}.", "No dwelling {0} is registered.";
     UnknownUnit hard, "unknown_unit", "Không có đơn vị hành chính mã {0} vào ngày {1}. Mã gần đúng: {2}.", "No unit has the code {0} on {1}. Near codes: {2}.";
     UnknownOffice hard, "unknown_office", "Cơ quan {0} chưa được đăng ký.", "Office {0} is not registered.";
-    CancelledPin hard, "cancelled_pin", "Số định danh {0} đã bị hủy; số hiện hành là {1}.", "PIN {0} was cancelled; the person's number is now {1}.";
+    CancelledPin hard, "cancelled_pin", "Số định danh {0} đã bị hủy; công dân hiện có số khác.", "PIN {0} was cancelled; the person has another number now.";
     MemberOutOfRange hard, "member_out_of_range", "Không có thành viên thứ {0} trong yêu cầu.", "The command has no member {0}.";
     // Who, where, when.
-    NotCompetent hard, "not_competent", "Cơ quan {0} không có thẩm quyền tại {1}.", "Office {0} is not competent in {1}.";
+    NotCompetent hard, "not_competent", "Cơ quan {0} không có thẩm quyền đối với {1}.", "Office {0} is not competent for {1}.";
     OperatorOnly hard, "operator_only", "Chỉ cơ quan quản lý cơ sở dữ liệu được thực hiện.", "Only the registry's own authority may do this.";
     VersionConflict hard, "version_conflict", "{0} đang ở phiên bản {1}, không phải {2}.", "{0} is at version {1}, not {2}.";
     DateInFuture hard, "date_in_future", "Ngày {0} sau ngày làm việc hiện tại {1}.", "{0} lies after the opened day {1}.";
-    DateBeforeBirth hard, "date_before_birth", "Ngày {0} trước ngày sinh {1}.", "{0} lies before the birth on {1}.";
+    DateBeforeBirth hard, "date_before_birth", "Ngày {0} trước ngày sinh.", "{0} lies before the birth.";
     LaterFactsExist hard, "later_facts_exist", "{0} đã có sự kiện sau ngày {1} (ngày {2}); cần đính chính.", "{0} has facts later than {1} (on {2}); this needs a correction.";
     DayNotOpened hard, "day_not_opened", "Chưa có ngày làm việc.", "No day is opened yet.";
     // Form.
@@ -89,7 +89,7 @@ catalogue! {
     OfficeTaken hard, "office_taken", "Cơ quan {0} đã được đăng ký.", "Office {0} is registered already.";
     DwellingElsewhere hard, "dwelling_elsewhere", "Chỗ ở {0} không thuộc {1}.", "Dwelling {0} does not lie in {1}.";
     // Persons.
-    PersonDead hard, "person_dead", "{0} đã được đăng ký khai tử ngày {1}.", "{0} was registered as dead on {1}.";
+    PersonDead hard, "person_dead", "{0} đã được đăng ký khai tử.", "{0} is registered as dead.";
     ParentNamedTwice hard, "parent_named_twice", "Có hai {0} cùng loại.", "There are two parents as {0} of the same kind.";
     ParentSexDiffers hard, "parent_sex_differs", "{0} không thể là {1} theo giới tính đã đăng ký.", "{0} cannot be the {1} by the registered sex.";
     ParentTooYoung flaggable, "parent_too_young", "{0} chưa đủ tuổi làm cha mẹ khi con sinh ra.", "{0} was too young to be a parent at the birth.";
@@ -98,11 +98,11 @@ catalogue! {
     RegisterEntryTaken hard, "register_entry_taken", "Số {0} năm {1} của cơ quan {2} đã được đăng ký.", "Entry {0} of {1} in the register of office {2} is registered already.";
     MultipleBirthOutOfRange hard, "multiple_birth_out_of_range", "Sinh nhiều con: thứ {0} trong {1} không hợp lệ.", "Child {0} of {1} born together is impossible.";
     BirthWeightImpossible hard, "birth_weight_impossible", "Cân nặng {0} g không hợp lệ.", "A birth weight of {0} g is impossible.";
-    DeathBeforeBirth hard, "death_before_birth", "Ngày chết {0} trước ngày sinh {1}.", "The death on {0} lies before the birth on {1}.";
+    DeathBeforeBirth hard, "death_before_birth", "Ngày chết {0} trước ngày sinh.", "The death on {0} lies before the birth.";
     FactsAfterDeath hard, "facts_after_death", "{0} có sự kiện ngày {1}, sau ngày chết {2}; cần đính chính.", "{0} has facts on {1}, after the death on {2}; this needs a correction.";
     DefectNotOpen hard, "defect_not_open", "{0} không có lỗi {1}.", "{0} has no open defect {1}.";
     ResidenceAndHousehold hard, "residence_and_household", "Chỉ nêu nơi cư trú hoặc hộ, không cả hai.", "State a residence or a household, not both.";
-    CmndTaken flaggable, "cmnd_taken", "Số CMND {0} đã thuộc về {1}.", "The CMND {0} belongs to {1} already.";
+    CmndTaken flaggable, "cmnd_taken", "Số CMND {0} đã thuộc về người khác.", "The CMND {0} belongs to another person.";
     // Residence and households.
     HouseholdEnded hard, "household_ended", "Hộ {0} đã chấm dứt.", "Household {0} has ended.";
     HouseholdNotThere hard, "household_not_there", "Hộ {0} không ở {1}.", "Household {0} is not in {1}.";
@@ -128,7 +128,7 @@ catalogue! {
     NoTemporaryResidence hard, "no_temporary_residence", "{0} không có đăng ký tạm trú.", "{0} has no temporary residence.";
     TemporaryResidenceExists hard, "temporary_residence_exists", "{0} đang có đăng ký tạm trú đến {1}.", "{0} has a temporary residence until {1}.";
     // Numbers.
-    HasPin hard, "has_pin", "{0} đã có số định danh {1}.", "{0} has the PIN {1} already.";
+    HasPin hard, "has_pin", "{0} đã có số định danh.", "{0} has a PIN already.";
     PinTaken hard, "pin_taken", "Số định danh {0} đã thuộc về người khác.", "The PIN {0} belongs to another person.";
     PinPlaceUnknown hard, "pin_place_unknown", "Mã nơi đăng ký khai sinh {0} trong số định danh không tồn tại.", "The PIN's place {0} does not exist.";
     PinDisagrees flaggable, "pin_disagrees", "Số định danh {0} không khớp giới tính hoặc năm sinh.", "The PIN {0} does not agree with sex or year of birth.";
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn particulars_stand_in_both_sentences() {
         let fault = Code::NotCompetent.fault(None, &[&"O7", &"01"]);
-        assert_eq!(fault.en, "Office O7 is not competent in 01.");
-        assert_eq!(fault.vi, "Cơ quan O7 không có thẩm quyền tại 01.");
+        assert_eq!(fault.en, "Office O7 is not competent for 01.");
+        assert_eq!(fault.vi, "Cơ quan O7 không có thẩm quyền đối với 01.");
     }
 }

@@ -193,7 +193,7 @@ fn a_closed_office_acts_no_more_not_even_for_people_who_live_nowhere() {
     world.given(change_area(PHUC_XA_OFFICE, Vec::new(), "2022-03-01"));
     world.when_by(PHUC_XA_OFFICE, issue()).then_refused(&["not_competent"]);
     let faults = world.when_by(PHUC_XA_OFFICE, enrol()).then_refused(&["not_competent"]);
-    assert_eq!(faults[0].en, "Office O1 is not competent in VN.");
+    assert_eq!(faults[0].en, "Office O1 is not competent for VN.");
     let faults = world.when_by(PHUC_XA_OFFICE, dwelling(PHUC_XA, TODAY)).then_refused(&["not_competent"]);
     assert_eq!(faults.len(), 1, "said once for the whole command");
     world.when(enrol()).accepted();

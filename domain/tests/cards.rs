@@ -433,5 +433,5 @@ fn a_cancelled_number_still_finds_its_person_and_the_answer_says_so() {
     let accepted = world.given(Command::ApplyForCard(ApplyForCard { person: by_old, ..application }));
     let [note] = accepted.notes.as_slice() else { panic!("one note: {:?}", accepted.notes) };
     assert_eq!(note.code, "cancelled_pin");
-    assert_eq!(note.en, "PIN 001090000001 was cancelled; the person's number is now 001090000002.");
+    assert_eq!(note.en, "PIN 001090000001 was cancelled; the person has another number now.");
 }

@@ -19,7 +19,6 @@ fn district_level_ends() -> Date {
 
 /// Units by decree. A decree may name a day to come.
 pub(super) fn establish_units(d: &mut Deciding<'_>, command: &EstablishUnits) {
-    d.check_operator("command.establish_units");
     if !d.check_count(command.units.len(), MAX_UNITS, "command.establish_units.units") {
         return;
     }
@@ -83,7 +82,6 @@ fn check_parent(d: &mut Deciding<'_>, new: &NewUnit, parent: Option<UnitId>, val
 }
 
 pub(super) fn register_office(d: &mut Deciding<'_>, command: &RegisterOffice) {
-    d.check_operator("command.register_office");
     d.check_not_future(command.opened_on, "command.register_office.opened_on");
     let office = command.office;
     if office == OPERATOR || d.registry.office(office).is_some() {
@@ -100,7 +98,6 @@ pub(super) fn register_office(d: &mut Deciding<'_>, command: &RegisterOffice) {
 }
 
 pub(super) fn change_office_area(d: &mut Deciding<'_>, command: &ChangeOfficeArea) {
-    d.check_operator("command.change_office_area");
     d.check_not_future(command.effective_on, "command.change_office_area.effective_on");
     let office = command.office;
     match d.registry.office(office) {
@@ -152,7 +149,6 @@ pub(super) fn register_dwelling(d: &mut Deciding<'_>, command: &RegisterDwelling
     let field = "command.register_dwelling.unit";
     let Some(place) = d.residence_place(&Place::in_unit(command.unit), on, field) else { return };
     let Place::Domestic(DomesticPlace { unit, .. }) = place else { return };
-    d.check_competent(unit, field);
     let dwelling = d.new_dwelling();
     let (kind, address) = (command.kind, command.address.clone());
     d.emit(on, EventBody::DwellingRegistered(DwellingRegistered { dwelling, kind, unit, address }));

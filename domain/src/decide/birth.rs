@@ -32,9 +32,6 @@ pub(super) fn birth(d: &mut Deciding<'_>, command: &Birth) {
     let birth = command.child.birth;
     d.check_not_future(birth.earliest(), "command.birth.child.birth");
     let registered_at = d.unit(command.registered_at, d.today, "command.birth.registered_at");
-    if let Some(unit) = registered_at {
-        d.check_competent(unit, "command.birth.registered_at");
-    }
     check_child(d, command);
     let entry = register_entry(d, RegisterKind::Birth, command.legacy_entry, "command.birth.legacy_entry");
     let links = parents(d, command);
@@ -108,7 +105,7 @@ fn found_child(d: &mut Deciding<'_>, command: &Birth) -> Option<FoundChild> {
     let field = "command.birth.parentage.foundling";
     d.check_not_future(found.on, field);
     if found.on < command.child.birth.earliest() {
-        d.fault(Code::DateBeforeBirth, field, &[&found.on, &command.child.birth]);
+        d.fault(Code::DateBeforeBirth, field, &[&found.on]);
     }
     let place = d.place(&found.place, d.today, field)?;
     Some(FoundChild { on: found.on, place })

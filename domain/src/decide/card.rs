@@ -123,9 +123,6 @@ fn receive(
 ) {
     let row = d.row(person);
     let received_at = d.unit(received_at, received_on, "command.received_at");
-    if let Some(unit) = received_at {
-        d.check_competent(unit, "command.received_at");
-    }
     if row.pin.get() == 0 {
         d.fault_with(Code::NoPin, field, &[&person], RowRef::Person(person));
     }
@@ -215,13 +212,9 @@ pub(super) fn produce_card(d: &mut Deciding<'_>, command: &ProduceCard) {
     if row.status != DossierStatus::Approved as u8 {
         d.fault_with(Code::DossierNotApproved, field, &[&dossier], RowRef::Dossier(dossier));
     }
-    if let Some(card) = d.registry.lookups().card_by_serial(command.serial.as_str()) {
-        d.fault_with(
-            Code::SerialTaken,
-            "command.produce_card.serial",
-            &[&command.serial],
-            RowRef::Card(card),
-        );
+    // Whose card that is, is no business of this one's.
+    if d.registry.lookups().card_by_serial(command.serial.as_str()).is_some() {
+        d.fault(Code::SerialTaken, "command.produce_card.serial", &[&command.serial]);
     }
     let holder = d.row(person);
     let (Some(pin), Some(birth)) = (
@@ -252,7 +245,6 @@ pub(super) fn hand_over_card(d: &mut Deciding<'_>, command: &HandOverCard) {
     let Some((row, person)) = card_and_holder(d, card, field) else { return };
     d.check_no_later(RowRef::Card(card), row.since, on, field);
     d.check_living(person, on, field);
-    d.check_competent_for_residence(d.row(person).unit, field);
     if !matches!(status_of(row), CardStatus::Produced | CardStatus::InTransit) {
         d.fault_with(Code::CardNotProduced, field, &[&card], RowRef::Card(card));
     }
@@ -286,14 +278,17 @@ pub(super) fn withdraw_card(d: &mut Deciding<'_>, command: &WithdrawCard) {
     d.check_not_future(on, "command.withdraw_card.withdrawn_on");
     let Some((row, person)) = card_and_holder(d, card, field) else { return };
     d.check_no_later(RowRef::Card(card), row.since, on, field);
-    d.check_competent_for_residence(d.row(person).unit, field);
     if !status_of(row).is_open() {
         d.fault_with(Code::CardNotInUse, field, &[&card], RowRef::Card(card));
     }
     d.emit(on, EventBody::CardWithdrawn(CardWithdrawn { card, person, reason }));
 }
 
-fn card_and_holder<'a>(d: &mut Deciding<'a>, card: CardId, field: &str) -> Option<(&'a CardRow, PersonId)> {
+pub(super) fn card_and_holder<'a>(
+    d: &mut Deciding<'a>,
+    card: CardId,
+    field: &str,
+) -> Option<(&'a CardRow, PersonId)> {
     let registry = d.registry;
     let found = registry.card(card).and_then(|row| Some((row, registry.dossier(DossierId(row.dossier))?)));
     let Some((row, dossier)) = found else {
@@ -303,7 +298,7 @@ fn card_and_holder<'a>(d: &mut Deciding<'a>, card: CardId, field: &str) -> Optio
     Some((row, PersonId(dossier.person)))
 }
 
-fn dossier_and_applicant<'a>(
+pub(super) fn dossier_and_applicant<'a>(
     d: &mut Deciding<'a>,
     dossier: DossierId,
     field: &str,
@@ -313,7 +308,6 @@ fn dossier_and_applicant<'a>(
         return None;
     };
     let person = PersonId(row.person);
-    d.check_competent_for_residence(d.row(person).unit, field);
     Some((row, person))
 }
 

@@ -29,9 +29,6 @@ pub(super) fn death(d: &mut Deciding<'_>, command: &Death) {
     let died = command.died;
     d.check_not_future(died.earliest(), "command.death.died");
     let registered_at = d.unit(command.registered_at, d.today, "command.death.registered_at");
-    if let Some(unit) = registered_at {
-        d.check_competent(unit, "command.death.registered_at");
-    }
     let place = match &command.place {
         Some(place) => d.place(place, d.today, "command.death.place").map(Some),
         None => Some(None),
@@ -63,14 +60,13 @@ pub(super) fn death(d: &mut Deciding<'_>, command: &Death) {
 fn check_person(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) -> Option<PartialDate> {
     let row = d.row(person);
     let field = "command.death.person";
-    if let Some(recorded) = PartialDate::from_packed(row.died) {
-        d.fault_with(Code::PersonDead, field, &[&person, &recorded], RowRef::Person(person));
+    if row.died != 0 {
+        d.fault_with(Code::PersonDead, field, &[&person], RowRef::Person(person));
         return None;
     }
     let field = "command.death.died";
-    let birth = PartialDate::from_packed(row.birth).filter(|birth| died.latest() < birth.earliest());
-    if let Some(birth) = birth {
-        d.fault_with(Code::DeathBeforeBirth, field, &[&died, &birth], RowRef::Person(person));
+    if PartialDate::from_packed(row.birth).is_some_and(|birth| died.latest() < birth.earliest()) {
+        d.fault_with(Code::DeathBeforeBirth, field, &[&died], RowRef::Person(person));
         return None;
     }
     let Ok(LatestFacts { alive, settled }) = latest_facts(d, person, died) else {

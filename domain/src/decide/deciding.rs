@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::refusal::Code;
 use crate::registry::Registry;
-use crate::registry::rows::{ABROAD, FLAG_VIETNAMESE, PersonRow};
+use crate::registry::rows::{FLAG_VIETNAMESE, PersonRow};
 use crate::timeline::restate;
 use event_schemas::basis::BasisKind;
 use event_schemas::command::{Command, CommandEnvelope};
@@ -17,7 +17,7 @@ use event_schemas::ids::{
 use event_schemas::outcome::Fault;
 use event_schemas::person::{LegalCapacity, PersonRef};
 use event_schemas::pin::Pin;
-use event_schemas::place::{Area, Place, RegisteredPlace, UnitCode, UnitLevel};
+use event_schemas::place::{Place, RegisteredPlace, UnitCode, UnitLevel};
 use event_schemas::record::{Changes, MAX_EVENTS, Restatement};
 use event_schemas::row::{Aspect, RowRef, RowTouch, StreamRef};
 use event_schemas::time::{Date, PartialDate};
@@ -112,6 +112,11 @@ impl<'a> Deciding<'a> {
         self.next_unit
     }
 
+    /// Whether anything stands against the command so far.
+    pub fn is_refused(&self) -> bool {
+        !self.faults.is_empty()
+    }
+
     /// The facts that follow so far.
     pub fn events(&self) -> &[Event] {
         &self.events
@@ -167,8 +172,8 @@ impl<'a> Deciding<'a> {
             || self.envelope.basis.kind == BasisKind::Court
     }
 
-    /// The person that the command names.
-    pub fn person(&mut self, reference: &PersonRef, field: &str) -> Option<PersonId> {
+    /// The person that a reference finds.
+    pub fn find_person(&self, reference: &PersonRef) -> Option<PersonId> {
         let found = match reference {
             PersonRef::PersonId(id) => Some(*id),
             PersonRef::Pin(pin) => self.registry.lookups().person_by_pin(*pin),
@@ -176,15 +181,20 @@ impl<'a> Deciding<'a> {
                 cmnd_number(number.as_str()).and_then(|number| self.registry.lookups().person_by_cmnd(number))
             }
         };
-        let found = found.filter(|id| self.registry.person(*id).is_some());
+        found.filter(|id| self.registry.person(*id).is_some())
+    }
+
+    /// The person that the command names.
+    pub fn person(&mut self, reference: &PersonRef, field: &str) -> Option<PersonId> {
+        let found = self.find_person(reference);
         let Some(id) = found else {
             self.fault(Code::UnknownPerson, field, &[&Named(reference)]);
             return None;
         };
         if let PersonRef::Pin(pin) = reference {
             let current = Pin::from_number(self.row(id).pin.get());
-            if let Some(current) = current.filter(|current| current != pin) {
-                self.notes.push(Code::CancelledPin.fault(Some(field.to_owned()), &[pin, &current]));
+            if current.is_some_and(|current| current != *pin) {
+                self.notes.push(Code::CancelledPin.fault(Some(field.to_owned()), &[pin]));
             }
         }
         Some(id)
@@ -199,12 +209,12 @@ impl<'a> Deciding<'a> {
     /// Faults unless the person is born and alive on the day.
     pub fn check_living(&mut self, id: PersonId, on: Date, field: &str) -> bool {
         let row = self.row(id);
-        if let Some(died) = PartialDate::from_packed(row.died) {
-            self.fault_with(Code::PersonDead, field, &[&id, &died], RowRef::Person(id));
+        if row.died != 0 {
+            self.fault_with(Code::PersonDead, field, &[&id], RowRef::Person(id));
             return false;
         }
-        if let Some(birth) = PartialDate::from_packed(row.birth).filter(|birth| on < birth.earliest()) {
-            self.fault_with(Code::DateBeforeBirth, field, &[&on, &birth], RowRef::Person(id));
+        if PartialDate::from_packed(row.birth).is_some_and(|birth| on < birth.earliest()) {
+            self.fault_with(Code::DateBeforeBirth, field, &[&on], RowRef::Person(id));
             return false;
         }
         true
@@ -310,49 +320,6 @@ impl<'a> Deciding<'a> {
             && units
                 .by_code(code, self.today)
                 .is_some_and(|district| !units.iter().any(|(_, row)| row.parent == Some(district)))
-    }
-
-    /// Faults unless the unit lies in one of the office's areas.
-    pub fn check_competent(&mut self, unit: UnitId, field: &str) {
-        if self.context.office == OPERATOR {
-            return;
-        }
-        let Some(office) = self.registry.office(self.context.office) else {
-            return; // Faulted once for the whole command.
-        };
-        if office.areas.is_empty() {
-            return; // So is a closed office.
-        }
-        let units = self.registry.units();
-        let competent = office.areas.iter().any(|area| match area {
-            Area::Nation => true,
-            Area::Unit(area) => units.is_within(unit, *area),
-            Area::Country(_) => false,
-        });
-        if !competent {
-            let place =
-                units.get(unit).map_or_else(|| unit.to_string(), |row| format!("{} {}", row.code, row.name));
-            self.fault(Code::NotCompetent, field, &[&self.context.office, &place]);
-        }
-    }
-
-    /// Faults unless the unit where somebody is registered lies in one of the office's areas. Nobody's residence: any
-    /// office with an area may act, and one without is faulted for the whole command.
-    pub fn check_competent_for_residence(&mut self, unit: u32, field: &str) {
-        if unit != 0 && unit != ABROAD {
-            self.check_competent(UnitId(unit), field);
-        }
-    }
-
-    /// Faults unless the office is the registry's own authority or is competent for the nation.
-    pub fn check_operator(&mut self, field: &str) {
-        let national = self
-            .registry
-            .office(self.context.office)
-            .is_some_and(|office| office.areas.contains(&Area::Nation));
-        if self.context.office != OPERATOR && !national {
-            self.fault(Code::OperatorOnly, field, &[]);
-        }
     }
 
     /// Faults if the day is not opened yet.
@@ -480,8 +447,8 @@ pub fn touches_of(registry: &Registry, events: &[Event]) -> Vec<RowTouch> {
         .collect()
 }
 
-/// How a reference reads in a sentence. A number that is personal data is not repeated in full.
-struct Named<'a>(&'a PersonRef);
+/// How a reference reads in a sentence: as the command has it, so that it tells the sender nothing new.
+pub(super) struct Named<'a>(pub &'a PersonRef);
 
 impl Display for Named<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

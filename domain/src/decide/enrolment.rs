@@ -34,9 +34,6 @@ pub(super) fn enrol_household(d: &mut Deciding<'_>, command: &EnrolHousehold) {
         return;
     }
     let place = d.residence_place(&command.place, on, "command.enrol_household.place");
-    if let Some(unit) = place.as_ref().and_then(|place| place.unit()) {
-        d.check_competent(*unit, "command.enrol_household.place");
-    }
     let household = d.new_household();
     let enrolled: Vec<Enrolled<'_>> = command
         .members
@@ -120,9 +117,6 @@ pub(super) fn enrol_person(d: &mut Deciding<'_>, command: &EnrolPerson) {
     if let Some(place) = &command.residence {
         let field = "command.enrol_person.residence";
         if let Some(place) = d.residence_place(place, on, field) {
-            if let Some(unit) = place.unit() {
-                d.check_competent(*unit, field);
-            }
             d.emit(
                 on,
                 EventBody::PermanentResidenceRegistered(PermanentResidenceRegistered { person, place }),
@@ -149,7 +143,6 @@ pub(super) fn join_with_residence(
 ) {
     let Some(household) = d.household(household, field) else { return };
     let row = d.registry.household(household).expect("the household was found");
-    d.check_competent_for_residence(row.unit, field);
     d.check_no_later(RowRef::Household(household), row.composition_since.max(row.place_since), on, field);
     if relationship == Relationship::Head && row.head != 0 {
         d.fault_with(
@@ -178,7 +171,7 @@ fn register_person(
     let Enrolled { id, person } = enrolled[number];
     check_form(d, person, field);
     if person.identity.birth.earliest() > on {
-        d.fault(Code::DateBeforeBirth, &format!("{field}.identity.birth"), &[&on, &person.identity.birth]);
+        d.fault(Code::DateBeforeBirth, &format!("{field}.identity.birth"), &[&on]);
     }
     let identity = registered_identity(d, &person.identity, on, field);
     let data = registered_data(d, &person.data, on, field);
@@ -285,13 +278,7 @@ fn check_cmnds(
         let holder = registered.unwrap_or_else(|| *cmnds.entry(number).or_insert(id));
         if holder != id {
             let field = format!("{field}.data.documents[{place}]");
-            d.flag(
-                Code::CmndTaken,
-                &field,
-                &[&document.number, &holder],
-                RowRef::Person(id),
-                DefectKind::CmndShared,
-            );
+            d.flag(Code::CmndTaken, &field, &[&document.number], RowRef::Person(id), DefectKind::CmndShared);
         }
     }
 }

@@ -23,9 +23,6 @@ pub(super) fn form_household(d: &mut Deciding<'_>, command: &FormHousehold) {
     let members = joiners(d, &command.members, on, field);
     check_without_household(d, &members, field);
     let Some(place) = d.residence_place(&command.place, on, "command.form_household.place") else { return };
-    if let Some(unit) = place.unit() {
-        d.check_competent(*unit, "command.form_household.place");
-    }
     let file_number = command.file_number.clone();
     let new = NewHousehold { kind: command.kind, place, file_number, split_from: None };
     form(d, new, &members, on, field);
@@ -38,11 +35,7 @@ pub(super) fn join_household(d: &mut Deciding<'_>, command: &JoinHousehold) {
     let stated = PersonInHousehold { person: command.person.clone(), relationship: command.relationship };
     let members = joiners(d, &[stated], on, field);
     check_without_household(d, &members, field);
-    let Some((household, row)) = open_household(d, command.household, "command.join_household.household")
-    else {
-        return;
-    };
-    d.check_competent_for_residence(row.unit, "command.join_household.household");
+    let Some(household) = d.household(command.household, "command.join_household.household") else { return };
     enter(d, household, &members, on, field);
 }
 
@@ -57,7 +50,6 @@ pub(super) fn leave_household(d: &mut Deciding<'_>, command: &LeaveHousehold) {
         d.fault_with(Code::NoHousehold, field, &[&person], RowRef::Person(person));
         return;
     }
-    d.check_competent_for_residence(row.unit, field);
     d.check_no_later(RowRef::Person(person), row.residence_since, on, "command.leave_household.effective_on");
     let (ended, left) = match command.ground {
         LeaveGround::SettledAbroad => (ResidenceEndReason::SettledAbroad, LeaveReason::SettledAbroad),
@@ -94,7 +86,6 @@ pub(super) fn split_household(d: &mut Deciding<'_>, command: &SplitHousehold) {
     else {
         return;
     };
-    d.check_competent_for_residence(row.unit, "command.split_household.household");
     d.check_no_later(
         RowRef::Household(household),
         row.place_since,
@@ -149,9 +140,6 @@ pub(super) fn merge_households(d: &mut Deciding<'_>, command: &MergeHouseholds) 
         d.fault(Code::SameHousehold, "command.merge_households.into", &[]);
         return;
     }
-    if let Some((_, row)) = into {
-        d.check_competent_for_residence(row.unit, "command.merge_households.into");
-    }
     let (Some((from, from_row)), Some((into, _))) = (from, into) else { return };
     if !check_covers(d, from, from_row, &members, field) {
         return;
@@ -205,7 +193,6 @@ pub(super) fn appoint_head(d: &mut Deciding<'_>, command: &AppointHead) {
     let field = "command.appoint_head.succession";
     let succession = &command.succession;
     let Some((household, row)) = open_household(d, succession.household, field) else { return };
-    d.check_competent_for_residence(row.unit, field);
     d.check_no_later(
         RowRef::Household(household),
         row.composition_since,
@@ -239,7 +226,6 @@ pub(super) fn change_relationship(d: &mut Deciding<'_>, command: &ChangeRelation
     else {
         return;
     };
-    d.check_competent_for_residence(row.unit, "command.change_relationship.household");
     d.check_no_later(
         RowRef::Household(household),
         row.composition_since,

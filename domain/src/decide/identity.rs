@@ -15,7 +15,6 @@ pub(super) fn change_name(d: &mut Deciding<'_>, command: &ChangeName) {
     d.check_not_future(on, "command.change_name.effective_on");
     check_names(d, &command.names, "command.change_name.names");
     let Some(person) = d.living_person(&command.person, on, field) else { return };
-    d.check_competent_for_residence(d.row(person).unit, field);
     d.restate_if_late(RowRef::Person(person), Aspect::Identity, d.row(person).identity_since, on);
     let (names, reason) = (command.names.clone(), command.reason.clone());
     d.emit(on, EventBody::NameChanged(NameChanged { person, names, reason }));
@@ -24,16 +23,15 @@ pub(super) fn change_name(d: &mut Deciding<'_>, command: &ChangeName) {
 pub(super) fn clear_defect(d: &mut Deciding<'_>, command: &ClearDefect) {
     let (row, defect) = (command.row, command.defect);
     let field = "command.clear_defect.row";
-    let (open, unit) = match (row, d.registry.image(row)) {
-        (RowRef::Person(_), RowImage::Person(person, _)) => (person.defects, person.unit),
-        (RowRef::Household(_), RowImage::Household(household)) => (household.defects, household.unit),
-        _ => (0, 0),
+    let open = match d.registry.image(row) {
+        RowImage::Person(person, _) => person.defects,
+        RowImage::Household(household) => household.defects,
+        _ => 0,
     };
     if open & defect.bit() == 0 {
         d.fault_with(Code::DefectNotOpen, field, &[&row, &defect], row);
         return;
     }
-    d.check_competent_for_residence(unit, field);
     let reason = command.reason.clone();
     d.emit(d.today, EventBody::DefectCleared(DefectCleared { row, defect, reason }));
 }

@@ -3,6 +3,7 @@
 mod administration;
 mod birth;
 mod card;
+mod competence;
 mod death;
 mod deciding;
 mod departure;
@@ -26,12 +27,17 @@ use crate::registry::Registry;
 use deciding::Deciding;
 use event_schemas::command::{Command, CommandEnvelope, MAX_EXPECTED_VERSIONS, MAX_OVERRIDES};
 
-/// Decides one command on the state: what follows from it, or everything that stands against it.
+/// Decides one command on the state: what follows from it, or everything that stands against it. An office that is not competent
+/// for the command is told that alone.
 pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context<'_>) -> Decision {
     let Some(today) = registry.head().date else {
         return Decision::Refused(vec![Code::DayNotOpened.fault(None, &[])]);
     };
     let mut deciding = Deciding::new(registry, envelope, context, today);
+    competence::check_office(&mut deciding);
+    if deciding.is_refused() {
+        return deciding.finish();
+    }
     check_envelope(&mut deciding);
     form::check_basis(&mut deciding, &envelope.basis);
     let d = &mut deciding;
@@ -72,18 +78,9 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
     deciding.finish()
 }
 
-/// What holds for every command: the office is known and not closed, expected versions hold, overrides are allowed.
+/// What holds for every command: expected versions hold, overrides are allowed.
 fn check_envelope(d: &mut Deciding<'_>) {
     let envelope = d.envelope;
-    match d.registry.office(d.context.office) {
-        _ if d.context.office == OPERATOR => {}
-        None => d.fault(Code::UnknownOffice, "office", &[&d.context.office]),
-        // An office that has no area any more is closed.
-        Some(office) if office.areas.is_empty() => {
-            d.fault(Code::NotCompetent, "office", &[&d.context.office, &"VN"]);
-        }
-        Some(_) => {}
-    }
     if envelope.expected_versions.len() > MAX_EXPECTED_VERSIONS {
         d.fault(
             Code::TooMany,

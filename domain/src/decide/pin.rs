@@ -1,13 +1,13 @@
 //! Personal identification numbers: drawn from a cell's sequence, or accepted from before.
 
-use super::deciding::Deciding;
+use super::deciding::{Deciding, Named};
 use crate::refusal::Code;
 use crate::registry::fold::sex_of;
 use event_schemas::command::{AcceptPin, IssuePin};
 use event_schemas::defect::DefectKind;
 use event_schemas::event::{EventBody, PinAccepted, PinIssued};
 use event_schemas::ids::{PersonId, UnitId};
-use event_schemas::person::Sex;
+use event_schemas::person::{PersonRef, Sex};
 use event_schemas::pin::{Pin, PinCell};
 use event_schemas::row::RowRef;
 use event_schemas::time::PartialDate;
@@ -16,8 +16,7 @@ pub(super) fn issue_pin(d: &mut Deciding<'_>, command: &IssuePin) {
     let field = "command.issue_pin.person";
     let Some(person) = d.living_person(&command.person, d.today, field) else { return };
     let row = d.row(person);
-    d.check_competent_for_residence(row.unit, field);
-    if has_pin(d, person, field) {
+    if has_pin(d, person, &command.person, field) {
         return;
     }
     let place_field = "command.issue_pin.birth_registered_at";
@@ -41,8 +40,7 @@ pub(super) fn accept_pin(d: &mut Deciding<'_>, command: &AcceptPin) {
     let field = "command.accept_pin.person";
     let Some(person) = d.living_person(&command.person, d.today, field) else { return };
     let row = d.row(person);
-    d.check_competent_for_residence(row.unit, field);
-    if has_pin(d, person, field) {
+    if has_pin(d, person, &command.person, field) {
         return;
     }
     let birth_year = PartialDate::from_packed(row.birth).map_or(0, |birth| birth.year());
@@ -52,14 +50,13 @@ pub(super) fn accept_pin(d: &mut Deciding<'_>, command: &AcceptPin) {
     }
 }
 
-fn has_pin(d: &mut Deciding<'_>, person: PersonId, field: &str) -> bool {
-    let current = d.row(person).pin.get();
-    if current == 0 {
-        return false;
+/// The office reads the number where reading is recorded; a refusal does not tell it.
+fn has_pin(d: &mut Deciding<'_>, person: PersonId, reference: &PersonRef, field: &str) -> bool {
+    let has = d.row(person).pin.get() != 0;
+    if has {
+        d.fault_with(Code::HasPin, field, &[&Named(reference)], RowRef::Person(person));
     }
-    let pin = Pin::from_number(current).map_or_else(String::new, |pin| pin.to_string());
-    d.fault_with(Code::HasPin, field, &[&person, &pin], RowRef::Person(person));
-    true
+    has
 }
 
 /// Draws the next free number of the person's cell: the province of birth registration, century and sex, year.

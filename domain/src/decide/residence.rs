@@ -51,7 +51,8 @@ pub(super) fn move_permanent(d: &mut Deciding<'_>, command: &MovePermanent) {
             let field = "command.move_permanent.move.new_household.persons";
             let movers = joiners(d, persons, command.effective_on, field);
             depart(d, command, &movers, field);
-            let to = destination(d, to, command.effective_on, "command.move_permanent.move.new_household.to");
+            let to =
+                d.residence_place(to, command.effective_on, "command.move_permanent.move.new_household.to");
             let Some(place) = to else { return };
             let new = NewHousehold { kind: *kind, place, file_number: file_number.clone(), split_from: None };
             form(d, new, &movers, command.effective_on, field);
@@ -59,19 +60,10 @@ pub(super) fn move_permanent(d: &mut Deciding<'_>, command: &MovePermanent) {
     }
 }
 
-/// A place of permanent residence for which the office is competent.
-fn destination(d: &mut Deciding<'_>, to: &Place<UnitCode>, on: Date, field: &str) -> Option<RegisteredPlace> {
-    let place = d.residence_place(to, on, field)?;
-    if let Some(unit) = place.unit() {
-        d.check_competent(*unit, field);
-    }
-    Some(place)
-}
-
 /// The household keeps its number and its members. Whoever is with it for a time stays where that is registered.
 fn move_household(d: &mut Deciding<'_>, household: HouseholdId, to: &Place<UnitCode>, on: Date) {
     let field = "command.move_permanent.move.whole_household";
-    let place = destination(d, to, on, &format!("{field}.to"));
+    let place = d.residence_place(to, on, &format!("{field}.to"));
     let Some((household, row)) = open_household(d, household, &format!("{field}.household")) else { return };
     let since = row.composition_since.max(row.place_since);
     d.check_no_later(RowRef::Household(household), since, on, "command.move_permanent.effective_on");
@@ -106,8 +98,7 @@ fn move_into(
     movers.retain(|joiner| d.row(joiner.person).household != household.0);
     depart(d, command, &movers, field);
     let target = "command.move_permanent.move.into_household.household";
-    let Some((household, row)) = open_household(d, household, target) else { return };
-    d.check_competent_for_residence(row.unit, target);
+    let Some(household) = d.household(household, target) else { return };
     enter(d, household, &movers, on, field);
 }
 
@@ -133,7 +124,7 @@ pub(super) fn register_temporary_residence(d: &mut Deciding<'_>, command: &Regis
     check_length(d, from, until);
     let person = d.living_person(&command.person, from, "command.register_temporary_residence.person");
     let place_field = "command.register_temporary_residence.place";
-    let place = destination(d, &command.place, from, place_field);
+    let place = d.residence_place(&command.place, from, place_field);
     let (Some(person), Some(place)) = (person, place) else {
         if let Some(host) = &command.household {
             d.household(host.household, "command.register_temporary_residence.household.household");
@@ -339,7 +330,6 @@ pub(super) fn end_temporary_residence(d: &mut Deciding<'_>, command: &EndTempora
         d.fault_with(Code::NoTemporaryResidence, field, &[&person], RowRef::Person(person));
         return;
     };
-    d.check_competent_for_residence(stay.unit, field);
     let field = "command.end_temporary_residence.effective_on";
     end_stay(d, person, stay, on, ResidenceEndReason::LeftEarly, field);
 }

@@ -72,7 +72,7 @@ fn an_enrolment_names_all_its_faults_at_once() {
         member(Relationship::Head, new_person(Sex::Male, "1980-01-01")),
     ]);
     enrolled.place = place("00002");
-    world.when_by(PHUC_XA_OFFICE, Command::EnrolHousehold(enrolled)).then_refused(&[
+    world.when_by(NATIONAL_OFFICE, Command::EnrolHousehold(enrolled)).then_refused(&[
         "date_before_birth",
         "unknown_unit",
         "member_out_of_range",

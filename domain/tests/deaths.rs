@@ -278,3 +278,96 @@ fn a_late_death_waits_while_the_children_cannot_be_read() {
     // Nobody is born after today.
     world.when(death(mother, TODAY)).accepted();
 }
+
+// Applications and cards.
+
+/// A citizen who applied for a first card on the day.
+fn applicant(world: &mut World, received_on: &str) -> PersonId {
+    let person = world.person(man("1990-05-05"));
+    world.resident(person, PHUC_XA, "2021-08-01");
+    world.given(Command::IssuePin(IssuePin { person: id(person), birth_registered_at: None }));
+    world.given(application(person, received_on));
+    person
+}
+
+fn application(person: PersonId, received_on: &str) -> Command {
+    Command::ApplyForCard(ApplyForCard {
+        person: id(person),
+        document: DocumentKind::Cccd2021,
+        reason: ApplicationReason::FirstIssue,
+        received_at: code(PHUC_XA),
+        received_on: date(received_on),
+    })
+}
+
+fn decide(decision: ApplicationDecision, on: &str) -> Command {
+    let dossier = DossierId(1);
+    Command::DecideCardApplication(DecideCardApplication { dossier, decision, decided_on: date(on) })
+}
+
+fn produce(on: &str) -> Command {
+    let (dossier, serial) = (DossierId(1), text("A000001"));
+    Command::ProduceCard(ProduceCard { dossier, serial, issued_on: date(on) })
+}
+
+fn hand_over(on: &str) -> Command {
+    Command::HandOverCard(HandOverCard { card: CardId(1), handed_over_on: date(on) })
+}
+
+#[test]
+fn an_application_approved_before_the_death_was_known_is_closed_with_the_approval() {
+    let mut world = World::new();
+    let person = applicant(&mut world, "2022-03-01");
+    world.given(decide(ApplicationDecision::Approve, "2022-03-10"));
+    world.when(death(person, "2022-02-28")).then_refused(&["facts_after_death"]);
+    let then = world.when(death(person, "2022-03-05"));
+    expect![[r#"
+        2022-03-05 PermanentResidenceEnded { person: P1, reason: Died }
+        2022-03-10 DossierClosed { dossier: D1, person: P1, reason: "holder died" }"#]]
+    .assert_eq(&then.told().lines().skip(1).collect::<Vec<_>>().join("\n"));
+    let mut world = then.world;
+    world.when(produce("2022-03-11")).then_refused(&["dossier_not_approved", "person_dead"]);
+    world.when(application(person, "2022-03-11")).then_refused(&["person_dead"]);
+}
+
+#[test]
+fn a_card_produced_before_the_death_was_known_ends_with_its_production_and_is_not_handed_over() {
+    let mut world = World::new();
+    let person = applicant(&mut world, "2022-03-01");
+    world.given(decide(ApplicationDecision::Approve, "2022-03-04"));
+    world.given(produce("2022-03-10"));
+    let then = world.when(death(person, "2022-03-05"));
+    expect![[r#"
+        2022-03-05 PermanentResidenceEnded { person: P1, reason: Died }
+        2022-03-10 CardHolderDied { card: C1, person: P1 }"#]]
+    .assert_eq(&then.told().lines().skip(1).collect::<Vec<_>>().join("\n"));
+    let mut world = then.world;
+    assert_eq!(world.registry.person(person).unwrap().dossier, 0, "no application is open");
+    world.when(hand_over("2022-03-11")).then_refused(&["card_not_produced", "person_dead"]);
+    world.when(hand_over("2022-03-04")).then_refused(&[
+        "card_not_produced",
+        "later_facts_exist",
+        "person_dead",
+    ]);
+}
+
+#[test]
+fn whoever_took_a_card_over_was_alive() {
+    let mut world = World::new();
+    let person = applicant(&mut world, "2022-03-01");
+    world.given(decide(ApplicationDecision::Approve, "2022-03-02"));
+    world.given(produce("2022-03-03"));
+    world.given(hand_over("2022-03-08"));
+    world.when(death(person, "2022-03-07")).then_refused(&["facts_after_death"]);
+    world.given(death(person, "2022-03-08"));
+}
+
+#[test]
+fn whoever_applied_was_alive_also_if_the_application_was_refused_since() {
+    let mut world = World::new();
+    let person = applicant(&mut world, "2022-03-05");
+    let reason = text("fingerprints of another person");
+    world.given(decide(ApplicationDecision::Refuse { reason }, "2022-03-10"));
+    world.when(death(person, "2022-03-04")).then_refused(&["facts_after_death"]);
+    world.given(death(person, "2022-03-05"));
+}

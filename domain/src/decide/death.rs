@@ -2,6 +2,9 @@
 //!
 //! A death that is known only to the month or the year stays as vague as it is. What the person held ends on the last day on
 //! which the registry knows the person alive, if that lies within the month or the year: nothing ends before it began.
+//!
+//! Whoever applies for a card, takes it over or reports its loss is alive. What the authority does with the application is no
+//! sign of life: it works on until it hears of the death, and what it did last is the day on which application and card end.
 
 use super::deciding::Deciding;
 use super::departure::{Departure, Vacancy};
@@ -50,14 +53,14 @@ pub(super) fn death(d: &mut Deciding<'_>, command: &Death) {
         };
         d.emit(died, EventBody::DeathRegistered(registered));
     }
-    end_residence(d, person, ended);
-    end_cards(d, person, ended);
-    leave_household(d, person, ended, command.succession.as_ref());
+    end_residence(d, person, ended.life);
+    end_cards(d, person, ended.papers);
+    leave_household(d, person, ended.life, command.succession.as_ref());
 }
 
-/// Alive, born before, and nothing recorded of a later day that only a living person does. Gives the date with which ends
+/// Alive, born before, and nothing recorded of a later day that only a living person does. Gives the dates with which ends
 /// what the person held.
-fn check_person(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) -> Option<PartialDate> {
+fn check_person(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) -> Option<Endings> {
     let row = d.row(person);
     let field = "command.death.person";
     if row.died != 0 {
@@ -69,7 +72,7 @@ fn check_person(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) -> Op
         d.fault_with(Code::DeathBeforeBirth, field, &[&died], RowRef::Person(person));
         return None;
     }
-    let Ok(LatestFacts { alive, settled }) = latest_facts(d, person, died) else {
+    let Ok(LatestFacts { alive, settled, papers }) = latest_facts(d, person, died) else {
         d.fault(Code::HistoryUnavailable, field, &[]);
         return None;
     };
@@ -77,8 +80,8 @@ fn check_person(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) -> Op
         d.fault_with(Code::FactsAfterDeath, field, &[&person, &alive, &died], RowRef::Person(person));
         return None;
     }
-    let latest = alive.max(settled);
-    Some(if latest > died.earliest() { PartialDate::of_day(latest) } else { died })
+    let life = not_before(died, alive.max(settled));
+    Some(Endings { life, papers: not_before(life, papers) })
 }
 
 /// The latest days of what is recorded of a person.
@@ -87,6 +90,16 @@ struct LatestFacts {
     alive: Date,
     /// The registration of the birth let residence begin: later than the birth if the household has changed since.
     settled: Date,
+    /// Anything happened to the person's applications and cards, the authority's work included.
+    papers: Date,
+}
+
+/// When ends what the dead person held.
+struct Endings {
+    /// Residence and membership.
+    life: PartialDate,
+    /// Applications and cards: their facts stay in order.
+    papers: PartialDate,
 }
 
 /// What happens by itself is no sign of life: a stay or a card that expires, a host's household that moves or ends. Rows
@@ -98,8 +111,7 @@ fn latest_facts(
 ) -> Result<LatestFacts, TimelineUnavailable> {
     let row = d.row(person);
     let of_person = RowRef::Person(person);
-    let dossier = d.registry.dossier(DossierId(row.dossier)).map_or(i32::MIN, |dossier| dossier.since);
-    let mut alive = Date(row.identity_since.max(dossier));
+    let mut alive = Date(row.identity_since);
     let mut settled = Date(i32::MIN);
     if row.residence_since > died.latest().0 {
         let birth = recorded(d, of_person, Aspect::Existence)?.into_iter().find_map(birth_address);
@@ -118,11 +130,18 @@ fn latest_facts(
             alive = alive.max(latest_sign(recorded(d, of_person, aspect)?));
         }
     }
-    let card = CardId(row.card);
-    if d.registry.card(card).is_some_and(|card| card.since > died.earliest().0) {
-        alive = alive.max(latest_sign(recorded(d, RowRef::Card(card), Aspect::Status)?));
+    let mut papers = d.registry.dossier(DossierId(row.dossier)).map_or(i32::MIN, |dossier| dossier.since);
+    if died.earliest() < d.today {
+        // Rows forget an application that was refused or closed.
+        for (_, event) in recorded(d, of_person, Aspect::Cards)? {
+            let day = event.effective_on.earliest();
+            papers = papers.max(day.0);
+            if is_card_sign(&event.body) {
+                alive = alive.max(day);
+            }
+        }
     }
-    Ok(LatestFacts { alive, settled })
+    Ok(LatestFacts { alive, settled, papers: Date(papers) })
 }
 
 fn recorded(d: &Deciding<'_>, row: RowRef, aspect: Aspect) -> Result<Recorded, TimelineUnavailable> {
@@ -141,10 +160,23 @@ fn latest_sign(recorded: Recorded) -> Date {
     let signs = recorded.into_iter().filter(|(_, event)| match &event.body {
         EventBody::TemporaryResidenceEnded(ended) => ended.reason != ResidenceEndReason::Expired,
         // Whoever ends a temporary membership by choice ends the stay with it, which counts.
-        EventBody::MemberLeft(_) | EventBody::CardExpired(_) => false,
+        EventBody::MemberLeft(_) => false,
         _ => true,
     });
     signs.map(|(_, event)| event.effective_on.earliest()).max().unwrap_or(Date(i32::MIN))
+}
+
+/// The holder applied for a card, took one over, or reported its loss.
+fn is_card_sign(body: &EventBody) -> bool {
+    matches!(
+        body,
+        EventBody::DossierReceived(_) | EventBody::CardHandedOver(_) | EventBody::CardReportedLost(_)
+    )
+}
+
+/// The date, or the day of what is known if that is later.
+fn not_before(date: PartialDate, known: Date) -> PartialDate {
+    if known > date.earliest() { PartialDate::of_day(known) } else { date }
 }
 
 fn end_residence(d: &mut Deciding<'_>, person: PersonId, ended: PartialDate) {

@@ -1,7 +1,7 @@
 //! The audit log of personal reads: who, whom, why and when, kept before a read is answered.
 //!
 //! JSON lines in files of their own, `reads-000001.ndjson`, `reads-000002.ndjson` …; a file that has grown to its bound
-//! is closed for good and the next begun. Lines that arrive together share one write.
+//! is closed for good and the next begun. Lines that arrive together share one write and one sync.
 //!
 //! - [`line`]: what a line holds, and the chain over all lines that shows a gap or a change;
 //! - [`file`]: appending, rotation, what is done about a line that a crash has cut;
@@ -35,9 +35,9 @@ const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 pub enum Durability {
     /// Handed to the operating system: it survives the process. Synced each second, so a machine that goes down loses
     /// at most the last second's.
-    #[default]
     Written,
-    /// Synced: it survives the machine.
+    /// Synced: it survives the machine. Reads that arrive together share one sync.
+    #[default]
     Synced,
 }
 

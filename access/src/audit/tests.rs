@@ -61,6 +61,11 @@ async fn what_was_recorded_is_in_the_file_with_who_whom_why_and_when() {
     }
 }
 
+#[test]
+fn a_read_survives_the_machine_before_it_is_answered_unless_an_operator_wants_less() {
+    assert_eq!(AuditOptions::default().durability, Durability::Synced);
+}
+
 #[tokio::test]
 async fn one_process_keeps_a_log_and_the_next_goes_on_with_its_chain() {
     let dir = tempfile::tempdir().unwrap();
@@ -134,6 +139,8 @@ fn a_file_that_a_crash_left_empty_is_begun_again() {
     let reads = verify(dir.path()).unwrap().reads;
     for content in [&b""[..], b"{\"seq\":9,\"at\":\"19"] {
         fs::write(dir.path().join(file_name(2)), content).unwrap();
+        let summary = verify(dir.path()).unwrap();
+        assert_eq!((summary.reads, summary.files), (reads, 1), "before it is begun again");
         drop(small_files(dir.path()));
         let summary = verify(dir.path()).unwrap();
         assert_eq!((summary.reads, summary.files), (reads, 2));

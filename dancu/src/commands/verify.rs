@@ -2,6 +2,7 @@
 
 use crate::home::{DEFAULT_DIR, Home};
 use crate::tables::table;
+use access::audit::verify::{AuditSummary, verify};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use command_service::invariants::Auditor;
@@ -9,15 +10,15 @@ use event_log::{EmbeddedHandle, LogSource};
 use event_schemas::ids::Position;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Check a log: entries, chain, terms, versions, every decision, digests. Names the first bad place.
+/// Check a log: entries, chain, terms, versions, every decision, digests; and the audit log of reads. Names the first bad place.
 ///
-/// Every admitted entry is judged against the fold of those before it, and every command is decided again. It takes no lock, so
-/// it may run beside the service, and changes nothing.
+/// Every admitted entry is judged against the fold of those before it, and every command is decided again. The chain over all
+/// recorded reads is computed anew. It takes no lock, so it may run beside the service, and changes nothing.
 #[derive(Debug, Args)]
 pub struct Verify {
     /// Directory of the registry.
@@ -67,11 +68,19 @@ impl Verify {
         if let Some(violation) = domain::invariants::violations(auditor.registry()).first() {
             bail!("the registry that the log folds to is not sound: {}: {}", violation.row, violation.what);
         }
-        self.report(&auditor, entries, &kinds, begin.elapsed());
+        let reads = verify_reads(&home.audit_dir())?;
+        self.report(&auditor, entries, &kinds, &reads, begin.elapsed());
         Ok(ExitCode::SUCCESS)
     }
 
-    fn report(&self, auditor: &Auditor, entries: u64, kinds: &BTreeMap<String, u64>, elapsed: Duration) {
+    fn report(
+        &self,
+        auditor: &Auditor,
+        entries: u64,
+        kinds: &BTreeMap<String, u64>,
+        reads: &AuditSummary,
+        elapsed: Duration,
+    ) {
         let state = auditor.admission().state();
         let digest = format!("{:032x}", auditor.registry().head().digest);
         let drops: BTreeMap<&str, u64> = auditor
@@ -85,12 +94,16 @@ impl Verify {
             let report = serde_json::json!({
                 "sound": true, "entries": entries, "last_lsn": state.last_lsn, "head": state.head.to_string(),
                 "digest": digest, "term": state.term, "admitted": kinds, "dropped": drops,
+                "audit": {
+                    "files": reads.files, "lines": reads.lines, "reads": reads.reads, "torn": reads.torn,
+                    "chain": reads.chain.to_string(),
+                },
                 "seconds": elapsed.as_secs_f64(),
             });
             println!("{report}");
             return;
         }
-        let mut rows = table(["the log is sound", ""]);
+        let mut rows = table(["the log and the audit log are sound", ""]);
         rows.add_row(["entries read".to_owned(), entries.to_string()]);
         rows.add_row(["last lsn".to_owned(), state.last_lsn.to_string()]);
         rows.add_row(["term".to_owned(), state.term.0.to_string()]);
@@ -102,9 +115,21 @@ impl Verify {
         for (reason, count) in drops {
             rows.add_row([format!("dropped: {reason}"), count.to_string()]);
         }
+        rows.add_row(["audit log: files".to_owned(), reads.files.to_string()]);
+        rows.add_row(["audit log: reads".to_owned(), reads.reads.to_string()]);
+        rows.add_row(["audit log: ends cut by a crash".to_owned(), reads.torn.to_string()]);
+        rows.add_row(["audit log: chain head".to_owned(), reads.chain.to_string()]);
         rows.add_row(["seconds".to_owned(), format!("{:.2}", elapsed.as_secs_f64())]);
         println!("{rows}");
     }
+}
+
+/// Checks the audit log of reads; there is none before the service has run.
+fn verify_reads(directory: &Path) -> Result<AuditSummary> {
+    if !directory.try_exists()? {
+        return Ok(AuditSummary::default());
+    }
+    verify(directory).context("the log is sound, but the audit log of reads is not")
 }
 
 fn progress_bar(entries: u64) -> ProgressBar {

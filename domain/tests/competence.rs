@@ -8,7 +8,7 @@ use event_schemas::command::person::HouseholdPlace;
 use event_schemas::command::{
     AcceptPin, ApplicationDecision, ApplyForCard, BirthResidence, ChangeName, ChangeOfficeArea, Command,
     DecideCardApplication, EndTemporaryResidence, EnrolPerson, ExpectedVersion, HandOverCard, IssuePin,
-    Parentage, PermanentMove, PersonInHousehold, ProduceCard, Succession,
+    MergeHouseholds, MovePermanent, Parentage, PermanentMove, PersonInHousehold, ProduceCard, Succession,
 };
 use event_schemas::document::{IdentityDocument, IdentityDocumentKind};
 use event_schemas::examples::example;
@@ -415,4 +415,33 @@ fn a_date_before_the_birth_does_not_tell_the_birth() {
     assert!(!read(&faults).contains("1990"), "{}", read(&faults));
     let faults = world.when_by(PHUC_XA_OFFICE, death(by_pin(), "1900")).then_refused(&["death_before_birth"]);
     assert!(!read(&faults).contains("1990"), "{}", read(&faults));
+}
+
+#[test]
+fn who_belongs_to_a_household_of_elsewhere_is_not_told_to_whom_it_joins_or_moves() {
+    let Neighbours { mut world, holder, household, .. } = neighbours();
+    let sister = world.person(woman("1992-01-01"));
+    let brother = world.person(man("1993-01-01"));
+    let into = world.household(QUAN_TOAN, "2021-08-01", &[(sister, Relationship::Head)]);
+    let merge = Command::MergeHouseholds(MergeHouseholds {
+        from: household,
+        into,
+        relationships: vec![PersonInHousehold { person: id(brother), relationship: Relationship::NotKin }],
+        effective_on: date(TODAY),
+    });
+    let missing = |faults: Vec<Fault>| {
+        faults.into_iter().find(|fault| fault.code == "relationship_missing").expect("somebody is missing")
+    };
+    let codes = ["relationship_missing", "not_a_member"];
+    let fault = missing(world.when_by(HAI_PHONG_OFFICE, merge.clone()).then_refused(&codes));
+    assert_eq!(fault.rows, [RowRef::Household(household)]);
+    let fault = missing(world.when_by(NATIONAL_OFFICE, merge).then_refused(&codes));
+    assert_eq!(fault.rows, [RowRef::Person(holder)]);
+    let moves = Command::MovePermanent(MovePermanent {
+        effective_on: date("2021-07-31"),
+        movement: PermanentMove::WholeHousehold { household, to: place(QUAN_TOAN) },
+        successions: Vec::new(),
+    });
+    let faults = world.when_by(HAI_PHONG_OFFICE, moves).then_refused(&["later_facts_exist"]);
+    assert_eq!((faults.len(), faults[0].rows.as_slice()), (1, &[RowRef::Household(household)][..]));
 }

@@ -237,14 +237,20 @@ fn check_area(d: &mut Deciding<'_>, unit: u32, named: &dyn Display, field: &str)
     if unit == 0 || unit == ABROAD {
         return;
     }
-    let (office, units) = (d.context.office, d.registry.units());
-    let areas = d.registry.office(office).map_or(&[][..], |row| &row.areas);
-    let within = |area: &Area<UnitId>| match area {
-        Area::Nation => true,
-        Area::Unit(area) => units.is_within(UnitId(unit), *area),
-        Area::Country(_) => false,
-    };
-    if !areas.iter().any(within) {
-        d.fault(Code::NotCompetent, field, &[&office, named]);
+    if !is_within_area(d, unit) {
+        d.fault(Code::NotCompetent, field, &[&d.context.office, named]);
     }
+}
+
+/// Whether the unit lies in one of the office's areas. Of a household outside them that a competent office's command takes in,
+/// nobody is named whom the command does not name.
+pub(super) fn is_within_area(d: &Deciding<'_>, unit: u32) -> bool {
+    let office = d.context.office;
+    let areas = d.registry.office(office).map_or(&[][..], |row| &row.areas);
+    office == OPERATOR
+        || areas.iter().any(|area| match area {
+            Area::Nation => true,
+            Area::Unit(area) => d.registry.units().is_within(UnitId(unit), *area),
+            Area::Country(_) => false,
+        })
 }

@@ -1,5 +1,6 @@
 //! Households: form, join, leave, split, merge, head, relationships (Law 68/2020/QH14 Art. 10, 20, 24, 25).
 
+use super::competence::is_within_area;
 use super::deciding::Deciding;
 use super::departure::{Departure, Vacancy, succeed};
 use super::membership::{Joiner, NewHousehold, check_without_household, end_stay, enter, form, joiners};
@@ -167,13 +168,16 @@ fn check_covers(
     named: &[Joiner],
     field: &str,
 ) -> bool {
-    let mut complete = true;
-    for member in row.permanent_members() {
-        if !named.iter().any(|joiner| joiner.person == member) {
-            d.fault_with(Code::RelationshipMissing, field, &[&member], RowRef::Person(member));
-            complete = false;
+    let is_missing = |member: &PersonId| !named.iter().any(|joiner| joiner.person == *member);
+    let missing: Vec<PersonId> = row.permanent_members().filter(is_missing).collect();
+    if is_within_area(d, row.unit) {
+        for member in &missing {
+            d.fault_with(Code::RelationshipMissing, field, &[member], RowRef::Person(*member));
         }
+    } else if !missing.is_empty() {
+        d.fault_with(Code::RelationshipMissing, field, &[&from], RowRef::Household(from));
     }
+    let mut complete = missing.is_empty();
     for Joiner { person, relationship } in named {
         if d.row(*person).household != from.0 {
             d.fault_with(Code::NotAMember, field, &[person, &from], RowRef::Person(*person));

@@ -1,5 +1,6 @@
 //! Permanent and temporary residence (Law 68/2020/QH14 Art. 20–29).
 
+use super::competence::is_within_area;
 use super::deciding::Deciding;
 use super::departure::{Departure, Vacancy};
 use super::household::open_household;
@@ -65,14 +66,21 @@ fn move_household(d: &mut Deciding<'_>, household: HouseholdId, to: &Place<UnitC
     let field = "command.move_permanent.move.whole_household";
     let place = d.residence_place(to, on, &format!("{field}.to"));
     let Some((household, row)) = open_household(d, household, &format!("{field}.household")) else { return };
-    let since = row.composition_since.max(row.place_since);
-    d.check_no_later(RowRef::Household(household), since, on, "command.move_permanent.effective_on");
+    let field = "command.move_permanent.effective_on";
+    let mut since = row.composition_since.max(row.place_since);
+    for person in row.permanent_members() {
+        let member_since = d.row(person).residence_since;
+        if is_within_area(d, row.unit) {
+            d.check_no_later(RowRef::Person(person), member_since, on, field);
+        } else {
+            since = since.max(member_since);
+        }
+    }
+    d.check_no_later(RowRef::Household(household), since, on, field);
     let Some(place) = place else { return };
     d.emit(on, EventBody::HouseholdMoved(HouseholdMoved { household, place: place.clone() }));
     for person in row.permanent_members() {
-        let since = d.row(person).residence_since;
-        d.check_no_later(RowRef::Person(person), since, on, "command.move_permanent.effective_on");
-        register_residence(d, person, &place, on, "command.move_permanent.effective_on");
+        register_residence(d, person, &place, on, field);
     }
     for person in row.temporary_members() {
         if let Some(stay) = d.registry.temporary(person) {

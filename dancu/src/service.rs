@@ -90,7 +90,7 @@ impl Running {
         };
         let api =
             CommandApi { gateway: Arc::new(gateway.clone()), limits: settings.limits, stop: stopped.clone() };
-        let router = router(&guard, api, views, clock, render);
+        let router = router(&guard, api, views, clock, render, stop.subscribe());
         let serving = tokio::spawn(serve(listener, router, settings.limits, stopped));
         Ok(Self { address, gateway, commands, view_service, stop, serving })
     }
@@ -243,6 +243,7 @@ fn router(
     views: Views,
     clock: Option<ScriptedClock>,
     render: RenderFn,
+    stopping: watch::Receiver<bool>,
 ) -> Router {
     let mut description = OpenApi::new(
         "Dancu",
@@ -264,7 +265,7 @@ fn router(
     };
     let mut router = command_routes()
         .into_router(guard, api)
-        .merge(projections::http::routes().into_router(guard, QueryState::new(views)))
+        .merge(projections::http::routes().into_router(guard, QueryState::new(views, stopping)))
         .merge(operation_routes().into_router(guard, operations))
         .merge(page_routes().into_router(guard, Document::new(description)));
     if let Some(clock) = clock {

@@ -130,6 +130,8 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
     let history = good(&[&["query", "history", "P1"][..], &as_office].concat());
     assert!(history.contains("person_registered") && history.contains("enrol_household"), "{history}");
 
+    let watched = good(&[&["watch", "--after", "0", "--count", "3", "--json"][..], &as_operator].concat());
+    assert!(watched.lines().count() == 3 && watched.contains("\"genesis\""), "{watched}");
     let (code, out, _) = run(&[&["submit", &register][..], &as_office[..4]].concat());
     assert!(code == 2 && out.contains("command_id_reused"), "{out}");
     let (code, _, err) = run(&[&["query", "person", "P1"][..], &as_office[..4]].concat());

@@ -89,8 +89,8 @@ impl Registry {
     /// How many starts found state that an earlier run had saved, by what the service logs.
     fn starts_from_saved_state(&self) -> usize {
         let log = std::fs::read_to_string(self.dir.path().join("out.log")).unwrap();
-        let serving = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        serving.filter(|line| line["message"] == "serving" && line["saved_lsn"].as_u64() > Some(0)).count()
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["message"] == "goes on from saved state").count()
     }
 
     fn kill(&mut self) {
@@ -231,7 +231,7 @@ fn whatever_is_killed_every_answered_command_stays() {
     assert_eq!(world.tally().surprises, 0, "{:?}", world.tally().first_surprises.first());
     assert!(answered > 100, "the rounds did some work: {answered} answers");
     let from_saved_state = registry.starts_from_saved_state();
-    assert!(from_saved_state > 0, "no start found anything saved");
+    assert!(from_saved_state > rounds as usize / 4, "only {from_saved_state} starts found anything saved");
     println!(
         "{rounds} kills, {answered} commands answered, {unanswered} sent again, {from_saved_state} starts from saved state"
     );

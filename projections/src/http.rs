@@ -1,11 +1,12 @@
 //! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
 //!
 //! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads;
-//! `persons`, `households`, `cards`, `units`, `views` the handlers.
+//! `persons`, `households`, `cards`, `units`, `views` the handlers; `live` a stream.
 
 mod ask;
 mod cards;
 mod households;
+mod live;
 mod persons;
 pub mod problems;
 mod units;
@@ -18,6 +19,7 @@ use crate::answers::{
     PopulationAnswer, Reflecting, ResidenceAnswer, UnitAnswer,
 };
 use crate::checksum::Checksum;
+use crate::live::Summary;
 use crate::rebuild::RebuildReport;
 use crate::service::Progress;
 use access::Scope;
@@ -27,6 +29,7 @@ const PERSONS: Access = Access::Personal(Scope::ReadPersons);
 const HOUSEHOLDS: Access = Access::Personal(Scope::ReadHouseholds);
 const CARDS: Access = Access::Personal(Scope::ReadCards);
 const UNITS: Access = Access::Scope(Scope::ReadUnits);
+const WATCH: Access = Access::Scope(Scope::WatchRecords);
 const OPERATE: Access = Access::Scope(Scope::Operate);
 
 /// Every route of the query API.
@@ -89,6 +92,14 @@ pub fn routes() -> RouteTable<QueryState> {
         Route::get(UNITS, "/v1/units/{code}/population", "Counts, rolled up from below.", units::population)
             .query::<AsOf>()
             .answer::<Reflecting<PopulationAnswer>>(),
+        Route::get(
+            WATCH,
+            "/v1/events",
+            "What is recorded, as it is recorded (server-sent events).",
+            live::events,
+        )
+        .query::<live::EventsQuery>()
+        .answer::<Summary>(),
         Route::get(OPERATE, "/v1/views/progress", "How far the views are.", views::progress)
             .answer::<Progress>(),
         Route::get(OPERATE, "/v1/views/checksum", "Sums over all views at one lsn.", views::checksum)

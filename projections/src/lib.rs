@@ -7,6 +7,7 @@
 //! - [`projector`]: the step function that keeps a view up to date; [`service`]: the thread that drives it;
 //! - [`checksum`], [`rebuild`], `generations`: proving a view equal to a fresh fold, and switching to it;
 //! - [`history`]: a row's records, newest first, by walking the log; [`cursor`]: how listings go on;
+//! - [`live`]: what was recorded, in short, as it is recorded;
 //! - [`answers`]: the JSON of answers; [`http`]: the routes.
 //!
 //! *Architecture invariant:* nothing here writes to the log, and nobody reads a view to decide a command.
@@ -24,6 +25,7 @@ mod generations;
 pub mod history;
 pub mod http;
 pub mod layout;
+pub mod live;
 pub mod projector;
 pub mod rebuild;
 pub mod rows;

@@ -205,6 +205,13 @@ impl Views {
         }
     }
 
+    /// Waits until the view shows more than `lsn`; false if it goes no further.
+    pub async fn wait_beyond(&self, lsn: Lsn) -> bool {
+        let mut progress = self.shared.progress.subscribe();
+        let moved = progress.wait_for(|progress| progress.lsn > lsn || progress.stopped.is_some()).await;
+        moved.is_ok_and(|progress| progress.lsn > lsn)
+    }
+
     /// Sums over the whole view at one lsn. Blocks; the projector rests meanwhile, readers do not.
     pub fn checksum(&self) -> Result<Checksum, RebuildError> {
         let (reply, answer) = sync_channel(1);

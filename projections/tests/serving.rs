@@ -208,6 +208,7 @@ impl AuditLog for Reads {
 struct Api {
     router: axum::Router,
     reads: Arc<Reads>,
+    stop: tokio::sync::watch::Sender<bool>,
 }
 
 impl Api {
@@ -215,12 +216,13 @@ impl Api {
         let reads = Arc::new(Reads::default());
         let guard =
             Guard { authenticate: Arc::new(AnyScope), audit: Arc::clone(&reads) as Arc<dyn AuditLog> };
-        let router = fallbacks(routes().into_router(&guard, QueryState::new(views.clone())));
-        Self { router, reads }
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let router = fallbacks(routes().into_router(&guard, QueryState::new(views.clone(), stopped)));
+        Self { router, reads, stop }
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
-        let scopes = "persons:read,households:read,cards:read,units:read,service:operate";
+        let scopes = "persons:read,households:read,cards:read,units:read,records:watch,service:operate";
         let request = Request::get(path)
             .header("authorization", format!("Bearer {scopes}"))
             .header("x-purpose", "kiểm tra".as_bytes());
@@ -271,6 +273,68 @@ async fn persons_are_found_by_id_pin_and_cmnd_and_every_read_is_recorded() {
     assert_eq!(reads[0].shown, [RowRef::Person(PersonId(1))]);
     assert_eq!(reads[4].shown.len(), 4, "a household shows its members");
     assert!(reads.iter().all(|read| read.lsn == Some(lsn)));
+    service.stop();
+}
+
+#[tokio::test]
+async fn what_is_recorded_is_told_once_from_wherever_a_client_left_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = Town::new();
+    town.enrol(3, WARDS[0]);
+    town.live(10, 0);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    let last = town.scribe.log.last_lsn();
+    // Everything is read, then the service ends, and with it the stream.
+    let told = |path: String, last_event_id: Option<u64>| {
+        let request = Request::get(path).header("authorization", "Bearer records:watch");
+        let request = match last_event_id {
+            Some(id) => request.header("last-event-id", id),
+            None => request,
+        };
+        let (router, stop) = (api.router.clone(), &api.stop);
+        async move {
+            let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.headers()["content-type"], "text/event-stream");
+            tokio::spawn({
+                let stop = stop.clone();
+                async move {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                    stop.send_replace(true);
+                }
+            });
+            let bytes = axum::body::to_bytes(response.into_body(), 8 << 20).await.unwrap();
+            stop.send_replace(false);
+            String::from_utf8(bytes.to_vec()).unwrap()
+        }
+    };
+    let messages = |text: &str| -> Vec<Value> {
+        text.lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(|data| serde_json::from_str(data).unwrap())
+            .collect()
+    };
+    let all = told("/v1/events?after=0".to_owned(), None).await;
+    let summaries = messages(&all);
+    assert_eq!(summaries[0]["entry"], "administration");
+    let registered = |summary: &&Value| summary["events"]["person_registered"] == 3;
+    assert_eq!(summaries.iter().find(registered).unwrap()["entry"], "record");
+    let lsns: Vec<u64> = summaries.iter().map(|summary| summary["lsn"].as_u64().unwrap()).collect();
+    assert!(lsns.is_sorted_by(|a, b| a < b), "each once, in order");
+    assert!(!all.contains("Nguyễn") && !all.contains("001190"), "nobody is named");
+    let half = lsns[lsns.len() / 2];
+    // The header goes first: it is what a client sends that lost its connection.
+    let rest = messages(&told("/v1/events?after=0".to_owned(), Some(half)).await);
+    let rest: Vec<u64> = rest.iter().map(|summary| summary["lsn"].as_u64().unwrap()).collect();
+    assert_eq!(rest, lsns[lsns.len() / 2 + 1..]);
+    for path in [
+        format!("/v1/events?after={}", last.next()),
+        "/v1/events?log_id=00000000-0000-0000-0000-000000000005".to_owned(),
+    ] {
+        let (status, body) = api.get(&path).await;
+        assert!(status == 400 || status == 409, "{body}");
+    }
     service.stop();
 }
 

@@ -14,6 +14,7 @@ mod submit;
 mod token;
 pub mod units;
 mod verify;
+mod watch;
 
 use crate::logging::LogFormat;
 use anyhow::Result;
@@ -60,6 +61,8 @@ pub enum Command {
     Units(units::Units),
     /// Check a log: entries, chain, terms, versions, every decision, digests. Names the first bad place.
     Verify(verify::Verify),
+    /// Follow what is recorded, one line an entry.
+    Watch(watch::Watch),
     /// Print records of a log as JSON.
     Inspect(inspect::Inspect),
     /// Fold the views anew from the log, prove them equal, put the fresh ones in place.
@@ -85,6 +88,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Refusals(refusals) => refusals.run(),
         Command::Units(units) => units.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Watch(watch) => waiting_for(watch.run()),
         Command::Inspect(inspect) => inspect.run(),
         Command::Rebuild(rebuild) => waiting_for(rebuild.run()),
         Command::Simulate(simulate) => simulate.run(),

@@ -15,7 +15,7 @@ use state_store::store::StoreError;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Entries of a page unless said otherwise.
 pub const DEFAULT_LIMIT: usize = 100;
@@ -25,6 +25,8 @@ pub const MAX_LIMIT: usize = 1_000;
 const DEFAULT_WAIT_MS: u64 = 5_000;
 /// Readings at a time (O1).
 const MAX_READINGS: usize = 64;
+/// Streams of what is recorded at a time (O1).
+const MAX_LISTENERS: usize = 64;
 /// How long a question waits for its turn.
 const MAX_TURN_WAIT: Duration = Duration::from_secs(5);
 
@@ -33,6 +35,8 @@ const MAX_TURN_WAIT: Duration = Duration::from_secs(5);
 pub struct QueryState {
     views: Views,
     readings: Arc<Semaphore>,
+    listeners: Arc<Semaphore>,
+    stopped: watch::Receiver<bool>,
 }
 
 /// A caller that must see its own write gives the `log_id` and `lsn` of the answer to its command.
@@ -149,9 +153,20 @@ fn unavailable(error: &dyn std::fmt::Display) -> Problem {
 pub(super) type Answered<T> = Result<Answer<Reflecting<T>>, Problem>;
 
 impl QueryState {
-    /// For the routes of [`super::routes`].
-    pub fn new(views: Views) -> Self {
-        Self { views, readings: Arc::new(Semaphore::new(MAX_READINGS)) }
+    /// For the routes of [`super::routes`]. `stopped` tells streams that the service ends.
+    pub fn new(views: Views, stopped: watch::Receiver<bool>) -> Self {
+        let readings = Arc::new(Semaphore::new(MAX_READINGS));
+        Self { views, readings, listeners: Arc::new(Semaphore::new(MAX_LISTENERS)), stopped }
+    }
+
+    /// A place among those who listen, if there is one.
+    pub(super) fn listener(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.listeners).try_acquire_owned().ok()
+    }
+
+    /// Becomes true when the service ends.
+    pub(super) fn stopped(&self) -> watch::Receiver<bool> {
+        self.stopped.clone()
     }
 
     pub(super) fn views(&self) -> &Views {

@@ -17,6 +17,7 @@ kinds! {
     BAD_LIMIT = "bad_limit", 400, "The limit is out of range.", "Giới hạn số dòng nằm ngoài khoảng cho phép.";
     CURSOR_FORGED = "cursor_forged", 400, "The cursor was not given out by this service, or was changed.", "Con trỏ trang không do hệ thống cấp hoặc đã bị sửa.";
     CURSOR_OF_OTHER_LISTING = "cursor_of_other_listing", 400, "The cursor belongs to another listing.", "Con trỏ trang thuộc danh sách khác.";
+    BAD_EVENT_ID = "bad_event_id", 400, "Last-Event-ID and after take the lsn of an entry that the views show.", "Last-Event-ID và after phải là lsn của một bản ghi đã hiển thị.";
     PERSON_NOT_FOUND = "person_not_found", 404, "There is no such person.", "Không có người này.";
     HOUSEHOLD_NOT_FOUND = "household_not_found", 404, "There is no such household.", "Không có hộ này.";
     CARD_NOT_FOUND = "card_not_found", 404, "There is no such card.", "Không có thẻ này.";

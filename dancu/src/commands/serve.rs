@@ -44,7 +44,7 @@ pub struct Serve {
     /// Officer who consents.
     #[arg(long, default_value = "1")]
     officer: OfficerId,
-    /// Most requests a second with one token.
+    /// Most requests a second of one officer.
     #[arg(long)]
     requests_per_second: Option<u32>,
     /// Longest time between two savings of changed state, such as 30s; what was not saved is read from the log at a start.

@@ -222,10 +222,15 @@ impl Api {
     }
 
     async fn get(&self, path: &str) -> (u16, Value) {
+        self.get_with(path, &[]).await
+    }
+
+    async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
         let scopes = "persons:read,households:read,cards:read,units:read,records:watch,service:operate";
         let request = Request::get(path)
             .header("authorization", format!("Bearer {scopes}"))
             .header("x-purpose", "kiểm tra".as_bytes());
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status().as_u16();
         let bytes = axum::body::to_bytes(response.into_body(), 8 << 20).await.unwrap();
@@ -287,7 +292,7 @@ async fn what_is_recorded_is_told_once_from_wherever_a_client_left_off() {
     let api = Api::of(&views);
     let last = town.scribe.log.last_lsn();
     // Everything is read, then the service ends, and with it the stream.
-    let told = |path: String, last_event_id: Option<u64>| {
+    let told = |path: String, last_event_id: Option<String>| {
         let request = Request::get(path).header("authorization", "Bearer records:watch");
         let request = match last_event_id {
             Some(id) => request.header("last-event-id", id),
@@ -316,7 +321,12 @@ async fn what_is_recorded_is_told_once_from_wherever_a_client_left_off() {
             .collect()
     };
     let all = told("/v1/events?after=0".to_owned(), None).await;
-    let summaries = messages(&all);
+    assert!(all.starts_with("id: ") && all.contains("event: begin\n"), "{all}");
+    assert!(all.trim_end().ends_with("data: {\"reason\":\"service_stops\"}"), "{all}");
+    let recorded = |text: &str| -> Vec<Value> {
+        messages(text).into_iter().filter(|message| message.get("entry").is_some()).collect()
+    };
+    let summaries = recorded(&all);
     assert_eq!(summaries[0]["entry"], "administration");
     let registered = |summary: &&Value| summary["events"]["person_registered"] == 3;
     assert_eq!(summaries.iter().find(registered).unwrap()["entry"], "record");
@@ -325,9 +335,13 @@ async fn what_is_recorded_is_told_once_from_wherever_a_client_left_off() {
     assert!(!all.contains("Nguyễn") && !all.contains("001190"), "nobody is named");
     let half = lsns[lsns.len() / 2];
     // The header goes first: it is what a client sends that lost its connection.
-    let rest = messages(&told("/v1/events?after=0".to_owned(), Some(half)).await);
+    let rest = recorded(&told("/v1/events?after=0".to_owned(), Some(format!("{LOG}:{half}"))).await);
     let rest: Vec<u64> = rest.iter().map(|summary| summary["lsn"].as_u64().unwrap()).collect();
     assert_eq!(rest, lsns[lsns.len() / 2 + 1..]);
+    let (status, body) = api.get_with("/v1/events", &[("last-event-id", &format!("{}:1", LogId(5)))]).await;
+    assert_eq!((status, &body["code"]), (409, &json!("read_token_of_other_log")));
+    let (status, body) = api.get_with("/v1/events", &[("last-event-id", "17")]).await;
+    assert_eq!((status, &body["code"]), (400, &json!("bad_event_id")));
     for path in [
         format!("/v1/events?after={}", last.next()),
         "/v1/events?log_id=00000000-0000-0000-0000-000000000005".to_owned(),

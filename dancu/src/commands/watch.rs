@@ -1,13 +1,13 @@
 //! `dancu watch`
 
 use crate::client::{Api, Target, told};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Follow what is recorded, one line an entry: who, what, and how many events of each kind. Names nobody.
 ///
@@ -27,8 +27,9 @@ pub struct Watch {
     target: Target,
 }
 
-/// Tries to connect again, one after the other.
+/// Connections tried without anything recorded; a connection that lasted counts as none.
 const MAX_ATTEMPTS: u32 = 8;
+const LASTING: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest message that is taken.
 const MAX_MESSAGE_BYTES: usize = 1 << 20;
@@ -36,26 +37,34 @@ const MAX_MESSAGE_BYTES: usize = 1 << 20;
 impl Watch {
     pub async fn run(self) -> Result<ExitCode> {
         let api = Api::new(&self.target)?;
-        let mut at = self.after;
         let mut left = self.count.unwrap_or(u64::MAX);
-        let mut response = connect(&api, at).await?;
-        loop {
-            let mut messages = Messages { response, buffer: Vec::new() };
-            while left > 0
-                && let Some(summary) = messages.next().await?
-            {
-                at = summary["lsn"].as_u64().or(at);
-                left -= 1;
-                if !self.print(&summary)? {
-                    return Ok(ExitCode::SUCCESS);
+        let mut place = Place { after: self.after, last_id: None };
+        let mut messages = connect(&api, &place).await?;
+        let mut attempts = 0;
+        let mut connected_at = Instant::now();
+        while left > 0 {
+            let Some(message) = messages.next().await? else {
+                if connected_at.elapsed() > LASTING {
+                    attempts = 0;
                 }
+                (messages, attempts) = connect_again(&api, &place, attempts).await?;
+                connected_at = Instant::now();
+                continue;
+            };
+            place.last_id = message.id.or(place.last_id);
+            match message.event.as_str() {
+                "recorded" => {
+                    attempts = 0;
+                    left -= 1;
+                    if !self.print(&message.data)? {
+                        return Ok(ExitCode::SUCCESS);
+                    }
+                }
+                "end" => tracing::info!(reason = %message.data["reason"], "the service has ended the stream"),
+                _ => {}
             }
-            if left == 0 {
-                return Ok(ExitCode::SUCCESS);
-            }
-            tracing::info!("the connection has ended; connecting again");
-            response = connect_again(&api, at).await?;
         }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// False if nobody reads any more.
@@ -69,30 +78,46 @@ impl Watch {
     }
 }
 
-async fn connect(api: &Api, at: Option<u64>) -> Result<Response> {
+/// Where to go on.
+struct Place {
+    after: Option<u64>,
+    last_id: Option<String>,
+}
+
+async fn connect(api: &Api, place: &Place) -> Result<Messages> {
     let mut request = api.request(Method::GET, "/v1/events");
-    if let Some(lsn) = at {
-        request = request.header("last-event-id", lsn);
-    }
+    request = match (&place.last_id, place.after) {
+        (Some(id), _) => request.header("last-event-id", id),
+        (None, Some(after)) => request.query(&[("after", after)]),
+        (None, None) => request,
+    };
     let response = api.send(request).await?;
     match response.status() {
-        StatusCode::OK => Ok(response),
+        StatusCode::OK => Ok(Messages { response, buffer: Vec::new() }),
         _ => Err(told(response.json().await.context("the answer is no JSON")?)),
     }
 }
 
-async fn connect_again(api: &Api, at: Option<u64>) -> Result<Response> {
-    let mut pause = FIRST_PAUSE;
-    for _ in 1..MAX_ATTEMPTS {
-        tokio::time::sleep(pause).await;
-        match connect(api, at).await {
-            Ok(response) => return Ok(response),
+/// Tries with growing pauses; `attempts` since something was last recorded.
+async fn connect_again(api: &Api, place: &Place, mut attempts: u32) -> Result<(Messages, u32)> {
+    loop {
+        tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempts)).await;
+        attempts += 1;
+        tracing::info!(attempts, "connecting again");
+        match connect(api, place).await {
+            Ok(messages) if attempts < MAX_ATTEMPTS => return Ok((messages, attempts)),
+            Ok(_) => bail!("the service ends every stream at once; its log says why"),
+            Err(error) if attempts >= MAX_ATTEMPTS => return Err(error),
             Err(error) => tracing::debug!(%error, "no connection yet"),
         }
-        pause *= 2;
     }
-    tokio::time::sleep(pause).await;
-    connect(api, at).await
+}
+
+/// One server-sent event.
+struct Message {
+    id: Option<String>,
+    event: String,
+    data: Value,
 }
 
 /// Server-sent events, message by message.
@@ -102,17 +127,18 @@ struct Messages {
 }
 
 impl Messages {
-    /// The data of the next message; none when the connection has ended.
-    async fn next(&mut self) -> Result<Option<Value>> {
+    /// The next message; none when the connection has ended.
+    async fn next(&mut self) -> Result<Option<Message>> {
         loop {
             if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
-                let message: Vec<u8> = self.buffer.drain(..end + 2).collect();
-                let message = String::from_utf8(message).context("the service sends UTF-8")?;
+                let text: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                let text = String::from_utf8(text).context("the service sends UTF-8")?;
+                let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
                 // Comments, which keep the connection alive, have no data.
-                if let Some(data) = message.lines().find_map(|line| line.strip_prefix("data: ")) {
-                    return serde_json::from_str(data).context("a message is no JSON");
-                }
-                continue;
+                let Some(data) = field("data: ") else { continue };
+                let data = serde_json::from_str(data).context("a message is no JSON")?;
+                let event = field("event: ").unwrap_or_default().to_owned();
+                return Ok(Some(Message { id: field("id: ").map(str::to_owned), event, data }));
             }
             ensure!(
                 self.buffer.len() <= MAX_MESSAGE_BYTES,

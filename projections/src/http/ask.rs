@@ -1,5 +1,6 @@
 //! How a question becomes an answer: wait for the token, take one reading on a thread that may block, answer.
 
+use super::live::Listeners;
 use super::problems;
 use crate::answers::{HistoryAnswer, Reflecting, Teller};
 use crate::cursor::{Cursor, CursorError, ListingKind};
@@ -15,7 +16,7 @@ use state_store::store::StoreError;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 
 /// Entries of a page unless said otherwise.
 pub const DEFAULT_LIMIT: usize = 100;
@@ -25,8 +26,6 @@ pub const MAX_LIMIT: usize = 1_000;
 const DEFAULT_WAIT_MS: u64 = 5_000;
 /// Readings at a time (O1).
 const MAX_READINGS: usize = 64;
-/// Streams of what is recorded at a time (O1).
-const MAX_LISTENERS: usize = 64;
 /// How long a question waits for its turn.
 const MAX_TURN_WAIT: Duration = Duration::from_secs(5);
 
@@ -35,7 +34,7 @@ const MAX_TURN_WAIT: Duration = Duration::from_secs(5);
 pub struct QueryState {
     views: Views,
     readings: Arc<Semaphore>,
-    listeners: Arc<Semaphore>,
+    listeners: Listeners,
     stopped: watch::Receiver<bool>,
 }
 
@@ -156,12 +155,17 @@ impl QueryState {
     /// For the routes of [`super::routes`]. `stopped` tells streams that the service ends.
     pub fn new(views: Views, stopped: watch::Receiver<bool>) -> Self {
         let readings = Arc::new(Semaphore::new(MAX_READINGS));
-        Self { views, readings, listeners: Arc::new(Semaphore::new(MAX_LISTENERS)), stopped }
+        Self { views, readings, listeners: Listeners::default(), stopped }
     }
 
-    /// A place among those who listen, if there is one.
-    pub(super) fn listener(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.listeners).try_acquire_owned().ok()
+    /// Who follows what is recorded.
+    pub(super) fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// Turns of reading.
+    pub(super) fn readings(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.readings)
     }
 
     /// Becomes true when the service ends.

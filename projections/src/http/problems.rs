@@ -17,7 +17,8 @@ kinds! {
     BAD_LIMIT = "bad_limit", 400, "The limit is out of range.", "Giới hạn số dòng nằm ngoài khoảng cho phép.";
     CURSOR_FORGED = "cursor_forged", 400, "The cursor was not given out by this service, or was changed.", "Con trỏ trang không do hệ thống cấp hoặc đã bị sửa.";
     CURSOR_OF_OTHER_LISTING = "cursor_of_other_listing", 400, "The cursor belongs to another listing.", "Con trỏ trang thuộc danh sách khác.";
-    BAD_EVENT_ID = "bad_event_id", 400, "Last-Event-ID and after take the lsn of an entry that the views show.", "Last-Event-ID và after phải là lsn của một bản ghi đã hiển thị.";
+    BAD_EVENT_ID = "bad_event_id", 400, "Last-Event-ID takes the id of a message of this stream, after the lsn of an entry that the views show.", "Last-Event-ID phải là mã của một bản tin trong luồng này, after phải là lsn của một bản ghi đã hiển thị.";
+    TOO_MANY_STREAMS = "too_many_streams", 503, "This officer, or the service, has as many streams open as it may.", "Cán bộ này hoặc hệ thống đã mở tối đa số luồng theo dõi.";
     PERSON_NOT_FOUND = "person_not_found", 404, "There is no such person.", "Không có người này.";
     HOUSEHOLD_NOT_FOUND = "household_not_found", 404, "There is no such household.", "Không có hộ này.";
     CARD_NOT_FOUND = "card_not_found", 404, "There is no such card.", "Không có thẻ này.";

@@ -89,7 +89,10 @@ pub(crate) fn restore(
             if let Some(index) = index {
                 follower.ids = CommandIds::in_index(index);
             }
-            tracing::info!(saved_to = saved_to.0, "goes on from saved state");
+            match saved_to {
+                Lsn::ZERO => tracing::info!("nothing was saved: the log is read from its beginning"),
+                _ => tracing::info!(saved_to = saved_to.0, "goes on from saved state"),
+            }
             Ok(Restored { follower, store: Some(store), discarded })
         }
         Err(Unusable(why)) => {

@@ -99,6 +99,13 @@ impl Home {
         let path = dir.join(CONFIG_FILE);
         ensure!(!path.exists(), "{} holds a registry already; nothing was changed", dir.display());
         fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
+        for begun in [INSTANCE_FILE, "log"] {
+            ensure!(
+                !dir.join(begun).exists(),
+                "{} holds a log already, but no {CONFIG_FILE}: restore it from a copy; nothing was changed",
+                dir.display()
+            );
+        }
         let home = Self {
             dir: dir.to_owned(),
             config: Config {

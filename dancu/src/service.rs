@@ -19,7 +19,7 @@ use command_service::{ScriptedClock, WallClock};
 use event_log::embedded::Options as LogOptions;
 use event_log::{EmbeddedLog, EventLog, LogSource};
 use event_schemas::ids::InstanceId;
-use event_schemas::record::ClockKind;
+use event_schemas::record::{ClockKind, Genesis};
 use event_schemas::text::Text;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use projections::http::QueryState;
@@ -194,7 +194,13 @@ impl Writing {
         };
         let (gateway, commands) =
             CommandService::open(service_options(home, save_every), parts).context("opening the registry")?;
-        wait_for_genesis(&gateway, &*source)?;
+        let genesis = wait_for_genesis(&gateway, &*source)?;
+        ensure!(
+            genesis.log_id == home.config.log_id,
+            "the log is {}, but dancu.json names {}: one of them is of another registry",
+            genesis.log_id,
+            home.config.log_id
+        );
         if home.log_instance()?.is_none() {
             home.remember_log(instance)?;
         }
@@ -223,9 +229,12 @@ fn service_options(home: &Home, checkpoint_every: Duration) -> Options {
 }
 
 /// The views follow a log that has begun.
-fn wait_for_genesis(gateway: &Handle, source: &dyn LogSource) -> Result<()> {
+fn wait_for_genesis(gateway: &Handle, source: &dyn LogSource) -> Result<Genesis> {
     let begin = Instant::now();
-    while command_service::history::read_genesis(source)?.is_none() {
+    loop {
+        if let Some(genesis) = command_service::history::read_genesis(source)? {
+            return Ok(genesis);
+        }
         let stats = gateway.stats();
         ensure!(stats.role != Role::Failed, "{}", stats.failure.as_deref().unwrap_or("the log failed"));
         ensure!(
@@ -234,7 +243,6 @@ fn wait_for_genesis(gateway: &Handle, source: &dyn LogSource) -> Result<()> {
         );
         std::thread::sleep(POLL);
     }
-    Ok(())
 }
 
 fn router(

@@ -219,8 +219,11 @@ fn an_interrupted_first_start_can_be_repeated() {
     let home = dir.path().join("registry");
     let home_text = home.to_str().unwrap();
     good(&["init", "--dir", home_text]);
-    // As if it had ended before its last file, with no log yet.
     std::fs::remove_file(home.join("dancu.json")).unwrap();
+    let (code, _, err) = run(&["serve", "--dir", home_text, "--listen", "127.0.0.1:0"]);
+    assert!(code == 1 && err.contains("restore it from a copy"), "{err}");
+    assert!(!home.join("dancu.json").exists(), "a log that has begun gets no second name");
+    // As if it had ended before its last file, with no log yet.
     std::fs::remove_file(home.join("log.instance")).unwrap();
     std::fs::remove_dir_all(home.join("log")).unwrap();
     let secret = std::fs::read(home.join("pin.key")).unwrap();

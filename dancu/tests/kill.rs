@@ -90,7 +90,7 @@ impl Registry {
     fn starts_from_saved_state(&self) -> usize {
         let log = std::fs::read_to_string(self.dir.path().join("out.log")).unwrap();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["message"] == "goes on from saved state").count()
+        lines.filter(|line| line["saved_to"].as_u64() > Some(0)).count()
     }
 
     fn kill(&mut self) {

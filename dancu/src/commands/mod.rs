@@ -43,7 +43,7 @@ pub enum Command {
     Demo(crate::demo::Demo),
     /// Run the service: commands, queries, views, audit log. Makes the registry if there is none.
     Serve(serve::Serve),
-    /// Make and list the keys that sign tokens.
+    /// Make and list the keys that sign tokens; make a new secret of PINs.
     Keys(keys::Keys),
     /// Make a token for an officer of an office.
     Token(token::Token),
@@ -59,7 +59,7 @@ pub enum Command {
     Refusals(refusals::Refusals),
     /// Print the commands that establish the real administrative units, one a line.
     Units(units::Units),
-    /// Check a log: entries, chain, terms, versions, every decision, digests. Names the first bad place.
+    /// Check log and audit log: entries, chain, terms, versions, every decision, digests. Names the first bad place.
     Verify(verify::Verify),
     /// Follow what is recorded, one line an entry.
     Watch(watch::Watch),

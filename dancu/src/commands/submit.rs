@@ -51,7 +51,8 @@ impl Submit {
         let mut input = BufReader::new(open(&self.file).await?);
         let mut line = Vec::new();
         (&mut input).take(MAX_COMMAND_BYTES).read_until(b'\n', &mut line).await?;
-        let is_batch = self.batch || is_batch(&self.file) || is_whole(&line);
+        let is_single = self.dry_run && input.fill_buf().await?.is_empty();
+        let is_batch = self.batch || is_batch(&self.file) || (is_whole(&line) && !is_single);
         ensure!(
             !(is_batch && self.dry_run),
             "a batch has no --dry-run: set \"dry_run\": true in each of its commands; nothing was submitted"

@@ -103,7 +103,11 @@ impl Verify {
             println!("{report}");
             return;
         }
-        let mut rows = table(["the log and the audit log are sound", ""]);
+        let sound = match reads.files {
+            0 => "the log is sound; there is no audit log",
+            _ => "the log and the audit log are sound",
+        };
+        let mut rows = table([sound, ""]);
         rows.add_row(["entries read".to_owned(), entries.to_string()]);
         rows.add_row(["last lsn".to_owned(), state.last_lsn.to_string()]);
         rows.add_row(["term".to_owned(), state.term.0.to_string()]);

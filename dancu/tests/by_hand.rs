@@ -125,6 +125,10 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
     assert_eq!(person["person"]["name"], "Nguyễn Văn An");
     let by_pin = json(&[&["query", "person", "001085000123"][..], &as_office, &own_write].concat());
     assert_eq!(by_pin["person"]["id"], 1);
+    let found = good(&[&["query", "search", "van nguyen", "--unit", "01"][..], &as_office].concat());
+    assert!(found.contains("Nguyễn Văn An"), "{found}");
+    let (code, _, err) = run(&[&["query", "search", "%"][..], &as_office].concat());
+    assert!(code == 1 && err.contains("search_empty"), "{err}");
     let table = good(&[&["query", "household", "H1"][..], &as_office].concat());
     assert!(table.contains("Trần Thị Hoa") && table.contains("spouse"), "{table}");
     let history = good(&[&["query", "history", "P1"][..], &as_office].concat());

@@ -83,6 +83,18 @@ pub struct CardAnswer {
     pub card: CardView,
 }
 
+/// One page of the persons found, in the order of their ids.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SearchAnswer {
+    /// How many were found in all.
+    pub found: usize,
+    /// Too many have these words among others in their names: only those are shown whose whole name it is.
+    pub whole_names_only: bool,
+    pub persons: Vec<PersonBrief>,
+    /// Give it as `after` to go on; none on the last page.
+    pub next: Option<String>,
+}
+
 /// Answer to a question for an application.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DossierAnswer {

@@ -21,6 +21,7 @@ pub enum ListingKind {
     TemporaryResidents = 2,
     Households = 3,
     History = 4,
+    Search = 5,
 }
 
 /// Where a listing goes on.

@@ -5,9 +5,11 @@
 //! [`Derived::of`] over all rows is all that these tables hold (R2, R6).
 
 use crate::layout::{
-    BY_CMND, BY_PIN, HOUSEHOLDS_BY_UNIT, RESIDENTS, ResidenceKind, TOTALS, Total, UNITS_BY_CODE,
-    UNITS_BY_PARENT, code_prefix, household_key, pair_key, pin_key, resident_key, total_key,
+    BY_CMND, BY_NAME, BY_PIN, BY_WORD, HOUSEHOLDS_BY_UNIT, RESIDENTS, ResidenceKind, TOTALS, Total,
+    UNITS_BY_CODE, UNITS_BY_PARENT, code_prefix, household_key, name_key, pair_key, pin_key, resident_key,
+    total_key,
 };
+use crate::names::{spellings, whole_name};
 use crate::rows::{HouseholdRow, PersonRow, Row, UnitRow};
 use event_schemas::document::IdentityDocument;
 use event_schemas::ids::{HouseholdId, PersonId, UnitId};
@@ -61,6 +63,7 @@ impl Derived {
         for number in person.documents.iter().filter_map(IdentityDocument::cmnd_number) {
             self.entry(BY_CMND, &pair_key(number, id.0), Vec::new());
         }
+        self.names(id, person);
         let sex = person.identity.as_ref().map_or(Sex::Unknown, |identity| identity.sex);
         if person.death.is_some() {
             self.totals.push(total_key(UnitId::NONE, Total::Dead, sex));
@@ -74,6 +77,22 @@ impl Derived {
         if let Some(unit) = person.temporary_unit() {
             self.totals.push(total_key(unit, Total::Temporary, sex));
             self.entry(RESIDENTS, &resident_key(ResidenceKind::Temporary, unit, id), Vec::new());
+        }
+    }
+
+    /// Names now and before, by each word and as a whole.
+    fn names(&mut self, id: PersonId, person: &PersonRow) {
+        let Some(identity) = &person.identity else { return };
+        let birth = identity.birth.earliest();
+        let names =
+            std::iter::once(&identity.names).chain(person.former_names.iter().map(|former| &former.names));
+        for words in names.flat_map(spellings) {
+            for word in &words {
+                self.entry(BY_WORD, &name_key(word.folded(), birth, id), Vec::new());
+            }
+            if words.len() > 1 {
+                self.entry(BY_NAME, &name_key(&whole_name(&words), birth, id), Vec::new());
+            }
         }
     }
 

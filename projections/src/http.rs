@@ -1,7 +1,7 @@
 //! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
 //!
 //! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads;
-//! `persons`, `households`, `cards`, `units`, `views` the handlers; `live` a stream.
+//! `persons`, `search`, `households`, `cards`, `units`, `views` the handlers; `live` a stream.
 
 mod ask;
 mod cards;
@@ -9,6 +9,7 @@ mod households;
 mod live;
 mod persons;
 pub mod problems;
+mod search;
 mod units;
 mod views;
 
@@ -16,7 +17,7 @@ pub use ask::{AsOf, DEFAULT_LIMIT, MAX_LIMIT, MembersQuery, Paging, QueryState};
 
 use crate::answers::{
     CardAnswer, DossierAnswer, HistoryAnswer, HouseholdAnswer, HouseholdsAnswer, MembersAnswer, PersonAnswer,
-    PopulationAnswer, Reflecting, ResidenceAnswer, UnitAnswer,
+    PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer, UnitAnswer,
 };
 use crate::checksum::Checksum;
 use crate::live::Summary;
@@ -35,6 +36,14 @@ const OPERATE: Access = Access::Scope(Scope::Operate);
 /// Every route of the query API.
 pub fn routes() -> RouteTable<QueryState> {
     RouteTable::new(vec![
+        Route::get(
+            PERSONS,
+            "/v1/persons",
+            "Persons by what is known of them: name in any order, with or without diacritics, birth, sex, unit, parents.",
+            search::persons,
+        )
+        .query::<search::SearchQuery>()
+        .answer::<Reflecting<SearchAnswer>>(),
         Route::get(PERSONS, "/v1/persons/{id}", "A person by id, such as P17.", persons::by_id)
             .query::<AsOf>()
             .answer::<Reflecting<PersonAnswer>>(),

@@ -9,6 +9,8 @@
 //! | households by unit | unit 4, household 4 | – |
 //! | units by code | code's digits, 0, unit 4 | – |
 //! | units by parent | parent 4, unit 4 | – |
+//! | persons by word of a name | folded word, 0, earliest day of birth 4, person 4 | – |
+//! | persons by whole name | folded words in order, 0, earliest day of birth 4, person 4 | – |
 //! | totals | unit 4, total 1, sex 1 | count 8 |
 //! | facts | name | see [`FACT_DAY`], [`FACT_ENTRIES`] |
 //!
@@ -19,13 +21,14 @@ use event_schemas::person::Sex;
 use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
 use event_schemas::row::RowRef;
+use event_schemas::time::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use state_store::engine::TableId;
 use state_store::tables::{TableKind, TableSpec};
 
 /// One more whenever the same records would make other rows, indexes or totals.
-pub const FOLD_REVISION: u32 = 1;
+pub const FOLD_REVISION: u32 = 2;
 
 pub(crate) const PERSONS: TableId = TableId(1);
 pub(crate) const HOUSEHOLDS: TableId = TableId(2);
@@ -40,6 +43,8 @@ pub(crate) const RESIDENTS: TableId = TableId(22);
 pub(crate) const HOUSEHOLDS_BY_UNIT: TableId = TableId(23);
 pub(crate) const UNITS_BY_CODE: TableId = TableId(24);
 pub(crate) const UNITS_BY_PARENT: TableId = TableId(25);
+pub(crate) const BY_WORD: TableId = TableId(26);
+pub(crate) const BY_NAME: TableId = TableId(27);
 pub(crate) const TOTALS: TableId = TableId(30);
 pub(crate) const FACTS: TableId = TableId(31);
 
@@ -72,6 +77,8 @@ pub(crate) const TABLES: &[TableSpec] = &[
     sorted(HOUSEHOLDS_BY_UNIT, "households by unit"),
     sorted(UNITS_BY_CODE, "units by code"),
     sorted(UNITS_BY_PARENT, "units by parent"),
+    sorted(BY_WORD, "persons by word of a name"),
+    sorted(BY_NAME, "persons by whole name"),
     sorted(TOTALS, "totals"),
     sorted(FACTS, "facts"),
 ];
@@ -147,6 +154,15 @@ pub(crate) fn household_key(unit: UnitId, household: HouseholdId) -> [u8; 8] {
 pub(crate) fn code_prefix(code: UnitCode) -> Vec<u8> {
     let mut key = code.to_string().into_bytes();
     key.push(0);
+    key
+}
+
+/// Days before 1970 go first too.
+pub(crate) fn name_key(name: &str, birth: Date, person: PersonId) -> Vec<u8> {
+    let mut key = name.as_bytes().to_vec();
+    key.push(0);
+    key.extend_from_slice(&(birth.0 as u32 ^ 1 << 31).to_be_bytes());
+    key.extend_from_slice(&person.0.to_be_bytes());
     key
 }
 

@@ -7,6 +7,7 @@
 //! - [`projector`]: the step function that keeps a view up to date; [`service`]: the thread that drives it;
 //! - [`checksum`], [`rebuild`], `generations`: proving a view equal to a fresh fold, and switching to it;
 //! - [`history`]: a row's records, newest first, by walking the log; [`cursor`]: how listings go on;
+//! - [`names`]: how names are compared; [`search`]: finding persons by what is known of them;
 //! - [`live`]: what was recorded, in short, as it is recorded;
 //! - [`answers`]: the JSON of answers; [`http`]: the routes.
 //!
@@ -26,9 +27,11 @@ pub mod history;
 pub mod http;
 pub mod layout;
 pub mod live;
+pub mod names;
 pub mod projector;
 pub mod rebuild;
 pub mod rows;
+pub mod search;
 pub mod service;
 mod stored;
 pub mod view;

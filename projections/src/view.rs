@@ -19,11 +19,12 @@ use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
 use event_schemas::row::RowRef;
 use event_schemas::time::Date;
-use state_store::engine::{KeyRange, Order};
+use state_store::engine::{KeyRange, Order, TableId};
 use state_store::home::Home;
 use state_store::restart::{RestartPoint, StoreIdentity};
 use state_store::store::{DiscardReason, Store, StoreError};
 use state_store::tables::{Snapshot, Tables};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -316,6 +317,29 @@ impl Reading<'_> {
         let found = self.snapshot.scan(HOUSEHOLDS_BY_UNIT, &range, Order::Ascending, limit)?;
         let items = found.entries.iter().filter_map(|(key, _)| second_of(key).map(HouseholdId)).collect();
         Ok(Listing { items, more: found.more })
+    }
+
+    /// Persons in a range of an index whose keys end with the person; `None` if there are more than `limit`.
+    pub(crate) fn persons_in(
+        &self,
+        table: TableId,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Option<Vec<PersonId>>, StoreError> {
+        let found = self.snapshot.scan(table, range, Order::Ascending, limit)?;
+        let ids = found.entries.iter().filter_map(|(key, _)| second_of(key).map(PersonId));
+        Ok(if found.more { None } else { Some(ids.collect()) })
+    }
+
+    /// The unit and every unit below it.
+    pub fn subtree(&self, unit: UnitId) -> Result<BTreeSet<UnitId>, StoreError> {
+        let mut all = BTreeSet::from([unit]);
+        let mut waiting = vec![unit];
+        while let Some(next) = waiting.pop() {
+            let below = self.units_below(Some(next))?;
+            waiting.extend(below.into_iter().filter(|unit| all.insert(*unit)));
+        }
+        Ok(all)
     }
 
     /// Counts of exactly this unit; [`UnitId::NONE`] for everybody in no unit.

@@ -353,6 +353,30 @@ async fn what_is_recorded_is_told_once_from_wherever_a_client_left_off() {
 }
 
 #[tokio::test]
+async fn persons_are_found_by_what_is_known_of_them_page_by_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = Town::new();
+    town.enrol(3, WARDS[0]);
+    town.enrol(2, WARDS[1]);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    let (_, first) = api.get("/v1/persons?name=an+NGUYEN&birth=1990&unit=001&limit=3").await;
+    assert_eq!((&first["found"], first["persons"].as_array().unwrap().len()), (&json!(5), 3), "{first}");
+    let next = first["next"].as_str().unwrap();
+    let (_, rest) = api.get(&format!("/v1/persons?name=an+NGUYEN&birth=1990&unit=001&after={next}")).await;
+    assert_eq!((rest["persons"][1]["id"].clone(), &rest["next"]), (json!(5), &Value::Null), "{rest}");
+    let (status, other) = api.get(&format!("/v1/persons?name=an&after={next}")).await;
+    assert_eq!((status, &other["code"]), (400, &json!("cursor_of_other_listing")));
+    let (_, ward) = api.get("/v1/persons?unit=00004").await;
+    assert_eq!(ward["found"], 2);
+    let reads = api.reads.0.lock().unwrap();
+    assert_eq!(reads[0].shown.len(), 3, "whom a page shows is recorded");
+    drop(reads);
+    service.stop();
+}
+
+#[tokio::test]
 async fn what_is_not_there_or_not_well_asked_is_said_clearly() {
     let dir = tempfile::tempdir().unwrap();
     let mut town = Town::new();
@@ -365,6 +389,15 @@ async fn what_is_not_there_or_not_well_asked_is_said_clearly() {
     let forged = format!("{}{}", if cursor.starts_with('0') { '1' } else { '0' }, &cursor[1..]);
     let after_all = town.scribe.log.last_lsn().next();
     let cases = [
+        ("/v1/persons".to_owned(), 400, "search_empty"),
+        ("/v1/persons?name=%25".to_owned(), 400, "search_empty"),
+        ("/v1/persons?name=".to_owned(), 400, "search_empty"),
+        (format!("/v1/persons?name={}", "a".repeat(300)), 400, "search_too_long"),
+        (format!("/v1/persons?name={}", "a+".repeat(30)), 400, "search_too_long"),
+        ("/v1/persons?name=an&birth=1985-13".to_owned(), 400, "bad_date"),
+        ("/v1/persons?name=an&sex=x".to_owned(), 400, "bad_query"),
+        ("/v1/persons?unit=00009".to_owned(), 404, "unit_not_found"),
+        (format!("/v1/persons?name=an&after={cursor}"), 400, "cursor_of_other_listing"),
         ("/v1/persons/P999".to_owned(), 404, "person_not_found"),
         ("/v1/persons/P0".to_owned(), 404, "person_not_found"),
         ("/v1/persons/abc".to_owned(), 400, "bad_id"),

@@ -35,6 +35,28 @@ pub struct Query {
 enum Question {
     /// A person, by id (P17), PIN (12 digits) or CMND (9 digits).
     Person { person: String },
+    /// Persons by what is known of them.
+    Search {
+        /// Words of a name now or before, in any order, with or without diacritics.
+        name: Option<String>,
+        /// Born in a year, in a month, on a day: 1985, 1985-03, 1985-03-02.
+        #[arg(long)]
+        birth: Option<String>,
+        /// male, female or unknown.
+        #[arg(long)]
+        sex: Option<String>,
+        /// Resident in this unit or below it.
+        #[arg(long)]
+        unit: Option<String>,
+        /// Words of the mother's name.
+        #[arg(long)]
+        mother: Option<String>,
+        /// Words of the father's name.
+        #[arg(long)]
+        father: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
     /// Where a person lives, by id (P17).
     Residence { person: String },
     /// A household and its members, by id (H5).
@@ -126,6 +148,19 @@ impl Question {
         let plain = |path: String| Ok((path, Vec::new()));
         match self {
             Self::Person { person } => plain(format!("/v1/persons/{}", person_path(&word(person)?))),
+            Self::Search { name, birth, sex, unit, mother, father, page } => {
+                let mut parameters = page.parameters();
+                let criteria = [
+                    ("name", name),
+                    ("birth", birth),
+                    ("sex", sex),
+                    ("unit", unit),
+                    ("mother", mother),
+                    ("father", father),
+                ];
+                parameters.extend(criteria.into_iter().filter_map(|(key, value)| Some((key, value?))));
+                Ok(("/v1/persons".to_owned(), parameters))
+            }
             Self::Residence { person } => plain(format!("/v1/persons/{}/residence", word(person)?)),
             Self::Household { household } => plain(format!("/v1/households/{}", word(household)?)),
             Self::Card { card } => plain(format!("/v1/cards/{}", word(card)?)),

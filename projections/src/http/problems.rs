@@ -19,6 +19,10 @@ kinds! {
     CURSOR_OF_OTHER_LISTING = "cursor_of_other_listing", 400, "The cursor belongs to another listing.", "Con trỏ trang thuộc danh sách khác.";
     BAD_EVENT_ID = "bad_event_id", 400, "Last-Event-ID takes the id of a message of this stream, after the lsn of an entry that the views show.", "Last-Event-ID phải là mã của một bản tin trong luồng này, after phải là lsn của một bản ghi đã hiển thị.";
     TOO_MANY_STREAMS = "too_many_streams", 503, "This officer, or the service, has as many streams open as it may.", "Cán bộ này hoặc hệ thống đã mở tối đa số luồng theo dõi.";
+    SEARCH_EMPTY = "search_empty", 400, "A search needs a name or a unit; a name has letters.", "Tìm kiếm cần họ tên hoặc đơn vị hành chính; họ tên phải có chữ cái.";
+    SEARCH_TOO_LONG = "search_too_long", 400, "A name to search for has at most 200 characters and 16 words.", "Họ tên cần tìm có tối đa 200 ký tự và 16 từ.";
+    SEARCH_TOO_BROAD = "search_too_broad", 400, "Too many persons would have to be looked at; add another criterion.", "Quá nhiều người phù hợp; hãy bổ sung tiêu chí.";
+    BAD_DATE = "bad_date", 400, "A date is a year, a month or a day, such as 1985, 1985-03 or 1985-03-02.", "Ngày có dạng năm, tháng hoặc ngày, ví dụ 1985, 1985-03 hoặc 1985-03-02.";
     PERSON_NOT_FOUND = "person_not_found", 404, "There is no such person.", "Không có người này.";
     HOUSEHOLD_NOT_FOUND = "household_not_found", 404, "There is no such household.", "Không có hộ này.";
     CARD_NOT_FOUND = "card_not_found", 404, "There is no such card.", "Không có thẻ này.";

@@ -18,7 +18,7 @@ const MAX_NEAR_MATCHES: usize = 5;
 
 /// How an address names a unit.
 #[derive(Clone, Copy)]
-enum UnitName {
+pub(super) enum UnitName {
     /// One version.
     Id(UnitId),
     /// The version in force on the registry's day.
@@ -110,7 +110,7 @@ fn listing(teller: &Teller<'_>, kind: ListingKind, unit: UnitId) -> Cursor {
     Cursor { kind, subject: (0, unit.0), place: 0, log_id: teller.reading.log_id() }
 }
 
-fn name_of(text: &str) -> Result<UnitName, Problem> {
+pub(super) fn name_of(text: &str) -> Result<UnitName, Problem> {
     if text.starts_with('U') {
         return id_of(text, "U5").map(UnitName::Id);
     }
@@ -122,7 +122,7 @@ fn name_of(text: &str) -> Result<UnitName, Problem> {
     })
 }
 
-fn find(teller: &mut Teller<'_>, name: UnitName) -> Result<UnitId, NoAnswer> {
+pub(super) fn find(teller: &mut Teller<'_>, name: UnitName) -> Result<UnitId, NoAnswer> {
     let code = match name {
         UnitName::Id(id) if teller.reading.unit(id)?.is_some() => return Ok(id),
         UnitName::Id(_) => return Err(NoAnswer::from(&problems::UNIT_NOT_FOUND)),

@@ -1,0 +1,104 @@
+//! How names are compared: in any order of their words, with or without diacritics.
+//!
+//! A word folds to small letters without marks, *đ* to *d*: "Nguyễn" and "nguyen" fold alike. A word of a question that has marks
+//! is compared with its marks; one without is compared folded.
+
+use event_schemas::person::Names;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Words of one name that are looked at; nobody's name has more.
+pub const MAX_WORDS: usize = 16;
+/// Longest folded word in an index, in bytes.
+const MAX_WORD_BYTES: usize = 48;
+
+/// A word, as written in small letters and folded.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Word {
+    folded: String,
+    written: String,
+}
+
+impl Word {
+    /// Small letters without marks.
+    pub fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    /// Whether a word of somebody's name answers this word of a question.
+    fn is_answered_by(&self, other: &Self) -> bool {
+        self.folded == other.folded && (self.written == self.folded || self.written == other.written)
+    }
+}
+
+/// The words of a name: what stands between anything that is no letter and no digit.
+pub fn words_of(text: &str) -> Vec<Word> {
+    let small: String = text.to_lowercase().nfc().collect();
+    let parts = small.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c));
+    let words = parts.filter(|part| !part.is_empty()).take(MAX_WORDS);
+    words.map(|part| Word { folded: fold(part), written: part.to_owned() }).collect()
+}
+
+fn fold(small: &str) -> String {
+    let unmarked = small.nfd().filter(|c| !is_combining_mark(*c));
+    let mut folded: String = unmarked.map(|c| if c == 'đ' { 'd' } else { c }).collect();
+    while folded.len() > MAX_WORD_BYTES {
+        folded.pop();
+    }
+    folded
+}
+
+/// Every way somebody is named: the names, and each other name in use.
+pub fn spellings(names: &Names) -> impl Iterator<Item = Vec<Word>> {
+    std::iter::once(words_of(&names.to_string()))
+        .chain(names.other.iter().map(|other| words_of(other.as_str())))
+}
+
+/// Whether every word that is asked for stands in the name.
+pub fn answers(asked: &[Word], name: &[Word]) -> bool {
+    asked.iter().all(|word| name.iter().any(|own| word.is_answered_by(own)))
+}
+
+/// The same for somebody's names: all words in one of them.
+pub fn any_answers(asked: &[Word], names: &Names) -> bool {
+    spellings(names).any(|name| answers(asked, &name))
+}
+
+/// A whole name as one key, whatever the order of its words.
+pub fn whole_name(words: &[Word]) -> String {
+    let mut folded: Vec<&str> = words.iter().map(Word::folded).collect();
+    folded.sort_unstable();
+    folded.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{answers, whole_name, words_of};
+
+    #[test]
+    fn words_are_compared_in_any_order_with_marks_only_where_they_are_written() {
+        let name = words_of("Nguyễn Thị Đào");
+        for asked in ["nguyễn thị đào", "dao NGUYEN", "Đào", "thi dao nguyen", "Đào Nguyen"] {
+            assert!(answers(&words_of(asked), &name), "{asked}");
+        }
+        for asked in ["Nguyện", "đao", "dao van", "nguyenthi"] {
+            assert!(!answers(&words_of(asked), &name), "{asked}");
+        }
+        // Decomposed letters are the same letters.
+        assert!(answers(&words_of("Nguye\u{302}\u{303}n"), &name));
+    }
+
+    #[test]
+    fn a_whole_name_does_not_depend_on_the_order_of_its_words() {
+        assert_eq!(whole_name(&words_of("Trần Văn An")), "an tran van");
+        assert_eq!(whole_name(&words_of("an, TRAN van")), "an tran van");
+    }
+
+    #[test]
+    fn what_is_no_letter_is_no_word() {
+        assert!(words_of("% _ -- !").is_empty());
+        assert_eq!(words_of("Tô-ma").len(), 2);
+        assert_eq!(words_of(&"a ".repeat(100)).len(), super::MAX_WORDS);
+        assert_eq!(words_of(&"ă".repeat(100))[0].folded().len(), 48);
+    }
+}

@@ -1,4 +1,5 @@
-//! The audit log of personal reads: who, whom, why and when, kept before a read is answered.
+//! The audit log of personal reads: who, whom, why and when, kept before a read is answered. What a command is answered
+//! without standing in the log of records, a dry run or a refusal that tells of rows, is a read like any other.
 //!
 //! JSON lines in files of their own, `reads-000001.ndjson`, `reads-000002.ndjson` …; a file that has grown to its bound
 //! is closed for good and the next begun. Lines that arrive together share one write and one sync.
@@ -23,9 +24,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Reads that wait to be recorded; more are not answered (O1).
+/// Requests whose reads wait to be recorded; more are not answered (O1).
 const MAX_WAITING: usize = 4_096;
-/// Reads that share one write.
+/// A group that shares one write takes no further request once it has so many reads.
 const MAX_GROUP: usize = 1_024;
 /// Under [`Durability::Written`] the file is synced this often.
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,7 +65,7 @@ pub struct FileAudit {
 }
 
 struct Waiting {
-    read: PersonalRead,
+    reads: Vec<PersonalRead>,
     reply: oneshot::Sender<Result<(), AuditFailure>>,
 }
 
@@ -101,11 +102,19 @@ impl Drop for FileAudit {
 #[async_trait::async_trait]
 impl AuditLog for FileAudit {
     async fn record(&self, read: PersonalRead) -> Result<(), AuditFailure> {
+        self.record_all(vec![read]).await
+    }
+
+    /// They share one write and one sync, also with others that wait.
+    async fn record_all(&self, reads: Vec<PersonalRead>) -> Result<(), AuditFailure> {
+        if reads.is_empty() {
+            return Ok(());
+        }
         let (reply, kept) = oneshot::channel();
         let sender = self.waiting.lock().map_or(None, |waiting| waiting.clone());
         let sender = sender.ok_or_else(|| AuditFailure("it was closed".into()))?;
-        sender.try_send(Waiting { read, reply }).map_err(|error| match error {
-            TrySendError::Full(_) => AuditFailure(format!("{MAX_WAITING} reads wait already")),
+        sender.try_send(Waiting { reads, reply }).map_err(|error| match error {
+            TrySendError::Full(_) => AuditFailure(format!("{MAX_WAITING} requests wait already")),
             TrySendError::Disconnected(_) => AuditFailure("its thread has ended".into()),
         })?;
         drop(sender);
@@ -143,17 +152,24 @@ impl Keeper {
         let at = (self.now)();
         let mut next = Some(first);
         let mut replies = Vec::new();
-        while let Some(Waiting { read, reply }) = next {
-            match self.file.push(at, &Entry::Read(read)) {
+        let mut count = 0;
+        while let Some(Waiting { reads, reply }) = next {
+            count += reads.len();
+            match self.push_all(at, reads) {
                 Ok(()) => replies.push(reply),
                 Err(error) => answer(reply, Err(failure(&error))),
             }
-            next = if replies.len() < MAX_GROUP { receiver.try_recv().ok() } else { None };
+            next = if count < MAX_GROUP { receiver.try_recv().ok() } else { None };
         }
         let outcome = self.write(at).map_err(|error| failure(&error));
         for reply in replies {
             answer(reply, outcome.clone());
         }
+    }
+
+    /// If one cannot be kept, those before it are recorded all the same, and none is answered.
+    fn push_all(&mut self, at: Timestamp, reads: Vec<PersonalRead>) -> Result<(), AuditError> {
+        reads.into_iter().try_for_each(|read| self.file.push(at, &Entry::Read(read)))
     }
 
     fn write(&mut self, at: Timestamp) -> Result<(), AuditError> {

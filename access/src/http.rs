@@ -18,7 +18,10 @@ pub mod problem;
 pub mod route;
 
 pub use extract::QueryOf;
-pub use guard::{Answer, AuditFailure, AuditLog, Authenticate, Guard, PURPOSE_HEADER, PersonalRead};
+pub use guard::{
+    Answer, AuditFailure, AuditLog, Authenticate, Guard, MAX_TARGET_CHARS, PURPOSE_HEADER, PersonalRead,
+    purpose,
+};
 pub use openapi::OpenApi;
 pub use problem::{Problem, ProblemBody, ProblemKind};
 pub use route::{Access, Route, RouteTable};

@@ -8,6 +8,7 @@ use event_schemas::CommandEnvelope;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn, OfficeId, OfficerId, Term};
 use event_schemas::outcome::{Acceptance, Outcome};
 use event_schemas::record::ClockKind;
+use event_schemas::row::RowRef;
 use event_schemas::time::{Date, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -53,6 +54,21 @@ pub enum SubmitError {
 /// What one command is answered.
 pub type Answer = Result<Outcome, SubmitError>;
 
+/// An answer, and of which rows it tells although it does not stand in the log. Whoever passes it on to an office records
+/// that like a read, before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    pub answer: Answer,
+    /// Rows that were there before the command, each once. Empty for what is recorded, and for what tells of nobody.
+    pub rows: Vec<RowRef>,
+}
+
+impl From<Answer> for Told {
+    fn from(answer: Answer) -> Self {
+        Self { answer, rows: Vec::new() }
+    }
+}
+
 /// What became of a command.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(clippy::large_enum_variant, reason = "short-lived, and the large variant is the ordinary one")]
@@ -66,13 +82,21 @@ pub enum CommandStatus {
 /// The service as its callers see it. A cheap handle; every method may be called from many tasks at once.
 #[async_trait]
 pub trait CommandGateway: Send + Sync + 'static {
-    /// Decides one command and answers once the answer is sure: an acceptance after its record was read back, a refusal
-    /// after this node was seen to lead still.
-    async fn submit(&self, submitter: Submitter, envelope: CommandEnvelope) -> Answer;
-
     /// Decides commands one after the other, each on the state that includes its predecessors, and gives as many answers in
-    /// the same order. Much cheaper than one by one. At most [`MAX_BATCH_COMMANDS`].
-    async fn submit_many(&self, submitter: Submitter, envelopes: Vec<CommandEnvelope>) -> Vec<Answer>;
+    /// the same order, each once it is sure: an acceptance after its record was read back, a refusal after this node was seen
+    /// to lead still. At most [`MAX_BATCH_COMMANDS`].
+    async fn submit_telling(&self, submitter: Submitter, envelopes: Vec<CommandEnvelope>) -> Vec<Told>;
+
+    /// The same for whoever passes no answer on.
+    async fn submit_many(&self, submitter: Submitter, envelopes: Vec<CommandEnvelope>) -> Vec<Answer> {
+        let told = self.submit_telling(submitter, envelopes).await;
+        told.into_iter().map(|told| told.answer).collect()
+    }
+
+    /// The same for one command; many at once are much cheaper.
+    async fn submit(&self, submitter: Submitter, envelope: CommandEnvelope) -> Answer {
+        self.submit_many(submitter, vec![envelope]).await.pop().unwrap_or(Err(SubmitError::Unresolved))
+    }
 
     /// What became of a command of the submitter's office. Waits for one that is in flight.
     async fn status_of(

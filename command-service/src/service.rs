@@ -5,7 +5,7 @@
 
 use crate::clock::Clock;
 use crate::gateway::{
-    Answer, CommandGateway, CommandStatus, MAX_BATCH_COMMANDS, Role, Stats, SubmitError, Submitter,
+    CommandGateway, CommandStatus, MAX_BATCH_COMMANDS, Role, Stats, SubmitError, Submitter, Told,
 };
 use crate::saver::StoreOpener;
 use crate::writer::{Failure, RandomSource, Request, Surroundings, Timer, Waiting, Writer, WriterOptions};
@@ -198,21 +198,10 @@ impl Handle {
 
 #[async_trait]
 impl CommandGateway for Handle {
-    async fn submit(&self, submitter: Submitter, envelope: CommandEnvelope) -> Answer {
-        let (sender, receiver) = oneshot::channel();
-        let reply = Box::new(move |answer| {
-            // The caller may have gone; the record stands all the same.
-            let _ = sender.send(answer);
-        });
-        let request = Request::Command { envelope: Box::new(envelope), reply };
-        self.shared.submit_or_refuse(vec![Waiting::new(submitter, request, self.shared.timer.elapsed())]);
-        receiver.await.unwrap_or(Err(SubmitError::Unresolved))
-    }
-
-    async fn submit_many(&self, submitter: Submitter, envelopes: Vec<CommandEnvelope>) -> Vec<Answer> {
+    async fn submit_telling(&self, submitter: Submitter, envelopes: Vec<CommandEnvelope>) -> Vec<Told> {
         let count = envelopes.len();
         if count > MAX_BATCH_COMMANDS {
-            return vec![Err(SubmitError::BatchTooLong); count];
+            return vec![Err(SubmitError::BatchTooLong).into(); count];
         }
         if count == 0 {
             return Vec::new();
@@ -224,14 +213,14 @@ impl CommandGateway for Handle {
             .enumerate()
             .map(|(place, envelope)| {
                 let batch = Arc::clone(&batch);
-                let reply = Box::new(move |answer| batch.answer(place, answer));
+                let reply = Box::new(move |told| batch.answer(place, told));
                 let request = Request::Command { envelope: Box::new(envelope), reply };
                 Waiting::new(submitter, request, arrived)
             })
             .collect();
         drop(batch);
         self.shared.submit_or_refuse(requests);
-        receiver.await.unwrap_or_else(|_| vec![Err(SubmitError::Unresolved); count])
+        receiver.await.unwrap_or_else(|_| vec![Err(SubmitError::Unresolved).into(); count])
     }
 
     async fn status_of(
@@ -256,24 +245,24 @@ impl CommandGateway for Handle {
 
 /// Answers of one batch, sent once the last is in, or once nobody is left to give one.
 struct Batch {
-    answers: Mutex<Vec<Answer>>,
+    answers: Mutex<Vec<Told>>,
     left: AtomicUsize,
-    sender: Mutex<Option<oneshot::Sender<Vec<Answer>>>>,
+    sender: Mutex<Option<oneshot::Sender<Vec<Told>>>>,
 }
 
 impl Batch {
-    fn new(count: usize) -> (Arc<Self>, oneshot::Receiver<Vec<Answer>>) {
+    fn new(count: usize) -> (Arc<Self>, oneshot::Receiver<Vec<Told>>) {
         let (sender, receiver) = oneshot::channel();
         let batch = Self {
-            answers: Mutex::new(vec![Err(SubmitError::Unresolved); count]),
+            answers: Mutex::new(vec![Err(SubmitError::Unresolved).into(); count]),
             left: AtomicUsize::new(count),
             sender: Mutex::new(Some(sender)),
         };
         (Arc::new(batch), receiver)
     }
 
-    fn answer(&self, place: usize, answer: Answer) {
-        self.answers.lock().expect("nothing panics while it is held")[place] = answer;
+    fn answer(&self, place: usize, told: Told) {
+        self.answers.lock().expect("nothing panics while it is held")[place] = told;
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.send();
         }
@@ -283,6 +272,7 @@ impl Batch {
         let sender = self.sender.lock().expect("nothing panics while it is held").take();
         if let Some(sender) = sender {
             let answers = std::mem::take(&mut *self.answers.lock().expect("nothing panics while it is held"));
+            // The caller may have gone; the records stand all the same.
             let _ = sender.send(answers);
         }
     }

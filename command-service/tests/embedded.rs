@@ -2,20 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
-use command_service::gateway::Role;
+use command_service::gateway::{Role, Told};
 use command_service::service::{CommandService, Handle, Options, Parts};
 use command_service::writer::{NewLog, WriterOptions};
 use command_service::{Clock, CommandGateway, CommandStatus, ScriptedClock, SubmitError, Submitter};
 use domain::permutation::KeyedPins;
 use event_log::embedded::{EmbeddedLog, Options as LogOptions};
 use event_schemas::command::person::NewPerson;
+use event_schemas::command::residence::PermanentMove;
 use event_schemas::command::{Command, CommandEnvelope, MAX_MEMBERS};
 use event_schemas::examples::example;
 use event_schemas::household::Relationship;
-use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn, OfficeId, OfficerId};
+use event_schemas::ids::{CommandId, HouseholdId, InstanceId, LogId, Lsn, OfficeId, OfficerId, PersonId};
 use event_schemas::outcome::{Acceptance, Outcome, Refusal};
 use event_schemas::person::{MAX_OTHER_NAMES, PersonalData};
 use event_schemas::record::ClockKind;
+use event_schemas::row::RowRef;
 use event_schemas::text::Text;
 use event_schemas::time::{Date, Timestamp};
 use state_store::store::Store;
@@ -161,6 +163,75 @@ async fn a_batch_is_decided_in_order_and_a_dry_run_leaves_nothing() {
     assert_eq!(enrolled.lsn, Lsn(units.lsn.0 + 1));
     assert_eq!(tried.created, enrolled.created);
     assert!(accepted(repeated).repeated);
+}
+
+/// The whole example household moves within its ward; the command names the household alone.
+fn move_household(id: u128) -> CommandEnvelope {
+    let mut envelope = command("move_permanent", id);
+    let Command::EnrolHousehold(enrolled) = command("enrol_household", 0).command else { unreachable!() };
+    if let Command::MovePermanent(moved) = &mut envelope.command {
+        moved.movement = PermanentMove::WholeHousehold { household: HouseholdId(1), to: enrolled.place };
+        moved.successions.clear();
+    }
+    envelope
+}
+
+async fn told(handle: &Handle, envelope: CommandEnvelope) -> (Outcome, Vec<RowRef>) {
+    let Told { answer, rows } = handle.submit_telling(OPERATOR, vec![envelope]).await.remove(0);
+    (answer.unwrap(), rows)
+}
+
+#[tokio::test]
+async fn a_dry_run_shows_no_rows_but_those_its_command_names_or_would_create_and_says_which_were_there() {
+    // Given a household of three,
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let (handle, _service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    accepted(handle.submit(OPERATOR, command("establish_units", 1)).await.unwrap());
+    let tried = CommandEnvelope { dry_run: true, ..command("enrol_household", 2) };
+    let (outcome, rows) = told(&handle, tried).await;
+    assert_eq!(accepted(outcome).rows.len(), 4, "it would create a household and three persons");
+    assert_eq!(rows, []);
+    accepted(handle.submit(OPERATOR, command("enrol_household", 2)).await.unwrap());
+    // when its move is tried, the members are not shown; when it is meant, they stand in the log.
+    let household = RowRef::Household(HouseholdId(1));
+    let tried = CommandEnvelope { dry_run: true, ..move_household(3) };
+    let (outcome, rows) = told(&handle, tried).await;
+    let shown: Vec<RowRef> = accepted(outcome).rows.iter().map(|touch| touch.row).collect();
+    assert_eq!((shown, rows), (vec![household], vec![household]));
+    let (outcome, rows) = told(&handle, move_household(3)).await;
+    assert_eq!((accepted(outcome).rows.len(), rows), (4, Vec::new()));
+    let (outcome, rows) = told(&handle, move_household(3)).await;
+    assert!(accepted(outcome).repeated && rows.is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_says_which_registered_people_it_tells_of_however_they_were_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = ScriptedClock::new(day("2021-03-15"));
+    let (handle, _service) = open(dir.path(), &clock, WriterOptions::default());
+    until_ready(&handle).await;
+    accepted(handle.submit(OPERATOR, command("establish_units", 1)).await.unwrap());
+    let (outcome, rows) = told(&handle, command("change_name", 2)).await;
+    assert_eq!((refused(outcome).faults[0].code.as_str(), rows), ("unknown_person", Vec::new()));
+    accepted(handle.submit(OPERATOR, command("enrol_household", 3)).await.unwrap());
+    // By PIN and about a later day: the fault has no rows, and tells that the son is there all the same.
+    let mut early = command("change_name", 4);
+    if let Command::ChangeName(change) = &mut early.command {
+        change.effective_on = "2021-03-16".parse().unwrap();
+    }
+    let (outcome, rows) = told(&handle, early).await;
+    let faults = refused(outcome).faults;
+    assert_eq!((faults[0].code.as_str(), faults[0].rows.len()), ("date_in_future", 0));
+    assert_eq!(rows, [RowRef::Person(PersonId(3))]);
+    // The numbers of people who are registered, given to others.
+    let (outcome, rows) = told(&handle, command("enrol_household", 5)).await;
+    assert!(refused(outcome).faults.iter().any(|fault| fault.code == "pin_taken"));
+    assert_eq!(rows, [1, 2, 3].map(|person| RowRef::Person(PersonId(person))));
+    // The same id again with other content tells of nobody.
+    let (outcome, rows) = told(&handle, command("change_name", 3)).await;
+    assert_eq!((refused(outcome).faults[0].code.as_str(), rows), ("command_id_reused", Vec::new()));
 }
 
 /// A household whose record would be longer than the log takes: the members have all the long names there may be.

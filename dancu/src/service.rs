@@ -88,8 +88,12 @@ impl Running {
             authenticate: Arc::new(Verifier::new(home.key_ring()?, home.audience(), wall_clock())),
             audit: Arc::new(audit),
         };
-        let api =
-            CommandApi { gateway: Arc::new(gateway.clone()), limits: settings.limits, stop: stopped.clone() };
+        let api = CommandApi {
+            gateway: Arc::new(gateway.clone()),
+            audit: Arc::clone(&guard.audit),
+            limits: settings.limits,
+            stop: stopped.clone(),
+        };
         let router = router(&guard, api, views, clock, render, stop.subscribe());
         let serving = tokio::spawn(serve(listener, router, settings.limits, stopped));
         Ok(Self { address, gateway, commands, view_service, stop, serving })

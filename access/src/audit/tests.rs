@@ -61,6 +61,19 @@ async fn what_was_recorded_is_in_the_file_with_who_whom_why_and_when() {
     }
 }
 
+#[tokio::test]
+async fn reads_of_one_request_are_kept_together_or_none_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let audit = open(dir.path());
+    audit.record_all(Vec::new()).await.unwrap();
+    audit.record_all((0..3 * MAX_GROUP as u32).map(read).collect()).await.unwrap();
+    assert_eq!(verify(dir.path()).unwrap().reads, 3 * MAX_GROUP as u64);
+    let long = PersonalRead { shown: vec![RowRef::Person(PersonId(u32::MAX)); 100_000], ..read(1) };
+    assert!(audit.record_all(vec![read(2), long]).await.is_err());
+    audit.record_all(vec![read(3), read(4)]).await.unwrap();
+    assert!(verify(dir.path()).is_ok());
+}
+
 #[test]
 fn a_read_survives_the_machine_before_it_is_answered_unless_an_operator_wants_less() {
     assert_eq!(AuditOptions::default().durability, Durability::Synced);

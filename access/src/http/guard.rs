@@ -19,7 +19,7 @@ pub const PURPOSE_HEADER: &str = "x-purpose";
 const MIN_PURPOSE_CHARS: usize = 3;
 
 /// Longest part of the address that a record of a read keeps, characters.
-const MAX_TARGET_CHARS: usize = 300;
+pub const MAX_TARGET_CHARS: usize = 300;
 
 /// Tells whose token this is.
 pub trait Authenticate: Send + Sync + 'static {
@@ -35,7 +35,7 @@ pub struct PersonalRead {
     pub purpose: Text<200>,
     /// Method and path template, such as `GET /v1/persons/{id}`.
     pub route: String,
-    /// The path and query as asked for.
+    /// The path and query as asked for; of a batch also the line.
     pub target: String,
     /// Whom the answer showed; empty if it showed nobody.
     pub shown: Vec<RowRef>,
@@ -54,6 +54,14 @@ pub struct AuditFailure(pub String);
 pub trait AuditLog: Send + Sync + 'static {
     /// Returns once the record is kept.
     async fn record(&self, read: PersonalRead) -> Result<(), AuditFailure>;
+
+    /// Returns once all of these records are kept. An error: some may not be.
+    async fn record_all(&self, reads: Vec<PersonalRead>) -> Result<(), AuditFailure> {
+        for read in reads {
+            self.record(read).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Everything a route is guarded with.
@@ -177,8 +185,8 @@ impl Guard {
     }
 }
 
-/// Vietnamese words are not ASCII, so the header is read as UTF-8 bytes.
-fn purpose(headers: &HeaderMap) -> Option<Text<200>> {
+/// The purpose that a request states, if it states one. Vietnamese words are not ASCII, so the header is read as UTF-8 bytes.
+pub fn purpose(headers: &HeaderMap) -> Option<Text<200>> {
     let value = headers.get(PURPOSE_HEADER)?;
     let text = std::str::from_utf8(value.as_bytes()).ok()?;
     let purpose = Text::new(text).ok()?;

@@ -5,19 +5,20 @@
 //! still answered. If the body breaks off, what came is answered. Who does not read the answers is cut off: the response
 //! then breaks off too, so that it cannot be taken for a whole one.
 
-use crate::gateway::{Answer, MAX_BATCH_COMMANDS, SubmitError, Submitter};
+use crate::gateway::{MAX_BATCH_COMMANDS, SubmitError, Submitter, Told};
 use crate::http::commands::{expect_content_type, problem_of, submitter};
 use crate::http::input::{InputFault, parse_command};
 use crate::http::limits::LinePace;
 use crate::http::lines::{Line, LineContent, LineCutter};
 use crate::http::problems::{self, ExtendedProblem};
+use crate::http::telling::{Asked, Telling};
 use crate::http::{CommandApi, NDJSON};
 use access::Caller;
 use access::http::{Problem, ProblemBody, ProblemKind};
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use event_schemas::CommandEnvelope;
 use event_schemas::outcome::Outcome;
@@ -30,6 +31,7 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::future::{poll_fn, ready};
 use std::io::Write;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::mpsc::error::SendTimeoutError;
@@ -74,6 +76,7 @@ const OVERLOAD_PAUSE: Duration = Duration::from_millis(5);
 pub async fn submit(
     State(api): State<CommandApi>,
     Extension(caller): Extension<Caller>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -84,6 +87,7 @@ pub async fn submit(
     let (concluded, conclusion) = oneshot::channel();
     let batch = Batch {
         submitter: submitter(&caller),
+        telling: Arc::new(Telling::of(&api, &caller, &headers, &uri, "POST /v1/commands/batch")),
         pace: LinePace::new(api.limits.batch_lines_per_second),
         api,
         waiting: VecDeque::new(),
@@ -103,11 +107,13 @@ pub async fn submit(
 /// A part whose commands were handed over: what each line is to be answered with.
 struct Part {
     lines: Vec<LineState>,
+    /// Of each command in turn.
+    asked: Vec<Asked>,
 }
 
 /// A line that is to be answered.
 enum LineState {
-    /// The next answer of the part's commands is its.
+    /// The next outcome of the part's commands is its.
     Submitted(u64),
     Bad(u64, InputFault),
     TooLong(u64),
@@ -132,14 +138,18 @@ struct BrokenOff;
 struct Batch {
     api: CommandApi,
     submitter: Submitter,
+    telling: Arc<Telling>,
     pace: LinePace,
     /// Lines that were cut and not handed over yet; at most those of one chunk of the body.
     waiting: VecDeque<Line>,
-    in_flight: FuturesOrdered<BoxFuture<'static, (Part, Vec<Answer>)>>,
+    in_flight: FuturesOrdered<BoxFuture<'static, (Part, Vec<LineOutcome>)>>,
     in_flight_lines: usize,
     answers: mpsc::Sender<Bytes>,
     counts: Counts,
 }
+
+/// What a command of a line is answered.
+type LineOutcome = Result<Outcome, Problem>;
 
 /// Why a batch takes no more lines.
 enum End {
@@ -181,8 +191,8 @@ impl Batch {
             }
             let chunk = tokio::select! {
                 biased;
-                Some((part, answers)) = self.in_flight.next(), if !self.in_flight.is_empty() => {
-                    self.write(part, answers).await?;
+                Some((part, outcomes)) = self.in_flight.next(), if !self.in_flight.is_empty() => {
+                    self.write(part, outcomes).await?;
                     continue;
                 }
                 () = stop.told() => return Ok(early(&problems::STOPPING, &cutter)),
@@ -205,8 +215,8 @@ impl Batch {
 
     /// Answers what is in flight, and says how the batch ended if it ended early.
     async fn conclude(&mut self, end: End) -> Result<(), ReaderGone> {
-        while let Some((part, answers)) = self.in_flight.next().await {
-            self.write(part, answers).await?;
+        while let Some((part, outcomes)) = self.in_flight.next().await {
+            self.write(part, outcomes).await?;
         }
         if let End::Early { kind, line } = end {
             self.counts.problems += 1;
@@ -223,10 +233,10 @@ impl Batch {
         while !self.waiting.is_empty() {
             let lines: Vec<Line> = self.waiting.drain(..self.waiting.len().min(MAX_PART_LINES)).collect();
             while self.in_flight_lines + lines.len() > self.api.limits.batch_lines_in_flight {
-                let Some((part, answers)) = self.in_flight.next().await else {
+                let Some((part, outcomes)) = self.in_flight.next().await else {
                     break;
                 };
-                self.write(part, answers).await?;
+                self.write(part, outcomes).await?;
             }
             self.pace.wait_for(lines.len()).await;
             self.counts.lines += lines.len() as u64;
@@ -248,19 +258,15 @@ impl Batch {
             }
             let gateway = self.api.gateway.clone();
             let submitter = self.submitter;
-            let mut deciding = async move { gateway.submit_many(submitter, commands).await }.boxed();
+            let mut deciding = async move { gateway.submit_telling(submitter, commands).await }.boxed();
             let first_poll = poll_fn(|context| Poll::Ready(deciding.as_mut().poll(context)));
             match first_poll.await {
-                Poll::Pending => {
-                    self.in_flight.push_back(deciding.map(|answers| (part, answers)).boxed());
-                    return;
-                }
-                Poll::Ready(answers) => {
+                Poll::Pending => return self.await_part(part, deciding),
+                Poll::Ready(told) => {
                     let wholly_overloaded =
-                        answers.iter().all(|answer| matches!(answer, Err(SubmitError::Overloaded { .. })));
+                        told.iter().all(|told| matches!(told.answer, Err(SubmitError::Overloaded { .. })));
                     if !wholly_overloaded || Instant::now() >= give_up_at || self.api.stop.is_told() {
-                        self.in_flight.push_back(ready((part, answers)).boxed());
-                        return;
+                        return self.await_part(part, ready(told).boxed());
                     }
                     tokio::time::sleep(OVERLOAD_PAUSE).await;
                 }
@@ -268,17 +274,28 @@ impl Batch {
         }
     }
 
+    /// Once the part is decided, what it tells of rows is recorded, while later parts are decided.
+    fn await_part(&mut self, part: Part, deciding: BoxFuture<'static, Vec<Told>>) {
+        let telling = Arc::clone(&self.telling);
+        let recorded = async move {
+            let outcomes = telling.outcomes(&part.asked, deciding.await).await;
+            (part, outcomes)
+        };
+        self.in_flight.push_back(recorded.boxed());
+    }
+
     /// Writes the answers to a part's lines.
-    async fn write(&mut self, part: Part, answers: Vec<Answer>) -> Result<(), ReaderGone> {
+    async fn write(&mut self, part: Part, outcomes: Vec<LineOutcome>) -> Result<(), ReaderGone> {
         self.in_flight_lines -= part.lines.len();
         let mut out = Vec::with_capacity(part.lines.len() * 400);
-        let mut answers = answers.into_iter();
+        let mut outcomes = outcomes.into_iter();
         for line in part.lines {
             match line {
-                LineState::Submitted(number) => match answers.next() {
-                    Some(answer) => self.write_answer(&mut out, number, answer),
-                    None => self.write_answer(&mut out, number, Err(SubmitError::Unresolved)),
-                },
+                LineState::Submitted(number) => {
+                    let outcome =
+                        outcomes.next().unwrap_or_else(|| Err(problem_of(&SubmitError::Unresolved)));
+                    self.write_outcome(&mut out, number, outcome);
+                }
                 LineState::Bad(number, fault) => {
                     self.counts.problems += 1;
                     write_line(&mut out, &fault.into_line_problem(number));
@@ -297,8 +314,8 @@ impl Batch {
         self.send(out).await
     }
 
-    fn write_answer(&mut self, out: &mut Vec<u8>, number: u64, answer: Answer) {
-        match answer {
+    fn write_outcome(&mut self, out: &mut Vec<u8>, number: u64, outcome: LineOutcome) {
+        match outcome {
             Ok(outcome) => {
                 match &outcome {
                     Outcome::Accepted(acceptance) => {
@@ -314,9 +331,9 @@ impl Batch {
                 }
                 write_outcome(out, number, &outcome);
             }
-            Err(error) => {
+            Err(problem) => {
                 self.counts.problems += 1;
-                write_line(out, &line_problem(problem_of(&error), number));
+                write_line(out, &line_problem(problem, number));
             }
         }
     }
@@ -343,12 +360,14 @@ fn early(kind: &'static ProblemKind, cutter: &LineCutter) -> End {
 
 fn read_part(lines: &[Line]) -> (Part, Vec<CommandEnvelope>) {
     let mut commands = Vec::with_capacity(lines.len());
+    let mut asked = Vec::with_capacity(lines.len());
     let mut states = Vec::with_capacity(lines.len());
     for line in lines {
         states.push(match &line.content {
             LineContent::TooLong => LineState::TooLong(line.number),
             LineContent::Text(text) => match parse_command(text) {
                 Ok(envelope) => {
+                    asked.push(Asked::by(&envelope, Some(line.number)));
                     commands.push(envelope);
                     LineState::Submitted(line.number)
                 }
@@ -356,7 +375,7 @@ fn read_part(lines: &[Line]) -> (Part, Vec<CommandEnvelope>) {
             },
         });
     }
-    (Part { lines: states }, commands)
+    (Part { lines: states, asked }, commands)
 }
 
 fn line_problem(problem: Problem, number: u64) -> ExtendedProblem {

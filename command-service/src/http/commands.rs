@@ -1,15 +1,16 @@
 //! One command at a time.
 
-use crate::gateway::{CommandStatus, SubmitError, Submitter};
+use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter};
 use crate::http::CommandApi;
 use crate::http::input::parse_command;
 use crate::http::limits::Limits;
 use crate::http::problems::{self, ExtendedProblem};
+use crate::http::telling::{Asked, Telling};
 use access::Caller;
 use access::http::{Problem, QueryOf};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use event_schemas::ids::CommandId;
@@ -44,6 +45,7 @@ pub async fn submit(
     State(api): State<CommandApi>,
     Extension(caller): Extension<Caller>,
     QueryOf(query): QueryOf<SubmitQuery>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -60,21 +62,31 @@ pub async fn submit(
     };
     envelope.dry_run |= query.dry_run;
     let (command_id, kind) = (envelope.command_id, envelope.command.name());
-    let answer = api.gateway.submit(submitter(&caller), envelope).await;
-    match &answer {
+    let asked = Asked::by(&envelope, None);
+    let told = api.gateway.submit_telling(submitter(&caller), vec![envelope]).await;
+    for told in &told {
+        log_answer(command_id, kind, &caller, &told.answer);
+    }
+    let telling = Telling::of(&api, &caller, &headers, &uri, "POST /v1/commands");
+    match telling.outcomes(&[asked], told).await.pop() {
+        Some(Ok(Outcome::Accepted(acceptance))) => Json(Outcome::Accepted(acceptance)).into_response(),
+        Some(Ok(Outcome::Refused(refusal))) => refused(refusal).into_response(),
+        Some(Err(problem)) => problem.into_response(),
+        None => problem_of(&SubmitError::Unresolved).into_response(),
+    }
+}
+
+fn log_answer(command_id: CommandId, kind: &str, caller: &Caller, answer: &Answer) {
+    let office = caller.office;
+    match answer {
         Ok(Outcome::Accepted(acceptance)) => {
-            tracing::info!(%command_id, kind, office = %caller.office, lsn = acceptance.lsn.0, "accepted");
+            tracing::info!(%command_id, kind, %office, lsn = acceptance.lsn.0, "accepted");
         }
         Ok(Outcome::Refused(refusal)) => {
             let codes: Vec<&str> = refusal.faults.iter().map(|fault| fault.code.as_str()).collect();
-            tracing::info!(%command_id, kind, office = %caller.office, ?codes, "refused");
+            tracing::info!(%command_id, kind, %office, ?codes, "refused");
         }
-        Err(error) => tracing::warn!(%command_id, kind, office = %caller.office, %error, "not answered"),
-    }
-    match answer {
-        Ok(Outcome::Accepted(acceptance)) => Json(Outcome::Accepted(acceptance)).into_response(),
-        Ok(Outcome::Refused(refusal)) => refused(refusal).into_response(),
-        Err(error) => problem_of(&error).into_response(),
+        Err(error) => tracing::warn!(%command_id, kind, %office, %error, "not answered"),
     }
 }
 
@@ -98,10 +110,14 @@ pub async fn status(
     }
 }
 
+/// Whether the id belongs to another command.
+pub fn is_id_reused(refusal: &Refusal) -> bool {
+    refusal.faults.iter().any(|fault| fault.code == ID_REUSED)
+}
+
 /// A refused outcome as a problem. It still reads as an [`Outcome`]: `outcome`, `command_id`, `log_id`, `lsn`, `faults`.
 pub fn refused(refusal: Refusal) -> ExtendedProblem {
-    let reused = refusal.faults.iter().any(|fault| fault.code == ID_REUSED);
-    let kind = if reused { &problems::COMMAND_ID_REUSED } else { &problems::COMMAND_REFUSED };
+    let kind = if is_id_reused(&refusal) { &problems::COMMAND_ID_REUSED } else { &problems::COMMAND_REFUSED };
     let en: Vec<&str> = refusal.faults.iter().map(|fault| fault.en.as_str()).collect();
     let vi: Vec<&str> = refusal.faults.iter().map(|fault| fault.vi.as_str()).collect();
     let problem = Problem::of(kind).detail(en.join(" "), vi.join(" ")).faults(refusal.faults.clone());

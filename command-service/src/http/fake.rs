@@ -1,9 +1,10 @@
 //! A gateway in memory, for tests of the API: accepts what it is given, except where a test says otherwise.
 
-use crate::gateway::{Answer, CommandGateway, CommandStatus, Role, Stats, SubmitError, Submitter};
+use crate::gateway::{Answer, CommandGateway, CommandStatus, Role, Stats, SubmitError, Submitter, Told};
 use async_trait::async_trait;
-use event_schemas::ids::{CommandId, LogId, Lsn};
+use event_schemas::ids::{CommandId, LogId, Lsn, PersonId};
 use event_schemas::outcome::{Acceptance, Created, Fault, Outcome, Refusal};
+use event_schemas::row::RowRef;
 use event_schemas::time::Timestamp;
 use event_schemas::{Command, CommandEnvelope};
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 pub const LOG: LogId = LogId(7);
+pub const TOLD: RowRef = RowRef::Person(PersonId(77));
 
 #[derive(Default)]
 struct Kept {
@@ -27,6 +29,8 @@ pub struct FakeGateway {
     /// Answers `Overloaded` this many times before it takes anything.
     pub overloads: AtomicUsize,
     pub leads_not: AtomicBool,
+    /// Refusals and dry runs tell of [`TOLD`].
+    pub tells: AtomicBool,
     delay: Duration,
     /// Most commands that waited at once.
     pub most_in_flight: AtomicUsize,
@@ -46,6 +50,15 @@ impl FakeGateway {
     /// What was accepted, in order.
     pub fn records(&self) -> Vec<(Submitter, CommandEnvelope)> {
         self.kept().records.clone()
+    }
+
+    /// Whoever refuses or tries tells of [`TOLD`], if the test wants it.
+    fn tell(&self, submitter: Submitter, envelope: CommandEnvelope) -> Told {
+        let answer = self.answer(submitter, envelope);
+        let is_recorded =
+            matches!(&answer, Ok(Outcome::Accepted(Acceptance { dry_run: false, .. })) | Err(_));
+        let tells = self.tells.load(Ordering::SeqCst) && !is_recorded;
+        Told { answer, rows: if tells { vec![TOLD] } else { Vec::new() } }
     }
 
     fn answer(&self, submitter: Submitter, envelope: CommandEnvelope) -> Answer {
@@ -105,25 +118,27 @@ fn refused(command_id: CommandId, lsn: Lsn, code: &str) -> Outcome {
 
 #[async_trait]
 impl CommandGateway for FakeGateway {
-    async fn submit(&self, submitter: Submitter, envelope: CommandEnvelope) -> Answer {
-        self.submit_many(submitter, vec![envelope]).await.remove(0)
-    }
-
-    async fn submit_many(&self, submitter: Submitter, envelopes: Vec<CommandEnvelope>) -> Vec<Answer> {
+    async fn submit_telling(&self, submitter: Submitter, envelopes: Vec<CommandEnvelope>) -> Vec<Told> {
         if self.leads_not.load(Ordering::SeqCst) {
-            return envelopes.iter().map(|_| Err(SubmitError::NotLeading { retry_after_s: 2 })).collect();
+            return envelopes
+                .iter()
+                .map(|_| Err(SubmitError::NotLeading { retry_after_s: 2 }).into())
+                .collect();
         }
         let overloaded = self
             .overloads
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
             .is_ok();
         if overloaded {
-            return envelopes.iter().map(|_| Err(SubmitError::Overloaded { retry_after_s: 1 })).collect();
+            return envelopes
+                .iter()
+                .map(|_| Err(SubmitError::Overloaded { retry_after_s: 1 }).into())
+                .collect();
         }
         let count = envelopes.len();
         let waiting = self.in_flight.fetch_add(count, Ordering::SeqCst) + count;
         self.most_in_flight.fetch_max(waiting, Ordering::SeqCst);
-        let answers = envelopes.into_iter().map(|envelope| self.answer(submitter, envelope)).collect();
+        let answers = envelopes.into_iter().map(|envelope| self.tell(submitter, envelope)).collect();
         tokio::time::sleep(self.delay).await;
         self.in_flight.fetch_sub(count, Ordering::SeqCst);
         answers

@@ -2,6 +2,7 @@
 //!
 //! Layout:
 //! - [`commands`]: submit one command, see what became of one; [`batch`]: a stream of commands, an answer for each line;
+//! - [`telling`]: the record of outcomes that tell of rows and do not stand in the log;
 //! - [`clock`]: moves the clock of a scripted log;
 //! - [`operations`]: liveness, readiness, metrics; [`pages`]: OpenAPI and the page that shows it;
 //! - [`input`], [`lines`]: from bytes to commands; [`problems`]: the catalogue of problems;
@@ -9,6 +10,8 @@
 //!   `progress`: connections that take no bytes.
 //!
 //! *Architecture invariant:* office and officer come from the token alone; no body can name another.
+//! *Architecture invariant:* an outcome that tells of rows and does not itself stand in the log leaves only after the audit log
+//! has taken who, whom and why.
 //! *Architecture invariant:* nothing here decides or keeps a command: what was not handed to the gateway does not exist.
 
 pub mod batch;
@@ -23,6 +26,7 @@ pub mod problems;
 mod progress;
 pub mod rates;
 pub mod server;
+pub mod telling;
 
 pub use limits::Limits;
 pub use operations::{Check, Operations};
@@ -31,7 +35,7 @@ pub use server::{Stop, serve};
 
 use crate::gateway::CommandGateway;
 use access::Scope;
-use access::http::{Access, Route, RouteTable};
+use access::http::{Access, AuditLog, Route, RouteTable};
 use event_schemas::CommandEnvelope;
 use event_schemas::outcome::Outcome;
 use std::sync::Arc;
@@ -40,6 +44,8 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct CommandApi {
     pub gateway: Arc<dyn CommandGateway>,
+    /// Where outcomes are recorded that tell of rows and do not stand in the log.
+    pub audit: Arc<dyn AuditLog>,
     pub limits: Limits,
     /// Batches stop taking lines when it is told to stop.
     pub stop: Stop,

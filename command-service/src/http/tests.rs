@@ -3,7 +3,7 @@
 use crate::http::fake::FakeGateway;
 use crate::http::{CommandApi, Limits, Operations, Stop, clock, command_routes, operations, pages, serve};
 use crate::{ScriptedClock, clock::Clock};
-use access::http::{AuditFailure, AuditLog, Authenticate, Guard, OpenApi, PersonalRead, route};
+use access::http::{Authenticate, Guard, OpenApi, route};
 use access::{Caller, Scope, TokenError};
 use event_schemas::CommandEnvelope;
 use event_schemas::examples::example;
@@ -15,12 +15,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use telling::Reads;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 mod bounds;
+mod telling;
 
 /// The token's text is the office's number; it has every scope, but `weak` has none.
 struct OfficeInToken;
@@ -37,18 +39,10 @@ impl Authenticate for OfficeInToken {
     }
 }
 
-struct NoReads;
-
-#[async_trait::async_trait]
-impl AuditLog for NoReads {
-    async fn record(&self, _: PersonalRead) -> Result<(), AuditFailure> {
-        Err(AuditFailure("nothing personal is read here".into()))
-    }
-}
-
 struct Server {
     gateway: Arc<FakeGateway>,
     clock: ScriptedClock,
+    reads: Arc<Reads>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
     serving: JoinHandle<std::io::Result<()>>,
@@ -59,13 +53,14 @@ impl Server {
         let gateway = Arc::new(gateway);
         let (teller, stop) = Stop::new();
         let clock = ScriptedClock::new(Timestamp(1_000_000));
-        let guard = Guard { authenticate: Arc::new(OfficeInToken), audit: Arc::new(NoReads) };
+        let reads = Arc::new(Reads::default());
+        let guard = Guard { authenticate: Arc::new(OfficeInToken), audit: reads.clone() };
         let mut description = OpenApi::new("t", "1", "d");
         command_routes().describe(&mut description);
         operations::operation_routes().describe(&mut description);
         pages::page_routes().describe(&mut description);
         clock::clock_routes().describe(&mut description);
-        let api = CommandApi { gateway: gateway.clone(), limits, stop: stop.clone() };
+        let api = CommandApi { gateway: gateway.clone(), audit: reads.clone(), limits, stop: stop.clone() };
         let operations = Operations {
             gateway: gateway.clone(),
             checks: Arc::default(),
@@ -79,7 +74,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = tokio::spawn(serve(listener, route::fallbacks(router), limits, stop));
-        Self { gateway, clock, address, stop: teller, serving }
+        Self { gateway, clock, reads, address, stop: teller, serving }
     }
 
     async fn usual() -> Self {

@@ -3,8 +3,9 @@
 use super::leading::{Leadership, Leading};
 use super::requests::{CommandReply, Pending, PendingContent, Request, StatusReply, Waiting};
 use super::{Failure, InFlight, Mutant, Writer};
-use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter};
+use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter, Told};
 use crate::history::History;
+use crate::named::{is_shown_in_dry_run, rows_named};
 use domain::context::{Context, RULES};
 use domain::decide::lapsed;
 use domain::refusal::Code;
@@ -13,11 +14,12 @@ use domain::{Accepted, Decision};
 use event_log::{AppendGroup, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES};
 use event_schemas::CommandEnvelope;
 use event_schemas::header::{EntryHeader, HEADER_LEN, MAX_BODY_LEN, encode_entry};
-use event_schemas::ids::{CommandId, KeyId, Lsn};
+use event_schemas::ids::{CommandId, KeyId, Lsn, Version};
 use event_schemas::outcome::{Acceptance, Created, Fault, Outcome, Refusal};
 use event_schemas::record::{
     AdmittedEntry, Changes, ClockKind, EntryBody, MAX_EVENTS, Record, StateDigest, encode_command,
 };
+use event_schemas::row::RowRef;
 use event_schemas::time::Timestamp;
 
 /// Most answers that wait for one group: refusals and repeats need no entry.
@@ -163,7 +165,7 @@ impl Writer {
                 Some(match found {
                     Some(lsn) => {
                         let answer = self.repeat(group, lsn, submitter, &envelope, is_requeued);
-                        PendingContent::Kept { envelope, answer, reply }
+                        PendingContent::Kept { envelope, told: answer.into(), reply }
                     }
                     None => self.decide_command(group, submitter, envelope, reply),
                 })
@@ -184,7 +186,7 @@ impl Writer {
     ) -> PendingContent {
         if envelope.answer_by.is_some_and(|by| by < group.now) {
             self.stats.too_late += 1;
-            return PendingContent::Kept { envelope, answer: Err(SubmitError::TooLate), reply };
+            return PendingContent::Kept { envelope, told: Err(SubmitError::TooLate).into(), reply };
         }
         let decision = {
             let registry = &self.follower.registry;
@@ -222,8 +224,21 @@ impl Writer {
                 }
             }
         }
+        let against = faults.iter().flat_map(|fault| fault.rows.iter().copied());
+        let rows = self.rows_told(&envelope, against);
         let answer = Ok(Outcome::Refused(self.refusal(envelope.command_id, faults)));
-        PendingContent::Kept { envelope, answer, reply }
+        PendingContent::Kept { envelope, told: Told { answer, rows }, reply }
+    }
+
+    /// Of which registered rows an answer tells: those that it shows, and all that the command names, because silence about them
+    /// says something too.
+    fn rows_told(&self, envelope: &CommandEnvelope, shown: impl Iterator<Item = RowRef>) -> Vec<RowRef> {
+        let registry = &self.follower.registry;
+        let mut rows = rows_named(envelope, registry);
+        rows.extend(shown.filter(|row| registry.version(*row).0 != Version::NONE));
+        rows.sort_unstable();
+        rows.dedup();
+        rows
     }
 
     fn refusal(&self, command_id: CommandId, faults: Vec<Fault>) -> Refusal {
@@ -279,7 +294,13 @@ impl Writer {
                     return self.refuse_too_large(envelope, reply);
                 }
                 self.stats.dry_runs += 1;
-                PendingContent::Kept { envelope, answer: Ok(Outcome::Accepted(acceptance)), reply }
+                let rows = self.rows_told(&envelope, std::iter::empty());
+                acceptance.rows.retain(|touch| is_shown_in_dry_run(touch, &rows));
+                PendingContent::Kept {
+                    envelope,
+                    told: Told { answer: Ok(Outcome::Accepted(acceptance)), rows },
+                    reply,
+                }
             }
         }
     }

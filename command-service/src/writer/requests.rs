@@ -1,6 +1,6 @@
 //! What waits to be decided, and answers that wait to be sure.
 
-use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter};
+use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter, Told};
 use event_schemas::CommandEnvelope;
 use event_schemas::ids::CommandId;
 use event_schemas::outcome::Outcome;
@@ -9,7 +9,7 @@ use event_schemas::time::Timestamp;
 use std::time::Duration;
 
 /// Receives the answer to a command, once. Dropped without an answer if the process dies.
-pub type CommandReply = Box<dyn FnOnce(Answer) + Send>;
+pub type CommandReply = Box<dyn FnOnce(Told) + Send>;
 /// Receives the answer to a question about a command.
 pub type StatusReply = Box<dyn FnOnce(Result<CommandStatus, SubmitError>) + Send>;
 
@@ -38,7 +38,7 @@ impl Waiting {
     /// Answers that there is no answer.
     pub fn refuse(self, error: SubmitError) {
         match self.request {
-            Request::Command { reply, .. } => reply(Err(error)),
+            Request::Command { reply, .. } => reply(Err(error).into()),
             Request::Status { reply, .. } => reply(Err(error)),
         }
     }
@@ -62,7 +62,7 @@ pub(super) enum PendingContent {
     /// Refused, repeated, tried: nothing was appended for it.
     Kept {
         envelope: Box<CommandEnvelope>,
-        answer: Answer,
+        told: Told,
         reply: CommandReply,
     },
     Status {
@@ -76,9 +76,8 @@ impl Pending {
     /// Gives the answer.
     pub fn answer(self) {
         match self.content {
-            PendingContent::Record { answer, reply, .. } | PendingContent::Kept { answer, reply, .. } => {
-                reply(answer);
-            }
+            PendingContent::Record { answer, reply, .. } => reply(answer.into()),
+            PendingContent::Kept { told, reply, .. } => reply(told),
             PendingContent::Status { answer, reply, .. } => reply(Ok(answer)),
         }
     }
@@ -90,7 +89,10 @@ impl Pending {
 
     /// Whether the answer is a refusal.
     pub fn is_refusal(&self) -> bool {
-        matches!(&self.content, PendingContent::Kept { answer: Ok(Outcome::Refused(_)), .. })
+        matches!(
+            &self.content,
+            PendingContent::Kept { told: Told { answer: Ok(Outcome::Refused(_)), .. }, .. }
+        )
     }
 
     /// Back to the queue: whether it stands in the log is looked up when it is decided again.

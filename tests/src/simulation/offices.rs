@@ -183,7 +183,7 @@ impl Offices {
                 Wish::Outcome(envelope) | Wish::SameAnswer(envelope, _) | Wish::TakenId(envelope) => {
                     Request::Command {
                         envelope: Box::new(envelope.clone()),
-                        reply: Box::new(move |answer| ear.hear(Told::Command(answer))),
+                        reply: Box::new(move |told| ear.hear(Told::Command(told.answer))),
                     }
                 }
             };

@@ -36,9 +36,9 @@ pub struct Limits {
     pub head_fields: usize,
     /// How long a stopping server waits for its connections.
     pub drain: Duration,
-    /// Of each officer of an office whose token was verified.
+    /// Of each officer of an office whose token was verified; also of each address, for tokens that were not verified before.
     pub requests_per_second: u32,
-    /// Of each address, for requests without a token that was verified before.
+    /// Of each address, for requests without a token or with one that is not good; as many again for probes.
     pub anonymous_requests_per_second: u32,
     pub batch_lines_per_second: u32,
 }

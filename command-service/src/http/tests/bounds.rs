@@ -31,7 +31,7 @@ async fn who_asks_too_often_is_told_to_wait() {
 #[tokio::test]
 async fn made_up_tokens_share_the_rate_of_their_address_and_verified_ones_keep_theirs() {
     // Given an officer whose token was verified,
-    let limits = Limits { anonymous_requests_per_second: 5, ..Limits::default() };
+    let limits = Limits { requests_per_second: 5, ..Limits::default() };
     let server = Server::start(FakeGateway::default(), limits).await;
     let path = format!("/v1/commands/{}", CommandId(1));
     assert_eq!(server.get(&path, "12").await.0, 404);
@@ -44,6 +44,23 @@ async fn made_up_tokens_share_the_rate_of_their_address_and_verified_ones_keep_t
     assert_eq!(statuses[..4], [401; 4]);
     assert!(statuses[4..].contains(&429), "{statuses:?}");
     assert_eq!(server.get(&path, "12").await.0, 404);
+}
+
+#[tokio::test]
+async fn requests_without_a_good_token_lock_out_neither_an_officer_with_a_fresh_one_nor_a_probe() {
+    // Given an address that has used up what it may ask without a good token,
+    let limits = Limits { anonymous_requests_per_second: 2, ..Limits::default() };
+    let server = Server::start(FakeGateway::default(), limits).await;
+    let path = format!("/v1/commands/{}", CommandId(1));
+    for number in 0..12 {
+        assert_eq!(server.get(&path, &format!("made-up-{number}")).await.0, 401);
+    }
+    assert_eq!(reqwest::get(server.url(&path)).await.unwrap().status(), 429);
+    // when an officer comes with a token that was never seen, and a probe, then both are answered.
+    assert_eq!(server.get(&path, "12").await.0, 404);
+    for probe in ["/livez", "/readyz"] {
+        assert_eq!(reqwest::get(server.url(probe)).await.unwrap().status(), 200);
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::registry::Registry;
 use crate::registry::rows::{HouseholdRow, PersonRow, Row};
+use crate::timeline::marriage::Spouse;
 use event_schemas::household::Relationship;
 use event_schemas::ids::{CardId, DossierId, HouseholdId, PersonId};
 use event_schemas::pin::Pin;
@@ -70,6 +71,15 @@ fn check_person(registry: &Registry, id: PersonId, row: &PersonRow, found: &mut 
         && registry.lookups().person_by_pin(pin) != Some(id)
     {
         wrong(format!("is not found by its PIN {pin}"));
+    }
+    if let Some(Spouse::Registered(spouse)) = row.marital().spouse {
+        if row.died != 0 {
+            wrong(format!("is dead and still married to {spouse}"));
+        }
+        let of_spouse = registry.person(spouse).and_then(|other| other.marital().spouse);
+        if spouse == id || of_spouse != Some(Spouse::Registered(id)) {
+            wrong(format!("is married to {spouse}, who is not to it"));
+        }
     }
     for parent in [row.mother, row.father] {
         if parent != 0 && registry.person(PersonId(parent)).is_none() {

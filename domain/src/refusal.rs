@@ -103,6 +103,18 @@ catalogue! {
     DefectNotOpen hard, "defect_not_open", "{0} không có lỗi {1}.", "{0} has no open defect {1}.";
     ResidenceAndHousehold hard, "residence_and_household", "Chỉ nêu nơi cư trú hoặc hộ, không cả hai.", "State a residence or a household, not both.";
     CmndTaken flaggable, "cmnd_taken", "Số CMND {0} đã thuộc về người khác.", "The CMND {0} belongs to another person.";
+    // Marriages.
+    PartnerNotRegistered hard, "partner_not_registered", "Ít nhất một bên kết hôn phải là công dân đã đăng ký.", "At least one partner must be a registered person.";
+    SameSexMarriage hard, "same_sex_marriage", "{0} và {1} cùng giới tính: pháp luật không thừa nhận hôn nhân này (Luật 52/2014/QH13 Điều 8).", "{0} and {1} are of the same sex: the law does not recognise this marriage (Law 52/2014/QH13 Art. 8).";
+    TooYoungToMarry hard, "too_young_to_marry", "{0} chưa đủ tuổi kết hôn vào ngày {1}.", "{0} was not of age to marry on {1}.";
+    DeadBeforeMarriage hard, "dead_before_marriage", "{0} đã chết trước ngày kết hôn {1}.", "{0} had died before the marriage on {1}.";
+    CloseKin hard, "close_kin", "{0} và {1} có quan hệ trực hệ, trong phạm vi ba đời, hoặc cha mẹ nuôi và con nuôi.", "{0} and {1} are kin in the direct line, within three generations, or by adoption.";
+    AlreadyMarried hard, "already_married", "{0} đang có vợ hoặc chồng vào ngày {1}.", "{0} is married on {1}.";
+    LaterMarriage hard, "later_marriage", "{0} đã đăng ký kết hôn ngày {1}, khi hôn nhân này chưa chấm dứt.", "{0} has a marriage registered as of {1}, when this one would not have ended.";
+    StatedMarried hard, "stated_married", "{0} được thu thập với tình trạng đã kết hôn, chưa rõ với ai: cần căn cứ của tòa án hoặc cơ quan.", "{0} was enrolled as married, and nobody knows to whom: the basis of a court or an agency must settle it.";
+    JudgmentRequired hard, "judgment_required", "Ly hôn cần căn cứ là bản án, quyết định của tòa án hoặc cơ quan.", "A divorce needs the judgment of a court or the decision of an agency as its basis.";
+    NotMarried hard, "not_married", "{0} không có vợ hoặc chồng vào ngày {1}.", "{0} is in no marriage on {1}.";
+    NotSpouses hard, "not_spouses", "Vợ hoặc chồng của {0} vào ngày {1} không phải là người được nêu.", "The spouse of {0} on {1} is not the one who is named.";
     // Residence and households.
     HouseholdEnded hard, "household_ended", "Hộ {0} đã chấm dứt.", "Household {0} has ended.";
     HouseholdNotThere hard, "household_not_there", "Hộ {0} không ở {1}.", "Household {0} is not in {1}.";

@@ -2,6 +2,8 @@
 //!
 //! A timeline is ordered by earliest possible date, then by address: the order in which facts of one day were stated.
 
+pub mod marriage;
+
 use event_schemas::Event;
 use event_schemas::ids::EventAddress;
 use event_schemas::record::Restatement;

@@ -155,6 +155,10 @@ fn meddling(kind: &str, to: &Neighbours) -> Command {
         Command::EnrolHousehold(c) => c.place = home,
         Command::Birth(c) => c.registered_at = code(PHUC_XA),
         Command::Death(c) => (c.person, c.registered_at) = (id(to.dead), code(PHUC_XA)),
+        Command::RegisterMarriage(c) => {
+            c.partners = [KinRef::Registered(by_pin()), KinRef::Registered(id(to.dead))];
+        }
+        Command::RegisterDivorce(c) => (c.person, c.spouse) = (by_pin(), Some(id(to.dead))),
         Command::ChangeName(c) => c.person = by_pin(),
         Command::ClearDefect(c) => c.row = RowRef::Person(to.holder),
         Command::MovePermanent(c) => {

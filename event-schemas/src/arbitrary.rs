@@ -7,6 +7,7 @@ use crate::command::{Command, CommandEnvelope, ExpectedVersion};
 use crate::document::{IdentityDocument, IdentityDocumentKind};
 use crate::examples;
 use crate::ids::{CommandId, DwellingId, OfficeId, PersonId, Version};
+use crate::kin::{DescribedPerson, KinRef};
 use crate::person::{Identification, Identity, Names, Nationality, PersonRef, Sex};
 use crate::pin::Pin;
 use crate::place::{CountryCode, DomesticPlace, ForeignPlace, Place, UnitCode, UnitLevel};
@@ -279,6 +280,21 @@ fn varied(command: Command, values: Values) -> Command {
             death.place = Some(values.place);
             death.registered_at = values.unit;
             death.legacy_entry = values.legacy;
+        }
+        Command::RegisterMarriage(marriage) => {
+            let described = DescribedPerson {
+                names: values.identity.names,
+                birth: Some(values.identity.birth),
+                nationality: Some(values.identity.nationality),
+                document: Some(values.document),
+            };
+            marriage.partners = [KinRef::Registered(values.person), KinRef::Described(Box::new(described))];
+            marriage.married_on = values.date;
+            marriage.legacy_entry = values.legacy;
+        }
+        Command::RegisterDivorce(divorce) => {
+            divorce.person = values.person;
+            divorce.effective_on = values.date;
         }
         Command::ChangeName(change) => {
             change.person = values.person;

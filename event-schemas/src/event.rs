@@ -3,6 +3,8 @@
 //! An event names every row it changes ([`EventBody::for_each_stream`]) and carries every value needed, so that
 //! `new row = fold(old row, aspect, event)` needs nothing else.
 
+mod streams;
+
 use crate::basis::{LegacyEntry, RegisterEntry};
 use crate::card::{ApplicationReason, CardSerial, DocumentKind, WithdrawalReason};
 use crate::codec::{CodecError, decode_exactly, encode_into};
@@ -13,11 +15,11 @@ use crate::household::{
     ResidenceFileNumber,
 };
 use crate::ids::{CardId, DossierId, DwellingId, HouseholdId, KeyId, OfficeId, PersonId, UnitId};
-use crate::kin::{KinRef, RegisteredParentLink};
+use crate::kin::{MarriageEndReason, Partners, RegisteredParentLink};
 use crate::person::{Identity, Names, PersonalData};
 use crate::pin::Pin;
 use crate::place::{AddressText, Area, DwellingKind, OfficeKind, RegisteredPlace, UnitCode, UnitKind};
-use crate::row::{Aspect, RowRef};
+use crate::row::RowRef;
 use crate::text::Text;
 use crate::time::{Date, PartialDate, TimeOfDay};
 use bincode::{Decode, Encode};
@@ -103,6 +105,8 @@ events! {
     203 v 1 DeathRegistered, "death_registered";
     204 v 1 DefectNoted, "defect_noted";
     205 v 1 DefectCleared, "defect_cleared";
+    206 v 1 MarriageRegistered, "marriage_registered";
+    207 v 1 MarriageEnded, "marriage_ended";
     220 v 1 PinIssued, "pin_issued";
     221 v 1 PinAccepted, "pin_accepted";
     300 v 1 PermanentResidenceRegistered, "permanent_residence_registered";
@@ -220,6 +224,23 @@ bodies! {
         row: RowRef,
         defect: DefectKind,
         reason: Text<200>,
+    }
+
+    /// Two people are married from the event's date on. Changes the row of each partner who is registered.
+    MarriageRegistered {
+        partners: Partners<PersonId>,
+        entry: RegisterEntry,
+        /// The register's own entry, if the marriage was imported from it.
+        legacy: Option<LegacyEntry>,
+    }
+
+    /// The marriage that the person is in ended on the event's date. Changes the row of each partner who is registered.
+    MarriageEnded {
+        /// Who died, if a death ended it.
+        person: PersonId,
+        /// The other partner; none if only described, or if enrolment stated the marriage without naming anybody.
+        spouse: Option<PersonId>,
+        reason: MarriageEndReason,
     }
 
     /// A PIN was issued from its cell's sequence.
@@ -436,100 +457,4 @@ pub struct BirthRegistration {
 pub struct FoundChild {
     pub on: Date,
     pub place: RegisteredPlace,
-}
-
-impl EventBody {
-    /// Calls `visit` for every stream that the event belongs to, rows in a fixed order. A row may come several times, with
-    /// different aspects.
-    pub fn for_each_stream(&self, mut visit: impl FnMut(RowRef, Aspect)) {
-        use Aspect as A;
-        use RowRef as R;
-        match self {
-            Self::UnitEstablished(e) => visit(R::Unit(e.unit), A::Existence),
-            Self::OfficeRegistered(e) => visit(R::Office(e.office), A::Existence),
-            Self::OfficeAreaChanged(e) => visit(R::Office(e.office), A::Existence),
-            Self::DwellingRegistered(e) => visit(R::Dwelling(e.dwelling), A::Existence),
-            Self::PersonRegistered(e) => {
-                let row = R::Person(e.person);
-                visit(row, A::Existence);
-                visit(row, A::Identity);
-                if !e.data.documents.is_empty() {
-                    visit(row, A::Documents);
-                }
-            }
-            Self::ParentLinked(e) => {
-                visit(R::Person(e.child), A::Kinship);
-                if let KinRef::Registered(parent) = e.link.parent {
-                    visit(R::Person(parent), A::Kinship);
-                }
-            }
-            Self::NameChanged(e) => visit(R::Person(e.person), A::Identity),
-            Self::DeathRegistered(e) => visit(R::Person(e.person), A::Life),
-            Self::DefectNoted(e) => visit(e.row, A::Defects),
-            Self::DefectCleared(e) => visit(e.row, A::Defects),
-            Self::PinIssued(e) => visit(R::Person(e.person), A::Number),
-            Self::PinAccepted(e) => visit(R::Person(e.person), A::Number),
-            Self::PermanentResidenceRegistered(e) => visit(R::Person(e.person), A::PermanentResidence),
-            Self::PermanentResidenceEnded(e) => visit(R::Person(e.person), A::PermanentResidence),
-            Self::TemporaryResidenceRegistered(e) => visit(R::Person(e.person), A::TemporaryResidence),
-            Self::TemporaryResidenceEnded(e) => visit(R::Person(e.person), A::TemporaryResidence),
-            Self::HouseholdFormed(e) => {
-                visit(R::Household(e.household), A::Existence);
-                visit(R::Household(e.household), A::HouseholdPlace);
-            }
-            Self::MemberJoined(e) => {
-                visit(R::Person(e.person), membership_aspect(e.membership));
-                visit(R::Household(e.household), A::Composition);
-            }
-            Self::MemberLeft(e) => {
-                visit(R::Person(e.person), membership_aspect(e.membership));
-                visit(R::Household(e.household), A::Composition);
-            }
-            Self::HeadAppointed(e) => {
-                visit(R::Person(e.head), A::Membership);
-                visit(R::Household(e.household), A::Composition);
-            }
-            Self::HeadVacated(e) => visit(R::Household(e.household), A::Composition),
-            Self::RelationshipChanged(e) => {
-                visit(R::Person(e.person), A::Membership);
-                visit(R::Household(e.household), A::Composition);
-            }
-            Self::HouseholdMoved(e) => visit(R::Household(e.household), A::HouseholdPlace),
-            Self::HouseholdEnded(e) => visit(R::Household(e.household), A::Existence),
-            Self::DossierReceived(e) => {
-                visit(R::Dossier(e.dossier), A::Existence);
-                visit(R::Person(e.person), A::Cards);
-            }
-            Self::DossierApproved(e) => visit(R::Dossier(e.dossier), A::Status),
-            Self::DossierRefused(e) => dossier_of(e.dossier, e.person, visit),
-            Self::DossierClosed(e) => dossier_of(e.dossier, e.person, visit),
-            Self::CardProduced(e) => {
-                visit(R::Card(e.card), A::Existence);
-                dossier_of(e.dossier, e.person, visit);
-            }
-            Self::CardHandedOver(e) => card_of(e.card, e.person, visit),
-            Self::CardReportedLost(e) => card_of(e.card, e.person, visit),
-            Self::CardReplaced(e) => card_of(e.card, e.person, visit),
-            Self::CardWithdrawn(e) => card_of(e.card, e.person, visit),
-            Self::CardExpired(e) => card_of(e.card, e.person, visit),
-            Self::CardHolderDied(e) => card_of(e.card, e.person, visit),
-        }
-    }
-}
-
-fn membership_aspect(membership: Membership) -> Aspect {
-    match membership {
-        Membership::Permanent => Aspect::Membership,
-        Membership::Temporary => Aspect::TemporaryMembership,
-    }
-}
-
-fn dossier_of(dossier: DossierId, person: PersonId, mut visit: impl FnMut(RowRef, Aspect)) {
-    visit(RowRef::Dossier(dossier), Aspect::Status);
-    visit(RowRef::Person(person), Aspect::Cards);
-}
-
-fn card_of(card: CardId, person: PersonId, mut visit: impl FnMut(RowRef, Aspect)) {
-    visit(RowRef::Card(card), Aspect::Status);
-    visit(RowRef::Person(person), Aspect::Cards);
 }

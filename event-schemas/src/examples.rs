@@ -63,6 +63,12 @@ fn basis_of(command: &Command) -> Basis {
             date: Some(date("2021-03-10")),
             ..Basis::of(BasisKind::Form)
         },
+        Command::RegisterDivorce(_) => Basis {
+            authority: Some(text("Tòa án nhân dân quận Ba Đình")),
+            number: Some(text("27/2021/QĐST-HNGĐ")),
+            date: Some(date("2021-03-12")),
+            ..Basis::of(BasisKind::Court)
+        },
         _ => Basis {
             authority: Some(text("Trần Thị Hoa")),
             date: Some(date("2021-03-15")),

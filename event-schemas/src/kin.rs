@@ -86,6 +86,17 @@ pub struct ParentLink<P> {
     pub period: Period,
 }
 
+/// Why a marriage ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MarriageEndReason {
+    Divorce,
+    Death,
+}
+
+/// The partners of a marriage, in no order that means anything. At least one is registered.
+pub type Partners<P> = [KinRef<P>; 2];
+
 /// Most parents stated in one command: biological, legal and adoptive ones together.
 pub const MAX_PARENTS: usize = 6;
 

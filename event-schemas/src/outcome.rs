@@ -117,6 +117,7 @@ impl Created {
                     }
                 }
                 EventBody::DeathRegistered(e) => created.entries.push(e.entry),
+                EventBody::MarriageRegistered(e) => created.entries.push(e.entry),
                 EventBody::PinIssued(e) => created.pins.push((e.person, e.pin)),
                 EventBody::PinAccepted(e) => created.pins.push((e.person, e.pin)),
                 EventBody::HouseholdFormed(e) => created.households.push(e.household),

@@ -94,6 +94,8 @@ pub enum Aspect {
     Status,
     /// Open defects of a row.
     Defects,
+    /// Marriages of a person, and the marital status that enrolment stated.
+    Marriage,
 }
 
 /// A stream: one aspect of one row.

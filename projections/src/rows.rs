@@ -13,8 +13,8 @@ mod place;
 pub use card::{CardRow, DossierRow, Ending};
 pub use household::{HouseholdEnd, HouseholdRow, Member};
 pub use person::{
-    Child, Death, FormerNames, HouseholdTie, OpenDefect, Parent, PersonRow, PinEntry, Registration,
-    Residence, Stay,
+    Child, Death, FormerNames, HouseholdTie, Marital, Marriage, MarriageEnd, OpenDefect, Parent, PersonRow,
+    PinEntry, Registration, Residence, Stay,
 };
 pub use place::{DwellingRow, OfficeRow, UnitRow};
 

@@ -5,14 +5,17 @@ mod common;
 
 use common::town::{WARDS, identity, names, place, registered};
 use common::{Scribe, date, event, folded};
+use event_schemas::basis::{RegisterEntry, RegisterKind};
 use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind, DossierStatus};
 use event_schemas::defect::DefectKind;
 use event_schemas::event::*;
 use event_schemas::examples::example_event;
 use event_schemas::household::{HouseholdKind, LeaveReason, Membership, Relationship};
-use event_schemas::ids::{CardId, DossierId, EventAddress, HouseholdId, Lsn, PersonId};
-use event_schemas::kin::{DescribedPerson, KinRef, ParentKind, ParentLink, ParentRole, Period};
-use event_schemas::person::Sex;
+use event_schemas::ids::{CardId, DossierId, EventAddress, HouseholdId, Lsn, OfficeId, PersonId};
+use event_schemas::kin::{
+    DescribedPerson, KinRef, MarriageEndReason, ParentKind, ParentLink, ParentRole, Period,
+};
+use event_schemas::person::{MaritalStatus, Sex};
 use event_schemas::place::Place;
 use event_schemas::row::RowRef;
 use projections::answers::Acceptance;
@@ -246,6 +249,74 @@ fn residence_abroad_belongs_to_no_unit_and_a_death_takes_from_every_count_but_th
     assert_eq!(counted(&records), (0, 0, 1));
 }
 
+fn enrolled(id: PersonId, status: Option<MaritalStatus>) -> EventBody {
+    let EventBody::PersonRegistered(mut registered) = born(id) else { panic!("a person is registered") };
+    registered.data.marital_status = status;
+    EventBody::PersonRegistered(registered)
+}
+
+fn married(spouse: KinRef<PersonId>, number: u32) -> EventBody {
+    let entry = RegisterEntry { office: OfficeId(2), register: RegisterKind::Marriage, year: 2021, number };
+    let partners = [KinRef::Registered(AN), spouse];
+    EventBody::MarriageRegistered(MarriageRegistered { partners, entry, legacy: None })
+}
+
+fn ended(person: PersonId, spouse: Option<PersonId>, reason: MarriageEndReason) -> EventBody {
+    EventBody::MarriageEnded(MarriageEnded { person, spouse, reason })
+}
+
+/// Status, since when, and the spouse.
+fn marital(reading: &Reading<'_>, id: PersonId) -> Option<(MaritalStatus, String, Option<PersonId>)> {
+    let row = person(reading, id);
+    let open = row.marriages.iter().find(|marriage| marriage.end.is_none());
+    let spouse = open.and_then(|marriage| match marriage.spouse {
+        KinRef::Registered(spouse) => Some(spouse),
+        KinRef::Described(_) => None,
+    });
+    row.marital.map(|now| (now.status, now.since.to_string(), spouse))
+}
+
+#[test]
+fn a_marriage_and_its_end_show_on_both_rows_in_the_order_of_their_days() {
+    use MaritalStatus::{Divorced, Married, Unmarried, Widowed};
+    let described = DescribedPerson { names: names("Marie"), birth: None, nationality: None, document: None };
+    let mut records = vec![
+        vec![("2020-01-01", enrolled(AN, Some(Married)))],
+        vec![("2020-01-01", enrolled(BA, Some(Unmarried)))],
+        vec![("2020-01-01", enrolled(PersonId(3), None))],
+    ];
+    let told = |records: &[Vec<(&str, EventBody)>], id| {
+        let projector = given(records.to_vec());
+        marital(&projector.view().read(), id)
+    };
+    let is = |status, since: &str, spouse| Some((status, since.to_owned(), spouse));
+    assert_eq!(told(&records, AN), is(Married, "2020-01-01", None), "and nobody knows to whom");
+    assert_eq!(told(&records, BA), is(Unmarried, "2020-01-01", None));
+    assert_eq!(told(&records, PersonId(3)), None);
+    // Registered late, it is the marriage that was stated.
+    records.push(vec![("2010-05-01", married(KinRef::Registered(BA), 1))]);
+    assert_eq!(told(&records, AN), is(Married, "2010-05-01", Some(BA)));
+    assert_eq!(told(&records, BA), is(Married, "2010-05-01", Some(AN)));
+    let mut divorced = records.clone();
+    divorced.push(vec![("2021-02-01", ended(BA, Some(AN), MarriageEndReason::Divorce))]);
+    assert_eq!(told(&divorced, AN), is(Divorced, "2021-02-01", None));
+    divorced.push(vec![("2021-03-01", married(KinRef::Described(Box::new(described)), 2))]);
+    assert_eq!(told(&divorced, AN), is(Married, "2021-03-01", None));
+    assert_eq!(told(&divorced, BA), is(Divorced, "2021-02-01", None));
+    let projector = given(divorced);
+    let marriages = person(&projector.view().read(), AN).marriages;
+    assert_eq!(marriages.iter().map(|marriage| marriage.entry.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(marriages[0].end.map(|end| end.on), Some(date("2021-02-01").into()));
+    assert!(matches!(marriages[1].spouse, KinRef::Described(_)) && marriages[1].end.is_none());
+    // A death leaves the other widowed; an earlier divorce that comes late takes its place.
+    records.push(vec![("2021-04-01", ended(BA, Some(AN), MarriageEndReason::Death))]);
+    assert_eq!(told(&records, AN), is(Widowed, "2021-04-01", None));
+    assert_eq!(told(&records, BA), is(Married, "2010-05-01", None), "the dead keep what they were");
+    records.push(vec![("2021-01-01", ended(AN, Some(BA), MarriageEndReason::Divorce))]);
+    assert_eq!(told(&records, AN), is(Divorced, "2021-01-01", None));
+    assert_eq!(told(&records, BA), is(Divorced, "2021-01-01", None));
+}
+
 /// The contract: folding an event under an aspect that is not its own changes nothing, and resetting every aspect
 /// leaves a row as if nothing had happened to it but its stamp.
 #[test]
@@ -267,6 +338,7 @@ fn resetting_all_aspects_and_folding_again_gives_the_same_row() {
         Aspect::Composition,
         Aspect::Status,
         Aspect::Defects,
+        Aspect::Marriage,
     ];
     let mut folded_rows = 0;
     for (_, kind) in EventBody::KINDS {

@@ -11,6 +11,7 @@
 
 use super::card::{card_and_holder, dossier_and_applicant};
 use super::deciding::{Deciding, Named, OPERATOR};
+use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
 use crate::registry::rows::ABROAD;
 use crate::timeline::in_valid_order;
@@ -53,6 +54,17 @@ fn check_command(d: &mut Deciding<'_>) {
         Command::EnrolHousehold(c) => in_place(d, &c.place, c.effective_on, "command.enrol_household.place"),
         Command::Birth(c) => birth(d, c),
         Command::Death(c) => in_unit(d, c.registered_at, d.today, "command.death.registered_at"),
+        Command::RegisterMarriage(c) => {
+            let registered = c.partners.iter().filter_map(|partner| match partner {
+                KinRef::Registered(reference) => Some(reference),
+                KinRef::Described(_) => None,
+            });
+            at_home_of_either(d, registered, "command.register_marriage.partners");
+        }
+        Command::RegisterDivorce(c) => {
+            let partners = [Some(&c.person), c.spouse.as_ref()].into_iter().flatten();
+            at_home_of_either(d, partners, "command.register_divorce.person");
+        }
         Command::ChangeName(c) => at_home(d, &c.person, "command.change_name.person"),
         Command::ClearDefect(c) => clear_defect(d, c),
         Command::MovePermanent(c) => move_permanent(d, c),
@@ -212,24 +224,51 @@ fn of_dossier(d: &mut Deciding<'_>, dossier: DossierId, field: &str) {
     }
 }
 
-/// Permanent residence; of the dead the last one, so that a death is not told to every office.
-fn at_home_of(d: &mut Deciding<'_>, person: PersonId, named: &dyn Display, field: &str) {
-    let row = d.row(person);
-    if row.died == 0 || row.unit != 0 {
-        check_area(d, row.unit, named, field);
+/// Where one of the two resides or stays (Law 60/2014/QH13 Art. 17). Nobody's residence: any open office may act.
+fn at_home_of_either<'r>(d: &mut Deciding<'_>, references: impl Iterator<Item = &'r PersonRef>, field: &str) {
+    let mut found: Option<&PersonRef> = None;
+    let mut homes = Vec::new();
+    for reference in references {
+        let Some(person) = d.find_person(reference) else {
+            d.fault(Code::UnknownPerson, field, &[&Named(reference)]);
+            continue;
+        };
+        let Ok(unit) = last_home(d, person) else {
+            d.fault(Code::HistoryUnavailable, field, &[]);
+            return;
+        };
+        let stay = d.registry.temporary(person).map_or(0, |stay| stay.unit);
+        homes.extend([unit, stay].into_iter().filter(|unit| ![0, ABROAD].contains(unit)));
+        found = found.or(Some(reference));
+    }
+    if d.is_refused() || homes.is_empty() || homes.iter().any(|unit| is_within_area(d, *unit)) {
         return;
     }
+    if let Some(reference) = found {
+        d.fault(Code::NotCompetent, field, &[&d.context.office, &Named(reference)]);
+    }
+}
+
+fn at_home_of(d: &mut Deciding<'_>, person: PersonId, named: &dyn Display, field: &str) {
+    match last_home(d, person) {
+        Ok(unit) => check_area(d, unit, named, field),
+        Err(TimelineUnavailable { .. }) => d.fault(Code::HistoryUnavailable, field, &[]),
+    }
+}
+
+/// Permanent residence; of the dead the last one, so that a death is not told to every office. Zero for none.
+fn last_home(d: &Deciding<'_>, person: PersonId) -> Result<u32, TimelineUnavailable> {
+    let row = d.row(person);
+    if row.died == 0 || row.unit != 0 {
+        return Ok(row.unit);
+    }
     let stream = StreamRef { row: RowRef::Person(person), aspect: Aspect::PermanentResidence };
-    let Ok(recorded) = d.context.timelines.stream(stream) else {
-        d.fault(Code::HistoryUnavailable, field, &[]);
-        return;
-    };
+    let recorded = d.context.timelines.stream(stream)?;
     let last = in_valid_order(recorded).into_iter().rev().find_map(|(_, event)| match event.body {
         EventBody::PermanentResidenceRegistered(registered) => Some(registered.place),
         _ => None,
     });
-    let unit = last.as_ref().and_then(|place| place.unit()).map_or(0, |unit| unit.0);
-    check_area(d, unit, named, field);
+    Ok(last.as_ref().and_then(|place| place.unit()).map_or(0, |unit| unit.0))
 }
 
 /// Faults unless the unit lies in one of the office's areas; zero and [`ABROAD`] lie in nobody's.

@@ -6,9 +6,10 @@
 //! Whoever applies for a card, takes it over or reports its loss is alive. What the authority does with the application is no
 //! sign of life: it works on until it hears of the death, and what it did last is the day on which application and card end.
 
-use super::deciding::Deciding;
+use super::deciding::{Deciding, not_before};
 use super::departure::{Departure, Vacancy};
 use super::kinship::check_children;
+use super::marriage::end_by_death;
 use super::register::register_entry;
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
@@ -21,6 +22,7 @@ use event_schemas::event::{
 };
 use event_schemas::household::{LeaveReason, Membership, ResidenceEndReason};
 use event_schemas::ids::{CardId, DossierId, EventAddress, HouseholdId, PersonId};
+use event_schemas::kin::MarriageEndReason;
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::text::Text;
 use event_schemas::time::{Date, PartialDate};
@@ -53,6 +55,9 @@ pub(super) fn death(d: &mut Deciding<'_>, command: &Death) {
         };
         d.emit(died, EventBody::DeathRegistered(registered));
     }
+    if end_by_death(d, person, ended.marriage).is_err() {
+        d.fault(Code::HistoryUnavailable, "command.death.died", &[]);
+    }
     end_residence(d, person, ended.life);
     end_cards(d, person, ended.papers);
     leave_household(d, person, ended.life, command.succession.as_ref());
@@ -81,7 +86,7 @@ fn check_person(d: &mut Deciding<'_>, person: PersonId, died: PartialDate) -> Op
         return None;
     }
     let life = not_before(died, alive.max(settled));
-    Some(Endings { life, papers: not_before(life, papers) })
+    Some(Endings { marriage: not_before(died, alive), life, papers: not_before(life, papers) })
 }
 
 /// The latest days of what is recorded of a person.
@@ -96,6 +101,8 @@ struct LatestFacts {
 
 /// When ends what the dead person held.
 struct Endings {
+    /// The marriage: not before it began.
+    marriage: PartialDate,
     /// Residence and membership.
     life: PartialDate,
     /// Applications and cards: their facts stay in order.
@@ -129,6 +136,9 @@ fn latest_facts(
         for aspect in [Aspect::TemporaryResidence, Aspect::TemporaryMembership] {
             alive = alive.max(latest_sign(recorded(d, of_person, aspect)?));
         }
+    }
+    if row.marriage_since > died.earliest().0 {
+        alive = alive.max(latest_of_marriages(recorded(d, of_person, Aspect::Marriage)?));
     }
     let mut papers = d.registry.dossier(DossierId(row.dossier)).map_or(i32::MIN, |dossier| dossier.since);
     if died.earliest() < d.today {
@@ -166,17 +176,22 @@ fn latest_sign(recorded: Recorded) -> Date {
     signs.map(|(_, event)| event.effective_on.earliest()).max().unwrap_or(Date(i32::MIN))
 }
 
+/// Who marries or is divorced is alive; who becomes widowed need not be.
+fn latest_of_marriages(recorded: Recorded) -> Date {
+    let signs = recorded.into_iter().filter(|(_, event)| match &event.body {
+        EventBody::MarriageRegistered(_) => true,
+        EventBody::MarriageEnded(ended) => ended.reason == MarriageEndReason::Divorce,
+        _ => false,
+    });
+    signs.map(|(_, event)| event.effective_on.earliest()).max().unwrap_or(Date(i32::MIN))
+}
+
 /// The holder applied for a card, took one over, or reported its loss.
 fn is_card_sign(body: &EventBody) -> bool {
     matches!(
         body,
         EventBody::DossierReceived(_) | EventBody::CardHandedOver(_) | EventBody::CardReportedLost(_)
     )
-}
-
-/// The date, or the day of what is known if that is later.
-fn not_before(date: PartialDate, known: Date) -> PartialDate {
-    if known > date.earliest() { PartialDate::of_day(known) } else { date }
 }
 
 fn end_residence(d: &mut Deciding<'_>, person: PersonId, ended: PartialDate) {

@@ -431,6 +431,11 @@ pub(super) fn has_full_capacity(birth: PartialDate, capacity: u8, on: Date) -> b
     !decided && on.full_years_since(birth.latest()) >= MAJORITY_YEARS
 }
 
+/// The date, or the day of what is known if that is later.
+pub(super) fn not_before(date: PartialDate, known: Date) -> PartialDate {
+    if known > date.earliest() { PartialDate::of_day(known) } else { date }
+}
+
 /// Every row that the events change, sorted, with its next version (W3).
 pub fn touches_of(registry: &Registry, events: &[Event]) -> Vec<RowTouch> {
     let mut rows: Vec<RowRef> = Vec::with_capacity(events.len() + 1);

@@ -11,8 +11,10 @@ mod enrolment;
 mod form;
 mod household;
 mod identity;
+mod kin;
 mod kinship;
 mod lapse;
+mod marriage;
 mod membership;
 mod pin;
 mod register;
@@ -53,6 +55,8 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
             form::check_sealed(d, command.cause.as_ref(), "command.death.cause.sealed");
             death::death(d, command);
         }
+        Command::RegisterMarriage(command) => marriage::register_marriage(d, command),
+        Command::RegisterDivorce(command) => marriage::register_divorce(d, command),
         Command::ChangeName(command) => identity::change_name(d, command),
         Command::ClearDefect(command) => identity::clear_defect(d, command),
         Command::MovePermanent(command) => residence::move_permanent(d, command),

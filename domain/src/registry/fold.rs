@@ -2,13 +2,14 @@
 //! reflect different lsns can be brought up to date one by one.
 
 use super::rows::{
-    ABROAD, CardRow, DossierRow, DwellingRow, FLAG_UNDETERMINED, FLAG_VERIFIED, FLAG_VIETNAMESE,
-    HouseholdRow, Members, NO_EXPIRY, PersonRow, SEX_FEMALE, SEX_MALE, SEX_UNKNOWN, TEMPORARY_MEMBER,
-    TemporaryRow, U40,
+    ABROAD, CardRow, DossierRow, DwellingRow, FLAG_OTHER_KIN, FLAG_UNDETERMINED, FLAG_VERIFIED,
+    FLAG_VIETNAMESE, HouseholdRow, Members, NO_EXPIRY, PersonRow, SEX_FEMALE, SEX_MALE, SEX_UNKNOWN,
+    TEMPORARY_MEMBER, TemporaryRow, U40,
 };
 use super::units::{OfficeRow, UnitRow};
+use crate::timeline::marriage::Marital;
 use event_schemas::card::{CardStatus, DossierStatus};
-use event_schemas::event::{Event, EventBody, Origin};
+use event_schemas::event::{Event, EventBody, Origin, ParentLinked};
 use event_schemas::household::Membership;
 use event_schemas::ids::{Lsn, PersonId, UnitId, Version};
 use event_schemas::kin::{KinRef, ParentKind, ParentRole};
@@ -82,6 +83,7 @@ impl RowImage {
             (Self::Person(_, Some(stay)), Aspect::TemporaryMembership) => {
                 (stay.household, stay.relationship) = (0, 0);
             }
+            (Self::Person(person, _), Aspect::Marriage) => person.set_marital(Marital::default()),
             (Self::Household(household), Aspect::Composition) => {
                 household.members.clear();
                 household.head = 0;
@@ -127,21 +129,19 @@ fn fold_person(
         (Aspect::Identity, EventBody::PersonRegistered(e)) => {
             person.birth = e.identity.birth.packed();
             person.sex = sex_number(e.identity.sex);
-            person.flags = flags_of(&e.identity.nationality, e.identity.identification);
+            person.flags =
+                person.flags & !IDENTITY_FLAGS | flags_of(&e.identity.nationality, e.identity.identification);
             person.identity_since = person.identity_since.max(day);
         }
         (Aspect::Identity, EventBody::NameChanged(_)) => {
             person.identity_since = person.identity_since.max(day)
         }
-        (Aspect::Kinship, EventBody::ParentLinked(e)) if e.child == id => {
-            if let KinRef::Registered(parent) = e.link.parent
-                && e.link.kind != ParentKind::Adoptive
-            {
-                match e.link.role {
-                    ParentRole::Mother => person.mother = parent.0,
-                    ParentRole::Father => person.father = parent.0,
-                }
-            }
+        (Aspect::Kinship, EventBody::ParentLinked(e)) => fold_kinship(person, id, e),
+        (Aspect::Marriage, body) => {
+            let mut marital = person.marital();
+            marital.fold(id, body);
+            person.set_marital(marital);
+            person.marriage_since = person.marriage_since.max(day);
         }
         (Aspect::Life, EventBody::DeathRegistered(_)) => person.died = event.effective_on.packed(),
         (Aspect::Number, EventBody::PinIssued(e)) => person.pin = U40::new(e.pin.number()),
@@ -181,6 +181,28 @@ fn fold_person(
         _ => {}
     }
 }
+
+fn fold_kinship(person: &mut PersonRow, id: PersonId, linked: &ParentLinked) {
+    let KinRef::Registered(parent) = linked.link.parent else { return };
+    if linked.link.kind == ParentKind::Adoptive {
+        person.flags |= FLAG_OTHER_KIN;
+        return;
+    }
+    if linked.child != id {
+        return;
+    }
+    let place = match linked.link.role {
+        ParentRole::Mother => &mut person.mother,
+        ParentRole::Father => &mut person.father,
+    };
+    if ![0, parent.0].contains(place) {
+        person.flags |= FLAG_OTHER_KIN;
+    }
+    *place = parent.0;
+}
+
+/// Flags that the identity stream sets.
+const IDENTITY_FLAGS: u8 = FLAG_VIETNAMESE | FLAG_UNDETERMINED | FLAG_VERIFIED;
 
 fn flags_of(nationality: &Nationality, identification: Identification) -> u8 {
     let mut flags = 0;

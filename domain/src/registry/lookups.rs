@@ -110,6 +110,9 @@ impl Lookups {
             EventBody::DeathRegistered(e) => {
                 self.fold_entry(e.entry, e.legacy, journal);
             }
+            EventBody::MarriageRegistered(e) => {
+                self.fold_entry(e.entry, e.legacy, journal);
+            }
             EventBody::PinIssued(e) => {
                 self.insert_pin(e.pin, e.person, journal);
                 let cell = e.pin.cell().packed();
@@ -239,6 +242,7 @@ fn has_keys(event: &Event) -> bool {
             !e.data.documents.is_empty() || matches!(e.origin, Origin::Birth(_))
         }
         EventBody::DeathRegistered(_)
+        | EventBody::MarriageRegistered(_)
         | EventBody::PinIssued(_)
         | EventBody::PinAccepted(_)
         | EventBody::CardProduced(_) => true,

@@ -33,7 +33,7 @@ use units::{OfficeRow, Offices, Units};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Names the fields that the digest sums; raised when rows or their bytes change.
-pub const DIGEST_VERSION: u16 = 1;
+pub const DIGEST_VERSION: u16 = 2;
 
 /// The decision state.
 #[derive(Clone, Default)]
@@ -360,7 +360,12 @@ pub struct MemoryUse {
 }
 
 fn new_person() -> PersonRow {
-    PersonRow { identity_since: i32::MIN, residence_since: i32::MIN, ..PersonRow::default() }
+    PersonRow {
+        identity_since: i32::MIN,
+        residence_since: i32::MIN,
+        marriage_since: i32::MIN,
+        ..PersonRow::default()
+    }
 }
 
 /// Digest of one row; zero for a row that does not exist, so that the sum over rows needs no list of them.

@@ -3,7 +3,9 @@
 //! A person, with a share of a household, a card and a dossier, stays below 128 bytes; names and addresses live in views.
 //! All numbers are plain so that a row's bytes are its digest and its page image.
 
+use crate::timeline::marriage::{Marital, Spouse};
 use event_schemas::ids::{Lsn, PersonId};
+use event_schemas::person::MaritalStatus;
 use smallvec::SmallVec;
 
 /// Bytes of a saved row end early or hold an impossible value.
@@ -163,6 +165,10 @@ rows! {
         identity_since: i32,
         /// Latest effective day in the streams of permanent residence and membership.
         residence_since: i32,
+        /// Partner of the marriage in force; zero for none, [`DESCRIBED_SPOUSE`] or [`UNKNOWN_SPOUSE`] for nobody registered.
+        spouse: u32,
+        /// Latest effective day in the marriage stream.
+        marriage_since: i32,
         /// Current PIN; zero for none.
         pin: U40,
         /// Open defects, a bit each.
@@ -252,6 +258,48 @@ pub const FLAG_UNDETERMINED: u8 = 2;
 /// Identity is verified.
 pub const FLAG_VERIFIED: u8 = 4;
 
+/// Child or parent by a link that rows do not hold, see [`PersonRow::mother`]: an adoptive one, or one more of a role.
+pub const FLAG_OTHER_KIN: u8 = 64;
+/// Three bits of the flags: [`MaritalStatus`] as a number.
+const MARITAL_SHIFT: u8 = 3;
+const MARITAL_BITS: u8 = 7 << MARITAL_SHIFT;
+const MARITAL_STATUSES: [MaritalStatus; 5] = [
+    MaritalStatus::NoInformation,
+    MaritalStatus::Unmarried,
+    MaritalStatus::Married,
+    MaritalStatus::Divorced,
+    MaritalStatus::Widowed,
+];
+
+/// The spouse is known from papers only.
+pub const DESCRIBED_SPOUSE: u32 = u32::MAX - 1;
+/// Enrolment stated a marriage and nobody to whom.
+pub const UNKNOWN_SPOUSE: u32 = u32::MAX;
+
+impl PersonRow {
+    /// Marital status and spouse by all that is recorded.
+    pub fn marital(&self) -> Marital {
+        let number = usize::from((self.flags & MARITAL_BITS) >> MARITAL_SHIFT);
+        let spouse = match self.spouse {
+            0 => None,
+            DESCRIBED_SPOUSE => Some(Spouse::Described),
+            UNKNOWN_SPOUSE => Some(Spouse::Unknown),
+            person => Some(Spouse::Registered(PersonId(person))),
+        };
+        Marital { status: MARITAL_STATUSES.get(number).copied().unwrap_or_default(), spouse }
+    }
+
+    pub(super) fn set_marital(&mut self, marital: Marital) {
+        self.flags = self.flags & !MARITAL_BITS | (marital.status as u8) << MARITAL_SHIFT;
+        self.spouse = match marital.spouse {
+            None => 0,
+            Some(Spouse::Described) => DESCRIBED_SPOUSE,
+            Some(Spouse::Unknown) => UNKNOWN_SPOUSE,
+            Some(Spouse::Registered(person)) => person.0,
+        };
+    }
+}
+
 impl HouseholdRow {
     /// Permanent members in the order in which they joined.
     pub fn permanent_members(&self) -> impl Iterator<Item = PersonId> + '_ {
@@ -278,10 +326,25 @@ mod tests {
 
     #[test]
     fn rows_stay_small() {
-        assert_eq!(size_of::<PersonRow>(), 64);
+        assert_eq!(size_of::<PersonRow>(), 72);
         assert_eq!(size_of::<HouseholdRow>(), 56);
         assert_eq!(size_of::<CardRow>(), 24);
         assert_eq!(size_of::<DossierRow>(), 28);
+    }
+
+    #[test]
+    fn every_marital_status_survives_its_bits_beside_the_other_flags() {
+        let spouses =
+            [None, Some(Spouse::Described), Some(Spouse::Unknown), Some(Spouse::Registered(PersonId(7)))];
+        for (status, spouse) in
+            MARITAL_STATUSES.into_iter().flat_map(|status| spouses.map(|spouse| (status, spouse)))
+        {
+            let others = FLAG_VIETNAMESE | FLAG_UNDETERMINED | FLAG_VERIFIED | FLAG_OTHER_KIN;
+            let mut row = PersonRow { flags: others | MARITAL_BITS, ..PersonRow::default() };
+            row.set_marital(Marital { status, spouse });
+            assert_eq!(row.marital(), Marital { status, spouse });
+            assert_eq!(row.flags & !MARITAL_BITS, others);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use event_schemas::event::{
 use event_schemas::household::{HouseholdKind, LeaveReason, Membership, Relationship, ResidenceEndReason};
 use event_schemas::ids::{HouseholdId, PersonId};
 use event_schemas::person::{
-    Identification, Identity, LegalCapacity, Names, Nationality, PersonRef, PersonalData, Sex,
+    Identification, Identity, LegalCapacity, MaritalStatus, Names, Nationality, PersonRef, PersonalData, Sex,
 };
 use event_schemas::place::Place;
 use event_schemas::time::PartialDate;
@@ -21,6 +21,8 @@ pub struct NewPersonOf {
     pub sex: Sex,
     pub birth: PartialDate,
     pub capacity: LegalCapacity,
+    /// As enrolment stated it.
+    pub marital_status: Option<MaritalStatus>,
     pub nationality: Nationality,
     /// A unit's code.
     pub born_in: Option<&'static str>,
@@ -34,6 +36,7 @@ pub fn man(birth: &str) -> NewPersonOf {
         sex: Sex::Male,
         birth: partial(birth),
         capacity: LegalCapacity::Full,
+        marital_status: None,
         nationality: Nationality::vietnamese(),
         born_in: Some(super::PHUC_XA),
         pin: None,
@@ -53,6 +56,12 @@ pub fn id(person: PersonId) -> PersonRef {
 impl World {
     /// A person who is registered, and lives nowhere yet. Facts hold from the birth on.
     pub fn person(&mut self, new: NewPersonOf) -> PersonId {
+        let birth = new.birth.to_string();
+        self.enrolled(new, &birth)
+    }
+
+    /// A person who was enrolled on a day, and lives nowhere yet.
+    pub fn enrolled(&mut self, new: NewPersonOf, on: &str) -> PersonId {
         let person = self.registry.head().persons.next();
         let registered = EventBody::PersonRegistered(PersonRegistered {
             person,
@@ -73,16 +82,16 @@ impl World {
             },
             data: PersonalData {
                 capacity: new.capacity,
+                marital_status: new.marital_status,
                 birth_registration_place: new.born_in.map(|code| Place::in_unit(unit(code))),
                 ..PersonalData::default()
             },
         });
-        let birth = new.birth.to_string();
         let accepted = new.pin.map(|pin| {
             let pin = pin.parse().expect("PINs of the laboratory are valid");
             EventBody::PinAccepted(PinAccepted { person, pin })
         });
-        self.given_events(&birth, [registered].into_iter().chain(accepted));
+        self.given_events(on, [registered].into_iter().chain(accepted));
         person
     }
 

@@ -3,10 +3,13 @@
 
 use domain::Registry;
 use domain::registry::rows::ABROAD;
-use event_schemas::event::EventBody;
+use domain::timeline::marriage::Spouse;
+use event_schemas::event::{Event, EventBody};
 use event_schemas::household::Membership;
 use event_schemas::ids::{HouseholdId, PersonId};
+use event_schemas::kin::{KinRef, MarriageEndReason};
 use event_schemas::record::AdmittedEntry;
+use event_schemas::time::Date;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What flowed in and out of one unit since the beginning.
@@ -22,6 +25,24 @@ pub struct Ledger {
     members: BTreeMap<(PersonId, Membership), HouseholdId>,
     dead: BTreeSet<PersonId>,
     flows: BTreeMap<u32, Flows>,
+    marriages: Vec<Marriage>,
+}
+
+/// A marriage from its day on, until the day before its end. A partner is none if only described.
+struct Marriage {
+    partners: [Option<PersonId>; 2],
+    from: Date,
+    until: Option<Date>,
+}
+
+impl Marriage {
+    fn is_of(&self, person: PersonId) -> bool {
+        self.partners.contains(&Some(person))
+    }
+
+    fn is_on(&self, day: Date) -> bool {
+        self.from <= day && self.until.is_none_or(|until| day < until)
+    }
 }
 
 impl Ledger {
@@ -30,6 +51,7 @@ impl Ledger {
         for entry in entries {
             for event in entry.changes().map_or(&[][..], |changes| &changes.events) {
                 self.book(&event.body);
+                self.book_marriage(event);
             }
         }
     }
@@ -63,8 +85,59 @@ impl Ledger {
         }
     }
 
+    fn book_marriage(&mut self, event: &Event) {
+        let on = event.effective_on.earliest();
+        match &event.body {
+            EventBody::MarriageRegistered(e) => {
+                let partners = [0, 1].map(|place| match e.partners[place] {
+                    KinRef::Registered(person) => Some(person),
+                    KinRef::Described(_) => None,
+                });
+                self.marriages.push(Marriage { partners, from: on, until: None });
+            }
+            EventBody::MarriageEnded(e) => {
+                let in_force = self.marriages.iter_mut().find(|marriage| {
+                    marriage.is_of(e.person) && marriage.partners.contains(&e.spouse) && marriage.is_on(on)
+                });
+                let stated = e.spouse.is_none() && e.reason == MarriageEndReason::Divorce;
+                match in_force {
+                    Some(marriage) => marriage.until = Some(on),
+                    None => assert!(stated, "{e:?} ended no marriage on {on}"),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody is in two marriages on one day, and the registry knows the spouse whom the account knows.
+    fn check_marriages(&self, registry: &Registry) {
+        for (place, marriage) in self.marriages.iter().enumerate() {
+            for person in marriage.partners.into_iter().flatten() {
+                let other =
+                    self.marriages[..place].iter().filter(|other| other.is_of(person)).find(|other| {
+                        let begins_before_end = |first: &Marriage, second: &Marriage| {
+                            second.until.is_none_or(|until| first.from < until)
+                        };
+                        begins_before_end(marriage, other) && begins_before_end(other, marriage)
+                    });
+                assert!(other.is_none(), "{person} is in two marriages on one day");
+            }
+        }
+        for (id, row) in registry.persons() {
+            let in_force =
+                self.marriages.iter().find(|marriage| marriage.is_of(id) && marriage.until.is_none());
+            let spouse = in_force.map(|marriage| {
+                let other = marriage.partners.into_iter().find(|partner| *partner != Some(id));
+                other.flatten().map_or(Spouse::Described, Spouse::Registered)
+            });
+            let known = row.marital().spouse.filter(|spouse| *spouse != Spouse::Unknown);
+            assert_eq!(known, spouse, "spouse of {id}");
+        }
+    }
+
     /// The registry comes to the same: per person, and per unit as arrivals less departures.
     pub fn check(&self, registry: &Registry) {
+        self.check_marriages(registry);
         let mut population: BTreeMap<u32, u32> = BTreeMap::new();
         for (id, row) in registry.persons() {
             assert_eq!(row.unit, self.residence.get(&id).copied().unwrap_or(0), "residence of {id}");

@@ -3,6 +3,7 @@
 pub mod administration;
 pub mod card;
 pub mod household;
+pub mod marriage;
 pub mod person;
 pub mod pin;
 pub mod residence;
@@ -16,6 +17,7 @@ pub use household::{
     AppointHead, ChangeRelationship, FormHousehold, JoinHousehold, LeaveHousehold, MergeHouseholds,
     SplitHousehold,
 };
+pub use marriage::{RegisterDivorce, RegisterMarriage};
 pub use person::{
     Birth, BirthResidence, ChangeName, ClearDefect, Death, EnrolHousehold, EnrolMember, EnrolPerson,
     MemberRef, MultipleBirth, NewPerson, Newborn, Parentage,
@@ -141,6 +143,10 @@ commands! {
     14 v 1 ChangeName, "change_name";
     /// State that a defect no longer exists.
     15 v 1 ClearDefect, "clear_defect";
+    /// Register a marriage.
+    16 v 1 RegisterMarriage, "register_marriage";
+    /// Register a divorce.
+    17 v 1 RegisterDivorce, "register_divorce";
     /// Register permanent residence elsewhere.
     20 v 1 MovePermanent, "move_permanent";
     /// Register temporary residence.

@@ -111,6 +111,16 @@ fn person(kind: &str) -> Option<Command> {
             defect: DefectKind::BirthDateIncomplete,
             reason: text("Đã bổ sung giấy khai sinh bản chính"),
         }),
+        "register_marriage" => Command::RegisterMarriage(RegisterMarriage {
+            partners: [KinRef::Registered(by_pin(FATHER_PIN)), KinRef::Registered(by_pin(MOTHER_PIN))],
+            married_on: date("2009-10-18"),
+            legacy_entry: None,
+        }),
+        "register_divorce" => Command::RegisterDivorce(RegisterDivorce {
+            person: by_pin(MOTHER_PIN),
+            spouse: Some(by_pin(FATHER_PIN)),
+            effective_on: date("2021-03-12"),
+        }),
         "issue_pin" => Command::IssuePin(IssuePin {
             person: PersonRef::PersonId(PersonId(4)),
             birth_registered_at: Some(unit("01")),

@@ -10,7 +10,7 @@ use crate::household::{
     HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship, ResidenceEndReason,
 };
 use crate::ids::{CardId, DossierId, DwellingId, HouseholdId, OfficeId, PersonId, UnitId};
-use crate::kin::{KinRef, ParentKind, ParentLink, ParentRole, Period};
+use crate::kin::{KinRef, MarriageEndReason, ParentKind, ParentLink, ParentRole, Period};
 use crate::person::{Ethnicity, Identification, Identity, Nationality, PersonalData, Sex};
 use crate::place::{Area, DomesticPlace, DwellingKind, OfficeKind, Place, RegisteredPlace, UnitKind};
 use crate::row::RowRef;
@@ -100,6 +100,16 @@ fn person(kind: &str) -> Option<EventBody> {
             row: RowRef::Person(PersonId(4)),
             defect: DefectKind::BirthDateIncomplete,
             reason: text("Đã bổ sung giấy khai sinh bản chính"),
+        }),
+        "marriage_registered" => EventBody::MarriageRegistered(MarriageRegistered {
+            partners: [KinRef::Registered(FATHER), KinRef::Registered(MOTHER)],
+            entry: entry(RegisterKind::Marriage, 12),
+            legacy: None,
+        }),
+        "marriage_ended" => EventBody::MarriageEnded(MarriageEnded {
+            person: MOTHER,
+            spouse: Some(FATHER),
+            reason: MarriageEndReason::Divorce,
         }),
         "pin_issued" => EventBody::PinIssued(PinIssued {
             person: DAUGHTER,

@@ -1,7 +1,9 @@
 //! Persons as answers show them.
 
 use super::{PlaceView, ResidenceAnswer, Teller};
-use crate::rows::{Death, FormerNames, HouseholdTie, OpenDefect, PersonRow, Registration};
+use crate::rows::{
+    Death, FormerNames, HouseholdTie, Marriage, MarriageEnd, OpenDefect, PersonRow, Registration,
+};
 use event_schemas::basis::RegisterEntry;
 use event_schemas::card::{CardStatus, DocumentKind, DossierStatus};
 use event_schemas::document::IdentityDocument;
@@ -81,6 +83,29 @@ pub struct DeathView {
     pub by: EventAddress,
 }
 
+/// A marital status and, in a registered marriage, to whom.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MaritalView {
+    pub status: MaritalStatus,
+    pub since: PartialDate,
+    /// The spouse, if registered.
+    pub spouse: Option<PersonBrief>,
+    /// The spouse, if known from papers only.
+    pub described: Option<DescribedPerson>,
+    pub by: EventAddress,
+}
+
+/// A registered marriage.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MarriageView {
+    pub spouse: Option<PersonBrief>,
+    pub described: Option<DescribedPerson>,
+    pub since: PartialDate,
+    pub entry: RegisterEntry,
+    pub by: EventAddress,
+    pub end: Option<MarriageEnd>,
+}
+
 /// A residence.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ResidenceView {
@@ -141,7 +166,10 @@ pub struct PersonView {
     pub ethnicity: Option<Ethnicity>,
     pub religion: Option<Guarded<Religion>>,
     pub blood_group: Option<Guarded<BloodGroup>>,
-    pub marital_status: Option<MaritalStatus>,
+    /// As of now; none without information.
+    pub marital: Option<MaritalView>,
+    /// Registered ones, in the order of their days.
+    pub marriages: Vec<MarriageView>,
     pub capacity: LegalCapacity,
     pub contact: Option<Guarded<Contact>>,
     pub documents: Vec<IdentityDocument>,
@@ -215,7 +243,8 @@ impl PersonView {
             ethnicity: data.ethnicity,
             religion: data.religion,
             blood_group: data.blood_group,
-            marital_status: data.marital_status,
+            marital: marital(teller, row)?,
+            marriages: marriages(teller, row)?,
             capacity: data.capacity,
             contact: data.contact,
             documents: row.documents.clone(),
@@ -296,6 +325,35 @@ fn parents(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<ParentView>, 
         parents.push(ParentView { role, kind, period, registered, described, by: parent.by });
     }
     Ok(parents)
+}
+
+/// A spouse: registered, or described.
+type SpouseOf = (Option<PersonBrief>, Option<DescribedPerson>);
+
+fn spouse(teller: &mut Teller<'_>, marriage: &Marriage) -> Result<SpouseOf, StoreError> {
+    Ok(match &marriage.spouse {
+        KinRef::Registered(id) => (Some(teller.person(*id)?), None),
+        KinRef::Described(described) => (None, Some((**described).clone())),
+    })
+}
+
+fn marital(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<MaritalView>, StoreError> {
+    let Some(now) = row.marital else { return Ok(None) };
+    let (spouse, described) = match row.marriages.iter().rev().find(|marriage| marriage.end.is_none()) {
+        Some(marriage) => spouse(teller, marriage)?,
+        None => (None, None),
+    };
+    Ok(Some(MaritalView { status: now.status, since: now.since, spouse, described, by: now.by }))
+}
+
+fn marriages(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<MarriageView>, StoreError> {
+    let mut marriages = Vec::with_capacity(row.marriages.len());
+    for marriage in &row.marriages {
+        let (spouse, described) = spouse(teller, marriage)?;
+        let Marriage { since, entry, by, end, .. } = *marriage;
+        marriages.push(MarriageView { spouse, described, since, entry, by, end });
+    }
+    Ok(marriages)
 }
 
 fn children(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<ChildView>, StoreError> {

@@ -2,13 +2,14 @@
 
 use super::{Fact, Stamp};
 use crate::stored::{page_rows, stored};
+use event_schemas::basis::RegisterEntry;
 use event_schemas::defect::DefectKind;
 use event_schemas::document::IdentityDocument;
-use event_schemas::event::{DeathRegistered, EventBody, Origin};
+use event_schemas::event::{DeathRegistered, EventBody, MarriageEnded, Origin, PersonRegistered};
 use event_schemas::household::{Membership, Relationship};
 use event_schemas::ids::{CardId, DossierId, EventAddress, HouseholdId, PersonId, UnitId};
-use event_schemas::kin::{KinRef, ParentKind, ParentRole, Period, RegisteredParentLink};
-use event_schemas::person::{Identity, Names, PersonalData};
+use event_schemas::kin::{KinRef, MarriageEndReason, ParentKind, ParentRole, Period, RegisteredParentLink};
+use event_schemas::person::{Identity, MaritalStatus, Names, PersonalData};
 use event_schemas::pin::Pin;
 use event_schemas::place::RegisteredPlace;
 use event_schemas::row::{Aspect, RowRef};
@@ -33,6 +34,10 @@ pub struct PersonRow {
     pub parents: Vec<Parent>,
     pub children: Vec<Child>,
     pub death: Option<Death>,
+    /// By all that is recorded; none without information.
+    pub marital: Option<Marital>,
+    /// In the order of their days.
+    pub marriages: Vec<Marriage>,
     pub defects: Vec<OpenDefect>,
     pub permanent: Option<Residence>,
     pub temporary: Option<Stay>,
@@ -98,6 +103,33 @@ pub struct Death {
     pub by: EventAddress,
 }
 
+/// A marital status, by enrolment's statement or by what happened since. The dead keep theirs.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Marital {
+    pub status: MaritalStatus,
+    pub since: PartialDate,
+    pub by: EventAddress,
+}
+
+/// A registered marriage of this person.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Marriage {
+    /// The other partner.
+    pub spouse: KinRef<PersonId>,
+    pub since: PartialDate,
+    pub entry: RegisterEntry,
+    pub by: EventAddress,
+    pub end: Option<MarriageEnd>,
+}
+
+/// How a marriage ended.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct MarriageEnd {
+    pub on: PartialDate,
+    pub reason: MarriageEndReason,
+    pub by: EventAddress,
+}
+
 /// Something wrong or missing that was accepted.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct OpenDefect {
@@ -135,7 +167,7 @@ pub struct HouseholdTie {
 stored! {
     PersonRow {
         part stamp, part registration, value data, value identity, part former_names, value documents, part pins,
-        part parents, part children, part death, part defects, part permanent, part temporary, part household,
+        part parents, part children, part death, part marital, part marriages, part defects, part permanent, part temporary, part household,
         part temporary_household, value dossiers, value cards,
     }
     Registration { value origin, value on, value by }
@@ -144,6 +176,9 @@ stored! {
     Parent { value link, value by }
     Child { value child, value role, value kind, value period, value by }
     Death { value on, value facts, value by }
+    Marital { value status, value since, value by }
+    Marriage { value spouse, value since, value entry, value by, part end }
+    MarriageEnd { value on, value reason, value by }
     OpenDefect { value defect, value by }
     Residence { value place, value since, value by }
     Stay { value place, value since, value until, value by }
@@ -189,6 +224,7 @@ impl PersonRow {
                 fold_tie(&mut self.temporary_household, Membership::Temporary, fact)
             }
             Aspect::Cards => self.fold_cards(fact),
+            Aspect::Marriage => self.fold_marriage(id, fact),
             Aspect::HouseholdPlace | Aspect::Composition | Aspect::Status => {}
         }
     }
@@ -212,6 +248,10 @@ impl PersonRow {
             Aspect::TemporaryResidence => self.temporary = None,
             Aspect::Membership => self.household = None,
             Aspect::TemporaryMembership => self.temporary_household = None,
+            Aspect::Marriage => {
+                self.marital = None;
+                self.marriages.clear();
+            }
             Aspect::Cards => {
                 self.dossiers.clear();
                 self.cards.clear();
@@ -279,6 +319,66 @@ impl PersonRow {
         if let EventBody::DeathRegistered(e) = &fact.event.body {
             self.death = Some(Death { on: fact.event.effective_on, facts: e.clone(), by: fact.at });
         }
+    }
+
+    fn fold_marriage(&mut self, id: PersonId, fact: Fact<'_>) {
+        match &fact.event.body {
+            EventBody::PersonRegistered(e) => self.fold_stated_status(e, fact),
+            EventBody::MarriageRegistered(e) => {
+                let other = e.partners.iter().find(|partner| **partner != KinRef::Registered(id));
+                let Some(spouse) = other.cloned() else { return };
+                let since = fact.event.effective_on;
+                self.marriages.push(Marriage { spouse, since, entry: e.entry, by: fact.at, end: None });
+                self.set_marital(MaritalStatus::Married, fact);
+            }
+            EventBody::MarriageEnded(e) => self.fold_end_of_marriage(id, e, fact),
+            _ => {}
+        }
+    }
+
+    /// A statement counts where no registered marriage speaks; whoever is born here is unmarried.
+    fn fold_stated_status(&mut self, registered: &PersonRegistered, fact: Fact<'_>) {
+        let stated = match (registered.data.marital_status, &registered.origin) {
+            (Some(MaritalStatus::NoInformation), _) | (None, Origin::Enrolment) => return,
+            (Some(status), _) => status,
+            (None, Origin::Birth(_)) => MaritalStatus::Unmarried,
+        };
+        let is_in_force = self.marriages.iter().any(|marriage| marriage.end.is_none());
+        if !is_in_force && (self.marital.is_none() || stated == MaritalStatus::Married) {
+            self.set_marital(stated, fact);
+        }
+    }
+
+    fn fold_end_of_marriage(&mut self, id: PersonId, ended: &MarriageEnded, fact: Fact<'_>) {
+        let other = if ended.person == id { ended.spouse } else { Some(ended.person) };
+        let in_force = self.marriages.iter_mut().rev().find(|marriage| marriage.end.is_none());
+        match in_force {
+            Some(marriage) => {
+                let is_this = match (&marriage.spouse, other) {
+                    (KinRef::Registered(spouse), Some(other)) => *spouse == other,
+                    (KinRef::Described(_), None) => true,
+                    _ => false,
+                };
+                if !is_this {
+                    return;
+                }
+                let (on, reason) = (fact.event.effective_on, ended.reason);
+                marriage.end = Some(MarriageEnd { on, reason, by: fact.at });
+            }
+            // One that enrolment stated without naming anybody.
+            None if other.is_none()
+                && self.marital.is_some_and(|now| now.status == MaritalStatus::Married) => {}
+            None => return,
+        }
+        match ended.reason {
+            MarriageEndReason::Divorce => self.set_marital(MaritalStatus::Divorced, fact),
+            MarriageEndReason::Death if ended.person != id => self.set_marital(MaritalStatus::Widowed, fact),
+            MarriageEndReason::Death => {}
+        }
+    }
+
+    fn set_marital(&mut self, status: MaritalStatus, fact: Fact<'_>) {
+        self.marital = Some(Marital { status, since: fact.event.effective_on, by: fact.at });
     }
 
     fn fold_permanent(&mut self, fact: Fact<'_>) {

@@ -2,8 +2,9 @@
 //! state only to find somebody to speak of; what becomes of the command is for the rules to say.
 //!
 //! Layout: this file holds the dice and whom they choose; [`people`] enrolment, birth, death, names, numbers;
-//! [`homes`] residence and households; [`papers`] units, offices, dwellings and cards.
+//! [`couples`] marriage and divorce; [`homes`] residence and households; [`papers`] units, offices, dwellings and cards.
 
+mod couples;
 mod homes;
 mod papers;
 mod people;
@@ -54,7 +55,8 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
         HAI_PHONG_OFFICE,
     ];
     let office = offices[usize::from(dice.detail / 7) % offices.len()];
-    let by_court = dice.detail % 5 == 4;
+    let is_divorce = matches!(command, Command::RegisterDivorce(_));
+    let by_court = dice.detail % 5 == 4 || is_divorce && dice.detail % 5 != 0;
     let rules = ["head_required", "head_without_capacity", "parent_too_young", "pin_disagrees"];
     let envelope = CommandEnvelope {
         command_id: CommandId(u128::from(registry.head().lsn.0) + 1),
@@ -71,7 +73,7 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
 
 impl Play<'_> {
     fn command(&self) -> Command {
-        match self.dice.kind % 48 {
+        match self.dice.kind % 52 {
             0 | 1 => self.enrol_household(),
             2 => self.enrol_person(),
             3 | 4 => self.birth(),
@@ -100,6 +102,8 @@ impl Play<'_> {
             42 | 43 => self.replace_card(),
             44 => self.withdraw_card(),
             45 => self.register_dwelling(),
+            48..=50 => self.marry(),
+            51 => self.divorce(),
             _ => self.administer(),
         }
     }

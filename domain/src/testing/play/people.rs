@@ -14,7 +14,7 @@ use event_schemas::household::{HouseholdKind, Relationship};
 use event_schemas::ids::{HouseholdId, PersonId};
 use event_schemas::kin::{KinRef, ParentKind, ParentLink, ParentRole, Period};
 use event_schemas::person::{
-    Identification, Identity, LegalCapacity, Names, Nationality, PersonRef, PersonalData, Sex,
+    Identification, Identity, LegalCapacity, MaritalStatus, Names, Nationality, PersonRef, PersonalData, Sex,
 };
 use event_schemas::pin::PinCell;
 use event_schemas::row::RowRef;
@@ -58,10 +58,21 @@ impl Play<'_> {
             data: PersonalData {
                 birth_registration_place: Some(place(PHUC_XA)),
                 capacity,
+                marital_status: self.stated_status(age_years),
                 ..PersonalData::default()
             },
             pin: None,
             parents: Vec::new(),
+        }
+    }
+
+    /// What a form says of somebody of this age; often nothing.
+    fn stated_status(&self, age_years: i16) -> Option<MaritalStatus> {
+        match self.dice.detail % 7 {
+            0 | 1 if age_years >= 30 => Some(MaritalStatus::Married),
+            2 | 3 => Some(MaritalStatus::Unmarried),
+            4 if age_years >= 30 => Some(MaritalStatus::Widowed),
+            _ => None,
         }
     }
 

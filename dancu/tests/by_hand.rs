@@ -127,6 +127,9 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
     assert_eq!(by_pin["person"]["id"], 1);
     let found = good(&[&["query", "search", "van nguyen", "--unit", "01"][..], &as_office].concat());
     assert!(found.contains("Nguyễn Văn An"), "{found}");
+    let csv =
+        good(&[&["query", "structure", "01", "--bands", "0,15,60", "--csv"][..], &as_office[..4]].concat());
+    assert!(csv.starts_with("from,to,all,male,female") && csv.lines().count() == 4, "{csv}");
     let (code, _, err) = run(&[&["query", "search", "%"][..], &as_office].concat());
     assert!(code == 1 && err.contains("search_empty"), "{err}");
     let table = good(&[&["query", "household", "H1"][..], &as_office].concat());

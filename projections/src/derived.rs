@@ -5,9 +5,9 @@
 //! [`Derived::of`] over all rows is all that these tables hold (R2, R6).
 
 use crate::layout::{
-    BY_CMND, BY_NAME, BY_PIN, BY_WORD, HOUSEHOLDS_BY_UNIT, RESIDENTS, ResidenceKind, TOTALS, Total,
-    UNITS_BY_CODE, UNITS_BY_PARENT, code_prefix, household_key, name_key, pair_key, pin_key, resident_key,
-    total_key,
+    BY_CMND, BY_NAME, BY_PIN, BY_WORD, HOUSEHOLDS_BY_UNIT, RESIDENTS, ResidenceKind, TOTALS, Total, TotalKey,
+    UNITS_BY_CODE, UNITS_BY_PARENT, birth_key, code_prefix, household_key, name_key, pair_key, pin_key,
+    resident_key, total_key,
 };
 use crate::names::{spellings, whole_name};
 use crate::rows::{HouseholdRow, PersonRow, Row, UnitRow};
@@ -34,7 +34,7 @@ pub(crate) struct Derived {
     /// A handful: few enough to be searched one by one.
     pub entries: Vec<IndexEntry>,
     /// Each key counts one.
-    pub totals: Vec<[u8; 6]>,
+    pub totals: Vec<TotalKey>,
 }
 
 impl Derived {
@@ -71,12 +71,27 @@ impl Derived {
         }
         let permanent = person.permanent_unit();
         self.totals.push(total_key(permanent.unwrap_or(UnitId::NONE), Total::Permanent, sex));
+        self.by_birth(person, sex);
         if let Some(unit) = permanent {
             self.entry(RESIDENTS, &resident_key(ResidenceKind::Permanent, unit, id), Vec::new());
         }
         if let Some(unit) = person.temporary_unit() {
             self.totals.push(total_key(unit, Total::Temporary, sex));
             self.entry(RESIDENTS, &resident_key(ResidenceKind::Temporary, unit, id), Vec::new());
+        }
+    }
+
+    /// Where a living person is counted, once at home and once where he stays: every definition of a population is a sum of
+    /// these.
+    fn by_birth(&mut self, person: &PersonRow, sex: Sex) {
+        let Some(birth) = person.identity.as_ref().map(|identity| identity.birth) else { return };
+        let (permanent, temporary) = (person.permanent_unit(), person.temporary_unit());
+        if let Some(unit) = temporary {
+            self.totals.push(birth_key(unit, Total::Staying, sex, birth));
+        }
+        let at_home = if temporary.is_some() { Total::Away } else { Total::AtHome };
+        if permanent.is_some() || temporary.is_none() {
+            self.totals.push(birth_key(permanent.unwrap_or(UnitId::NONE), at_home, sex, birth));
         }
     }
 
@@ -136,7 +151,7 @@ impl IndexEntry {
 
 /// Changes of totals, gathered over the rows of a batch.
 #[derive(Default)]
-pub(crate) struct TotalChanges(BTreeMap<[u8; 6], i64>);
+pub(crate) struct TotalChanges(BTreeMap<TotalKey, i64>);
 
 impl TotalChanges {
     /// Brings the indexes from what the row before gave to what the row after gives, and notes the totals.
@@ -169,7 +184,7 @@ impl TotalChanges {
     }
 
     /// Writes what was noted. A total of zero has no entry. `Err(key)`: a total would fall below zero.
-    pub fn write(self, batch: &mut Batch<'_>) -> Result<Result<(), [u8; 6]>, StoreError> {
+    pub fn write(self, batch: &mut Batch<'_>) -> Result<Result<(), TotalKey>, StoreError> {
         for (key, change) in self.0 {
             if change == 0 {
                 continue;

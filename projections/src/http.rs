@@ -17,7 +17,7 @@ pub use ask::{AsOf, DEFAULT_LIMIT, MAX_LIMIT, MembersQuery, Paging, QueryState};
 
 use crate::answers::{
     CardAnswer, DossierAnswer, HistoryAnswer, HouseholdAnswer, HouseholdsAnswer, MembersAnswer, PersonAnswer,
-    PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer, UnitAnswer,
+    PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer,
 };
 use crate::checksum::Checksum;
 use crate::live::Summary;
@@ -101,6 +101,14 @@ pub fn routes() -> RouteTable<QueryState> {
         Route::get(UNITS, "/v1/units/{code}/population", "Counts, rolled up from below.", units::population)
             .query::<AsOf>()
             .answer::<Reflecting<PopulationAnswer>>(),
+        Route::get(
+            UNITS,
+            "/v1/units/{code}/structure",
+            "A population by age and sex, under a named definition.",
+            units::structure,
+        )
+        .query::<units::StructureQuery>()
+        .answer::<Reflecting<StructureAnswer>>(),
         Route::get(
             WATCH,
             "/v1/events",

@@ -11,7 +11,7 @@
 //! | units by parent | parent 4, unit 4 | – |
 //! | persons by word of a name | folded word, 0, earliest day of birth 4, person 4 | – |
 //! | persons by whole name | folded words in order, 0, earliest day of birth 4, person 4 | – |
-//! | totals | unit 4, total 1, sex 1 | count 8 |
+//! | totals | unit 4, total 1, sex 1, birth 4 (packed; 0 where the total is not by birth) | count 8 |
 //! | facts | name | see [`FACT_DAY`], [`FACT_ENTRIES`] |
 //!
 //! Numbers are big-endian, so that the order of keys is the order of numbers.
@@ -21,7 +21,7 @@ use event_schemas::person::Sex;
 use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
 use event_schemas::row::RowRef;
-use event_schemas::time::Date;
+use event_schemas::time::{Date, PartialDate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use state_store::engine::TableId;
@@ -117,6 +117,12 @@ pub(crate) enum Total {
     Dead = 3,
     /// Households that have not ended.
     Households = 4,
+    /// By birth: living persons with permanent residence here and no temporary one elsewhere.
+    AtHome = 5,
+    /// By birth: living persons with permanent residence here who stay elsewhere.
+    Away = 6,
+    /// By birth: living persons who stay here.
+    Staying = 7,
 }
 
 fn join<const A: usize, const B: usize, const N: usize>(first: [u8; A], second: [u8; B]) -> [u8; N] {
@@ -170,6 +176,25 @@ pub(crate) fn total_prefix(unit: UnitId, total: Total) -> [u8; 5] {
     join(unit.0.to_be_bytes(), [total as u8])
 }
 
-pub(crate) fn total_key(unit: UnitId, total: Total, sex: Sex) -> [u8; 6] {
-    join(total_prefix(unit, total), [sex as u8])
+/// Key of a total.
+pub(crate) type TotalKey = [u8; 10];
+
+pub(crate) fn total_key(unit: UnitId, total: Total, sex: Sex) -> TotalKey {
+    join::<5, 5, 10>(total_prefix(unit, total), [sex as u8, 0, 0, 0, 0])
+}
+
+pub(crate) fn birth_key(unit: UnitId, total: Total, sex: Sex, birth: PartialDate) -> TotalKey {
+    let born: [u8; 5] = join([sex as u8], birth.packed().to_be_bytes());
+    join(total_prefix(unit, total), born)
+}
+
+/// Sex and birth of a total's key.
+pub(crate) fn counted_in(key: &[u8]) -> Option<(Sex, Option<PartialDate>)> {
+    let sex = match *key.get(5)? {
+        sex if sex == Sex::Male as u8 => Sex::Male,
+        sex if sex == Sex::Female as u8 => Sex::Female,
+        _ => Sex::Unknown,
+    };
+    let birth = key.last_chunk().copied().map(u32::from_be_bytes).and_then(PartialDate::from_packed);
+    Some((sex, birth))
 }

@@ -4,8 +4,8 @@ use crate::apply::read_row;
 use crate::derived::count_of;
 use crate::layout::{
     BY_CMND, BY_PIN, FACT_DAY, FACT_ENTRIES, FACTS, FOLD_REVISION, HOUSEHOLDS_BY_UNIT, RESIDENTS,
-    ResidenceKind, TABLES, TOTALS, Total, UNITS_BY_CODE, UNITS_BY_PARENT, code_prefix, household_key,
-    pin_key, resident_key, residents_prefix, row_place, second_of, total_prefix,
+    ResidenceKind, TABLES, TOTALS, Total, UNITS_BY_CODE, UNITS_BY_PARENT, code_prefix, counted_in,
+    household_key, pin_key, resident_key, residents_prefix, row_place, second_of, total_prefix,
 };
 use crate::rows::{
     CardRow, DossierRow, DwellingRow, HouseholdRow, OfficeRow, PersonRow, Row, Stamp, UnitRow,
@@ -18,12 +18,12 @@ use event_schemas::person::Sex;
 use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
 use event_schemas::row::RowRef;
-use event_schemas::time::Date;
+use event_schemas::time::{Date, PartialDate};
 use state_store::engine::{KeyRange, Order, TableId};
 use state_store::home::Home;
 use state_store::restart::{RestartPoint, StoreIdentity};
 use state_store::store::{DiscardReason, Store, StoreError};
-use state_store::tables::{Snapshot, Tables};
+use state_store::tables::{MAX_SCAN_ENTRIES, Snapshot, Tables};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +70,15 @@ impl CountBySex {
         self.unknown + self.male + self.female
     }
 
-    fn add(&mut self, other: Self) {
+    pub(crate) fn count(&mut self, sex: Sex, count: u64) {
+        match sex {
+            Sex::Male => self.male += count,
+            Sex::Female => self.female += count,
+            Sex::Unknown => self.unknown += count,
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
         self.unknown += other.unknown;
         self.male += other.male;
         self.female += other.female;
@@ -375,13 +383,30 @@ impl Reading<'_> {
         let found = self.snapshot.scan(TOTALS, &range, Order::Ascending, 8)?;
         let mut counts = CountBySex::default();
         for (key, value) in &found.entries {
-            let count = count_of(value);
-            match key.last().copied() {
-                Some(sex) if sex == Sex::Male as u8 => counts.male += count,
-                Some(sex) if sex == Sex::Female as u8 => counts.female += count,
-                _ => counts.unknown += count,
-            }
+            counts.count(counted_in(key).map_or(Sex::Unknown, |(sex, _)| sex), count_of(value));
         }
         Ok(counts)
+    }
+
+    /// Calls `visit` with sex, birth and count of every total of this kind in exactly this unit, after the last key if there is one.
+    /// Visits at most [`MAX_SCAN_ENTRIES`]; the key to go on after, if there is more.
+    pub(crate) fn by_birth(
+        &self,
+        unit: UnitId,
+        total: Total,
+        after: Option<&[u8]>,
+        mut visit: impl FnMut(Sex, PartialDate, u64),
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut range = KeyRange::prefix(&total_prefix(unit, total));
+        if let Some(after) = after {
+            range = range.beyond(after, Order::Ascending);
+        }
+        let found = self.snapshot.scan(TOTALS, &range, Order::Ascending, MAX_SCAN_ENTRIES)?;
+        for (key, value) in &found.entries {
+            if let Some((sex, Some(birth))) = counted_in(key) {
+                visit(sex, birth, count_of(value));
+            }
+        }
+        Ok(found.entries.last().filter(|_| found.more).map(|(key, _)| key.clone()))
     }
 }

@@ -151,7 +151,7 @@ async fn a_view_that_was_changed_behind_its_back_is_found_out_by_a_rebuild() {
     let opened = state_store::store::Store::open_dir(&dir.path().join("view-000001"), &identity).unwrap();
     let tables = Tables::open(opened.store, &[spec]).unwrap();
     let mut batch = tables.batch();
-    batch.put(totals, &[0, 0, 0, 3, 1, 1], 999_u64.to_be_bytes().to_vec()).unwrap();
+    batch.put(totals, &[0, 0, 0, 3, 1, 1, 0, 0, 0, 0], 999_u64.to_be_bytes().to_vec()).unwrap();
     batch.publish(restart.newest_lsn).unwrap();
     tables.checkpoint(&restart).unwrap();
     drop(tables);
@@ -163,7 +163,7 @@ async fn a_view_that_was_changed_behind_its_back_is_found_out_by_a_rebuild() {
     };
     let report = rebuild(false).await.unwrap();
     let difference = report.difference.unwrap();
-    assert_eq!((difference.table.as_str(), difference.key.as_str()), ("totals", "000000030101"));
+    assert_eq!((difference.table.as_str(), difference.key.as_str()), ("totals", "00000003010100000000"));
     assert!(!report.switched, "the operator decides");
     assert!(rebuild(true).await.unwrap().switched);
     let report = rebuild(false).await.unwrap();
@@ -398,6 +398,9 @@ async fn what_is_not_there_or_not_well_asked_is_said_clearly() {
         ("/v1/persons?name=an&sex=x".to_owned(), 400, "bad_query"),
         ("/v1/persons?unit=00009".to_owned(), 404, "unit_not_found"),
         (format!("/v1/persons?name=an&after={cursor}"), 400, "cursor_of_other_listing"),
+        ("/v1/units/001/structure?bands=-5".to_owned(), 400, "bad_bands"),
+        ("/v1/units/001/structure?definition=all".to_owned(), 400, "bad_query"),
+        ("/v1/units/009/structure".to_owned(), 404, "unit_not_found"),
         ("/v1/persons/P999".to_owned(), 404, "person_not_found"),
         ("/v1/persons/P0".to_owned(), 404, "person_not_found"),
         ("/v1/persons/abc".to_owned(), 400, "bad_id"),

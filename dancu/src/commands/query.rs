@@ -69,6 +69,22 @@ enum Question {
     Unit { unit: String },
     /// How many people live in a unit and in each part of it.
     Population { unit: String },
+    /// A population by age and sex, under a named definition.
+    Structure {
+        unit: String,
+        /// permanent (the default), temporary or usual.
+        #[arg(long)]
+        definition: Option<String>,
+        /// Ages as on this day, such as 2026-01-01; the registry's day unless stated.
+        #[arg(long)]
+        on: Option<String>,
+        /// Width in years, or the first ages of each: 5 (the default), or 0,6,15,60.
+        #[arg(long)]
+        bands: Option<String>,
+        /// Print the bands as CSV.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+    },
     /// Who lives in a unit.
     Members {
         unit: String,
@@ -122,6 +138,7 @@ impl Query {
             Shape::AsItIs => tables::print(&answer),
             Shape::Population => tables::print(&population(answer)),
             Shape::History => tables::print(&history(answer)),
+            Shape::Csv => print!("{}", csv(&answer["bands"])),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -133,6 +150,8 @@ enum Shape {
     AsItIs,
     Population,
     History,
+    /// The bands of a structure.
+    Csv,
 }
 
 impl Question {
@@ -140,6 +159,7 @@ impl Question {
         match self {
             Self::Population { .. } => Shape::Population,
             Self::History { .. } => Shape::History,
+            Self::Structure { csv: true, .. } => Shape::Csv,
             _ => Shape::AsItIs,
         }
     }
@@ -167,6 +187,11 @@ impl Question {
             Self::Dossier { dossier } => plain(format!("/v1/dossiers/{}", word(dossier)?)),
             Self::Unit { unit } => plain(format!("/v1/units/{}", word(unit)?)),
             Self::Population { unit } => plain(format!("/v1/units/{}/population", word(unit)?)),
+            Self::Structure { unit, definition, on, bands, csv: _ } => {
+                let parameters = [("definition", definition), ("on", on), ("bands", bands)];
+                let parameters = parameters.into_iter().filter_map(|(key, value)| Some((key, value?)));
+                Ok((format!("/v1/units/{}/structure", word(unit)?), parameters.collect()))
+            }
             Self::Members { unit, page, kind } => {
                 let mut parameters = page.parameters();
                 parameters.extend(kind.map(|kind| ("kind", kind)));
@@ -214,6 +239,17 @@ fn population(mut answer: Value) -> Value {
         members.insert("population".into(), Value::Array(rows));
     }
     answer
+}
+
+/// A list of objects, their members as columns.
+fn csv(rows: &Value) -> String {
+    const COLUMNS: [&str; 7] = ["from", "to", "all", "male", "female", "unknown", "vague"];
+    let mut text = COLUMNS.join(",") + "\n";
+    for row in rows.as_array().into_iter().flatten() {
+        let cells: Vec<String> = COLUMNS.iter().map(|column| tables::plain(&row[*column])).collect();
+        text += &(cells.join(",") + "\n");
+    }
+    text
 }
 
 /// One row for each event.

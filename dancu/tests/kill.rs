@@ -24,6 +24,9 @@ const BATCH: usize = 60;
 /// Short, so that kills meet savings, and restarts what was saved.
 const SAVE_EVERY: &str = "30ms";
 const SHORTEST_DELAYS: Duration = Duration::from_millis(60);
+const LONGEST_DELAYS: Duration = Duration::from_secs(4);
+/// So many persons for each round that none finds nothing left to do.
+const PERSONS_A_ROUND: u32 = 80;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 struct Registry {
@@ -184,7 +187,8 @@ fn delay(round: u32, longest: Duration) -> Duration {
 fn whatever_is_killed_every_answered_command_stays() {
     let rounds =
         std::env::var("DANCU_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
-    let mut world = World::new(Options { persons: 2_000, years: 1, ..Options::default() }).unwrap();
+    let persons = 2_000.max(PERSONS_A_ROUND * rounds);
+    let mut world = World::new(Options { persons, years: 5, ..Options::default() }).unwrap();
     let mut registry = Registry::new();
     let mut waiting: VecDeque<(OfficeId, Vec<CommandEnvelope>)> = VecDeque::new();
     let mut accepted: Vec<(OfficeId, CommandEnvelope, Lsn)> = Vec::new();
@@ -204,7 +208,7 @@ fn whatever_is_killed_every_answered_command_stays() {
         });
         while !killer.is_finished() || waiting.is_empty() {
             if waiting.is_empty() && !pull(&mut world, &mut registry, &mut waiting) {
-                break;
+                break; // The service is dead: what was planned waits for the next round.
             }
             let Some((office, commands)) = waiting.pop_front() else { break };
             let answers = registry.submit(office, &commands);
@@ -225,7 +229,7 @@ fn whatever_is_killed_every_answered_command_stays() {
         registry.kill();
         // On a slow machine a round must last longer to get anywhere.
         let got_anywhere = answered > answered_before;
-        longest_delay = if got_anywhere { SHORTEST_DELAYS } else { longest_delay * 2 };
+        longest_delay = if got_anywhere { SHORTEST_DELAYS } else { LONGEST_DELAYS.min(longest_delay * 2) };
         registry.verify();
     }
     assert_eq!(world.tally().surprises, 0, "{:?}", world.tally().first_surprises.first());
@@ -272,9 +276,7 @@ fn pull(
 ) -> bool {
     let before = world.current_date();
     let planned = world.next_batch(2_000);
-    if planned.is_empty() {
-        return false;
-    }
+    assert!(!planned.is_empty(), "the world has come to its end before the last round");
     let mut by_office: BTreeMap<OfficeId, Vec<CommandEnvelope>> = BTreeMap::new();
     for command in planned {
         by_office.entry(command.office).or_default().push(command.envelope);

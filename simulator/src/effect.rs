@@ -7,6 +7,7 @@ use event_schemas::card::{CardStatus, DocumentKind, DossierStatus};
 use event_schemas::household::Relationship;
 use event_schemas::ids::PersonId;
 use event_schemas::outcome::Created;
+use event_schemas::person::MaritalStatus;
 use event_schemas::time::Date;
 
 /// Who goes into a household, and as what.
@@ -30,6 +31,14 @@ pub(crate) enum Effect {
         person: PersonIndex,
         died: Date,
         new_head: PersonIndex,
+    },
+    /// A marriage, also one that a death has ended since. No other partner: one who is not registered.
+    Marriage {
+        person: PersonIndex,
+        other: PersonIndex,
+    },
+    Divorce {
+        person: PersonIndex,
     },
     Name {
         person: PersonIndex,
@@ -133,6 +142,8 @@ pub(crate) fn apply(
             }
         }
         Effect::Death { person, died, new_head } => store.bury(person, died, some(new_head), day),
+        Effect::Marriage { person, other } => store.marry(person, other),
+        Effect::Divorce { person } => store.divorce(person),
         Effect::Name { person, name } => store.person_mut(person).name = name,
         Effect::MoveHousehold { household, ward } => store.relocate(household, ward, day),
         Effect::Relocate { persons, to, new_heads } => {
@@ -303,10 +314,43 @@ impl Store {
         self.households_of_ward.entry(ward).or_default().push(household);
     }
 
+    fn marry(&mut self, person: PersonIndex, other: PersonIndex) {
+        for (one, other) in [(person, some(other)), (other, Some(person))] {
+            let Some(row) = some(one).map(|one| &mut self.persons[one as usize]) else { continue };
+            row.marital = MaritalStatus::Married;
+            (row.spouse, row.wedded) = (other.unwrap_or(NONE), other.unwrap_or(NONE));
+        }
+        for one in [person, other] {
+            if some(one).is_some_and(|one| self.person(one).state == State::Gone) {
+                self.widow(one);
+            }
+        }
+    }
+
+    /// Law 52/2014/QH13 Art. 57.
+    fn divorce(&mut self, person: PersonIndex) {
+        let other = self.person(person).wedded;
+        for one in [person, other].into_iter().filter_map(some) {
+            let row = self.person_mut(one);
+            row.marital = MaritalStatus::Divorced;
+            (row.spouse, row.wedded) = (NONE, NONE);
+        }
+    }
+
+    /// A death ends the marriage of the dead person: Law 52/2014/QH13 Art. 65.
+    fn widow(&mut self, dead: PersonIndex) {
+        let other = std::mem::replace(&mut self.person_mut(dead).wedded, NONE);
+        if let Some(other) = some(other) {
+            let row = self.person_mut(other);
+            (row.marital, row.wedded) = (MaritalStatus::Widowed, NONE);
+        }
+    }
+
     /// Death ends residence (Law 68/2020/QH14 Art. 24(1)(a)), membership, temporary residence, applications and cards.
     fn bury(&mut self, person: PersonIndex, died: Date, new_head: Option<PersonIndex>, day: Day) {
         let household = self.person(person).household;
         self.end_stay(person, day);
+        self.widow(person);
         self.leave(person, day);
         if let Some(head) = new_head {
             self.appoint(household, head, day);

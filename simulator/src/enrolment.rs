@@ -46,7 +46,7 @@ const PARENTS_DESCRIBED: u32 = 200;
 /// Households registered at their place before the enrolment.
 const REGISTERED_BEFORE: u32 = 150;
 /// The longest time before.
-const BEFORE_DAYS: i32 = 10 * 365;
+pub(crate) const BEFORE_DAYS: i32 = 10 * 365;
 /// First residents of an institution.
 const RESIDENTS: std::ops::Range<usize> = 3..9;
 /// Age from which an old card could be had.
@@ -362,6 +362,7 @@ pub(crate) fn new_person(sex: Sex, birth: Date) -> Person {
         mother: NONE,
         father: NONE,
         spouse: NONE,
+        wedded: NONE,
         cmnd: 0,
         card: NONE,
         dossier: NONE,

@@ -7,7 +7,7 @@ use crate::units::Units;
 use event_schemas::card::{CardStatus, DossierStatus};
 use event_schemas::household::Relationship;
 use event_schemas::ids::{CardId, DossierId, HouseholdId, PersonId};
-use event_schemas::person::{Names, Sex};
+use event_schemas::person::{MaritalStatus, Names, Sex};
 use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
 use event_schemas::time::Date;
@@ -23,6 +23,10 @@ pub struct LedgerPerson {
     pub pin: Option<Pin>,
     pub names: Names,
     pub sex: Sex,
+    /// As registered: by enrolment's form, and by what happened since.
+    pub marital: MaritalStatus,
+    /// Partner of the registered marriage in force.
+    pub spouse: Option<PersonId>,
     /// Permanent household.
     pub household: Option<HouseholdId>,
     /// To the head of that household.
@@ -177,6 +181,8 @@ impl<'a> Ledger<'a> {
             pin: Pin::from_number(person.pin).filter(|_| person.pin != 0),
             names: self.names_of(person.name, person.sex),
             sex: person.sex,
+            marital: person.marital,
+            spouse: store::some(person.wedded).map(|spouse| store.person(spouse).id),
             household: household.map(|household| store.household(household).id),
             relationship: household.map(|_| person.relationship),
             ward: store.residence(index).map(|ward| self.units.ward_code(ward)),

@@ -46,6 +46,7 @@ pub(crate) enum Todo {
     Rehome(PersonIndex),
     IssuePin(PersonIndex),
     PosthumousBirth(PersonIndex),
+    MoveToSpouse(PersonIndex),
 }
 
 /// Picks of one happening before it is left for another day.

@@ -11,7 +11,9 @@ pub(crate) enum Happening {
     Foundling,
     Death,
     MoveHousehold,
-    MarryIntoHousehold,
+    Marriage,
+    OldMarriage,
+    Divorce,
     MoveToNewHousehold,
     Arrival,
     ArrivalOfHousehold,
@@ -41,35 +43,38 @@ const FLOOR_REACHED_BY: f64 = 0.8;
 /// What could not happen for want of somebody it could happen to is made up for later, up to this many.
 const MOST_OWED: f64 = 64.0;
 
-/// Per 1,000 living persons and year, and whether the floor holds. Births and deaths: the census; of migrants the census
+/// Per 1,000 living persons and year, and how many times the floor it comes to at least. Births and deaths: the census; of migrants the census
 /// counts 6.4 million of five years and older who changed commune within five years, 15 ‰ a year; the rest is ours.
-const RATES: [(Happening, f64, bool); 24] = {
+const RATES: [(Happening, f64, f64); 26] = {
     use Happening::*;
     [
-        (Birth, crate::distributions::BIRTHS_PER_MILLE, false),
-        (Foundling, 0.02, false),
-        (Death, crate::distributions::DEATHS_PER_MILLE, true),
-        (MoveHousehold, 1.5, true),
-        (MarryIntoHousehold, 6.0, false),
-        (MoveToNewHousehold, 2.0, false),
-        (Arrival, 2.0, true),
-        (ArrivalOfHousehold, 0.4, false),
-        (Stay, 15.0, true),
-        (EndStay, 5.0, true),
-        (Form, 0.3, true),
-        (Join, 0.5, true),
-        (Leave, 1.5, true),
-        (Split, 1.5, true),
-        (Merge, 0.4, true),
-        (AppointHead, 0.5, true),
-        (ChangeRelationship, 0.6, true),
-        (ChangeName, 1.0, true),
-        (ClearDefect, 0.8, true),
-        (Dwelling, 1.5, true),
-        (LateFirstCard, 10.0, false),
-        (LoseCard, 8.0, true),
-        (DamageCard, 2.0, false),
-        (WithdrawCard, 0.5, true),
+        (Birth, crate::distributions::BIRTHS_PER_MILLE, 0.0),
+        (Foundling, 0.02, 0.0),
+        (Death, crate::distributions::DEATHS_PER_MILLE, 1.0),
+        (MoveHousehold, 1.5, 1.0),
+        (Marriage, 6.0, 0.0),
+        // Couples must be known before they can part.
+        (OldMarriage, 6.0, 2.0),
+        (Divorce, 0.4, 1.0),
+        (MoveToNewHousehold, 2.0, 0.0),
+        (Arrival, 2.0, 1.0),
+        (ArrivalOfHousehold, 0.4, 0.0),
+        (Stay, 15.0, 1.0),
+        (EndStay, 5.0, 1.0),
+        (Form, 0.3, 1.0),
+        (Join, 0.5, 1.0),
+        (Leave, 1.5, 1.0),
+        (Split, 1.5, 1.0),
+        (Merge, 0.4, 1.0),
+        (AppointHead, 0.5, 1.0),
+        (ChangeRelationship, 0.6, 1.0),
+        (ChangeName, 1.0, 1.0),
+        (ClearDefect, 0.8, 1.0),
+        (Dwelling, 1.5, 1.0),
+        (LateFirstCard, 10.0, 0.0),
+        (LoseCard, 8.0, 1.0),
+        (DamageCard, 2.0, 0.0),
+        (WithdrawCard, 0.5, 1.0),
     ]
 };
 
@@ -95,9 +100,9 @@ impl Rates {
 
     /// How often it happens on an ordinary day.
     fn per_day(&self, happening: Happening, living: u32) -> f64 {
-        let (_, per_mille, floored) = RATES[happening as usize];
+        let (_, per_mille, floors) = RATES[happening as usize];
         let rate = per_mille * f64::from(living) / 1_000.0 / 365.25;
-        if floored { rate.max(self.floor_per_day) } else { rate }
+        rate.max(self.floor_per_day * floors)
     }
 
     /// One more day passes: how often it is due today.

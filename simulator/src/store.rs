@@ -39,7 +39,7 @@ pub(crate) enum State {
     Gone,
 }
 
-/// A person, about 90 bytes.
+/// A person, about 100 bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     pub id: PersonId,
@@ -50,7 +50,10 @@ pub(crate) struct Person {
     pub household: HouseholdIndex,
     pub mother: PersonIndex,
     pub father: PersonIndex,
+    /// Whom the person lives with as a couple, registered or not.
     pub spouse: PersonIndex,
+    /// Partner of the registered marriage in force.
+    pub wedded: PersonIndex,
     /// Nine-digit number of an old identity card; zero: none.
     pub cmnd: u32,
     pub card: CardIndex,
@@ -234,6 +237,22 @@ impl Store {
         let index = self.persons.len() as PersonIndex;
         self.persons.push(person);
         index
+    }
+
+    /// Whether two people have an ancestor in common up to their grandparents, or one descends from the other so far.
+    pub fn are_kin(&self, one: PersonIndex, other: PersonIndex) -> bool {
+        let parents =
+            |of: PersonIndex| [self.person(of).mother, self.person(of).father].into_iter().filter_map(some);
+        let line = |of: PersonIndex| -> Vec<PersonIndex> {
+            let mut line = vec![of];
+            line.extend(parents(of));
+            let grandparents: Vec<PersonIndex> =
+                line[1..].iter().flat_map(|&parent| parents(parent)).collect();
+            line.extend(grandparents);
+            line
+        };
+        let others = line(other);
+        line(one).iter().any(|ancestor| others.contains(ancestor))
     }
 
     /// How a person is related to a head, as far as registered kinship tells.

@@ -8,7 +8,7 @@ use event_schemas::card::CardStatus;
 use event_schemas::command::Command;
 use event_schemas::ids::HouseholdId;
 use event_schemas::outcome::Outcome;
-use event_schemas::person::Sex;
+use event_schemas::person::{MaritalStatus, Sex};
 use event_schemas::time::Date;
 use simulator::{AnswerError, Expectation, Options, Phase, Planned, World};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,6 +101,10 @@ fn check_ledger(world: &World) {
     let mut pins = BTreeSet::new();
     for person in persons.values() {
         assert!(person.pin.is_none_or(|pin| pins.insert(pin)), "two with one PIN");
+        if let Some(spouse) = person.spouse {
+            assert_eq!(persons[&spouse].spouse, Some(person.person), "{person:?}");
+            assert_eq!((person.marital, person.alive), (MaritalStatus::Married, true));
+        }
         if !person.alive {
             assert_eq!((&person.household, &person.temporary, &person.dossier), (&None, &None, &None));
         }
@@ -132,7 +136,7 @@ fn every_kind_of_command_occurs_a_hundred_times_and_nothing_surprises() {
         assert!(accepted >= least, "{kind}: {accepted}");
     }
     let wrong = tally.by_tag.keys().filter(|tag| tag.starts_with("wrong."));
-    assert_eq!(wrong.count(), 13, "every mistake is made: {:?}", tally.by_tag);
+    assert_eq!(wrong.count(), 17, "every mistake is made: {:?}", tally.by_tag);
     for tag in [
         "birth.couple",
         "birth.twins",
@@ -145,6 +149,11 @@ fn every_kind_of_command_occurs_a_hundred_times_and_nothing_surprises() {
         "death.head_with_successor",
         "death.member",
         "head.vacancy",
+        "marriage.couple",
+        "marriage.to_foreigner",
+        "marriage.of_old_book",
+        "marriage.after_a_death",
+        "move.marriage",
     ] {
         assert!(tally.by_tag.contains_key(tag), "{tag} never happens");
     }

@@ -115,7 +115,10 @@ fn of_view(person: &PersonView) -> PersonFacts {
         format!("{:?} {:?} {:?}", ward_of(Some(stay)), household, stay.until)
     });
     let residence = format!("{:?}", ward_of(person.permanent.as_ref()));
-    let identity = vec![format!("{:?}", person.names), format!("{:?}", person.sex)];
+    let marital = person.marital.as_ref();
+    let spouse = marital.and_then(|marital| marital.spouse.as_ref()).map(|spouse| spouse.id);
+    let couple = format!("{:?} to {spouse:?}", marital.map(|marital| marital.status));
+    let identity = vec![format!("{:?}", person.names), format!("{:?}", person.sex), couple];
     let ends = vec![format!("{:?}", person.death.as_ref().map(|death| death.on)), format!("{stay:?}")];
     (person.alive, person.pin.map(|pin| pin.to_string()), tie, residence, identity, ends)
 }
@@ -129,7 +132,8 @@ fn of_ledger(person: &LedgerPerson) -> PersonFacts {
         .temporary
         .as_ref()
         .map(|stay| format!("{:?} {:?} {:?}", Some(stay.ward), stay.household, Some(stay.until)));
-    let identity = vec![format!("{:?}", Some(&person.names)), format!("{:?}", person.sex)];
+    let couple = format!("{:?} to {:?}", Some(person.marital), person.spouse);
+    let identity = vec![format!("{:?}", Some(&person.names)), format!("{:?}", person.sex), couple];
     let ends = vec![format!("{:?}", person.died_on), format!("{stay:?}")];
     (person.alive, person.pin.map(|pin| pin.to_string()), tie, format!("{:?}", person.ward), identity, ends)
 }

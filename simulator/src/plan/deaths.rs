@@ -25,8 +25,8 @@ const CAUSE_STATED: u32 = 600;
 const PLACE_STATED: u32 = 700;
 /// From this age, a death needs no other explanation.
 const OLD_AGE: i16 = 60;
-/// Of young husbands who die, those whose wives expect a child.
-const WIFE_EXPECTS: u32 = 150;
+/// Of young husbands who die, those whose wives expect a child: more than in life, so that small runs show it.
+const WIFE_EXPECTS: u32 = 500;
 const EXPECTING_AGES: std::ops::Range<i16> = 19..40;
 
 impl Nation {
@@ -57,7 +57,10 @@ impl Nation {
             let last_day = self.date_of(home.touched).plus_days(-1);
             let fits = |&&member: &&PersonIndex| {
                 let row = self.store.person(member);
-                row.age(today) >= OLD_AGE && self.date_of(row.touched) < last_day && self.is_free(member)
+                row.age(today) >= OLD_AGE
+                    && self.date_of(row.touched) < last_day
+                    && self.is_free(member)
+                    && self.is_spouse_free(member)
             };
             let in_time = last_day.plus_days(REGISTERED_WITHIN_DAYS) > today;
             let others_stay = home.members.len() > 1;
@@ -78,11 +81,17 @@ impl Nation {
             let person = self.anybody(rng);
             let row = self.store.person(person);
             let risk = figures::yearly_death_risk(row.sex, row.age(today)) / figures::HIGHEST_DEATH_RISK;
-            if rng.random::<f64>() < risk && self.is_free(person) && !self.leaves_guests_alone(person) {
+            let free = self.is_free(person) && self.is_spouse_free(person);
+            if rng.random::<f64>() < risk && free && !self.leaves_guests_alone(person) {
                 return Some(person);
             }
         }
         None
+    }
+
+    /// A death concerns the other partner of a registered marriage as well.
+    fn is_spouse_free(&self, person: PersonIndex) -> bool {
+        some(self.store.person(person).wedded).is_none_or(|spouse| self.is_free(spouse))
     }
 
     /// Whether only temporary members would be left: nothing says what becomes of such a household.
@@ -108,6 +117,9 @@ impl Nation {
             self.succession(rng, household, head, &[person])
         });
         self.claim(person);
+        if let Some(spouse) = some(row.wedded) {
+            self.claim(spouse);
+        }
         if let Some(household) = household {
             self.remember_change(household);
         }

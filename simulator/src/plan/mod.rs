@@ -4,6 +4,7 @@
 mod births;
 mod cards;
 mod civil;
+mod couples;
 mod deaths;
 mod households;
 mod residence;
@@ -75,6 +76,7 @@ impl Nation {
             Todo::FillVacancy(household) => self.plan_vacancy(rng, household),
             Todo::Rehome(person) => self.rehome(rng, person),
             Todo::IssuePin(person) => self.plan_pin_of_arrival(person),
+            Todo::MoveToSpouse(person) => self.plan_move_to_spouse(rng, person),
             Todo::PosthumousBirth(mother) => {
                 self.plan_posthumous_birth(rng, mother);
                 true
@@ -96,7 +98,9 @@ impl Nation {
             Happening::Foundling => self.plan_foundling(rng),
             Happening::Death => self.plan_any_death(rng),
             Happening::MoveHousehold => self.plan_move_of_household(rng),
-            Happening::MarryIntoHousehold => self.plan_marriage_move(rng),
+            Happening::Marriage => self.plan_marriage(rng),
+            Happening::OldMarriage => self.plan_old_marriage(rng),
+            Happening::Divorce => self.plan_divorce(rng),
             Happening::MoveToNewHousehold => self.plan_move_out(rng),
             Happening::Arrival => self.plan_arrival(rng),
             Happening::ArrivalOfHousehold => self.plan_arrival_of_household(rng),

@@ -15,7 +15,6 @@ use event_schemas::command::{
     Command, EndTemporaryResidence, EnrolPerson, MovePermanent, PermanentMove, RegisterTemporaryResidence,
 };
 use event_schemas::household::{HouseholdKind, Relationship};
-use event_schemas::person::{MaritalStatus, Sex};
 use rand::Rng as _;
 
 // Shares per mille.
@@ -62,7 +61,7 @@ impl Nation {
         true
     }
 
-    fn plan_move(
+    pub(crate) fn plan_move(
         &mut self,
         to: WardIndex,
         movement: PermanentMove,
@@ -86,55 +85,6 @@ impl Nation {
             && home.head != NONE
             && home.kind == HouseholdKind::Family
             && !self.store.stays.contains_key(&person)
-    }
-
-    /// A bride moves to her husband's household. There is no marriage in the commands: the couple is known to the simulation
-    /// alone.
-    pub(crate) fn plan_marriage_move(&mut self, rng: &mut Rng) -> bool {
-        let today = self.today();
-        let unmarried = |nation: &Self, person: PersonIndex, sex: Sex| {
-            let row = nation.store.person(person);
-            row.sex == sex && row.marital == MaritalStatus::Unmarried && row.spouse == NONE
-        };
-        let bride = self.find_person(rng, |nation, person| {
-            unmarried(nation, person, Sex::Female)
-                && figures::MARRIAGE_AGE_WOMEN.contains(&nation.store.person(person).age(today))
-                && nation.can_leave_alone(person)
-        });
-        let Some(bride) = bride else {
-            return false;
-        };
-        let age = self.store.person(bride).age(today);
-        let groom = self.find_person(rng, |nation, person| {
-            let older = nation.store.person(person).age(today) - age;
-            let household = nation.store.person(person).household;
-            unmarried(nation, person, Sex::Male)
-                && figures::HUSBAND_OLDER.contains(&older)
-                && household != NONE
-                && household != nation.store.person(bride).household
-                && nation.is_quiet_family(household)
-                && nation.store.person(person).age(today) >= 20
-        });
-        let Some(groom) = groom else {
-            return false;
-        };
-        for (one, other) in [(bride, groom), (groom, bride)] {
-            let row = self.store.person_mut(one);
-            (row.spouse, row.marital) = (other, MaritalStatus::Married);
-        }
-        let to = self.store.person(groom).household;
-        let relationship = self.store.relate(self.store.household(to).head, bride);
-        self.claim(bride);
-        self.claim(groom);
-        let movement = PermanentMove::IntoHousehold {
-            household: self.household_id(to),
-            persons: vec![self.in_household(rng, bride, relationship)],
-        };
-        let effect =
-            Effect::Relocate { persons: Box::new([(bride, relationship)]), to, new_heads: Vec::new() };
-        let ward = self.store.household(to).ward;
-        self.plan_move(ward, movement, Vec::new(), effect, "move.marriage");
-        true
     }
 
     /// A young person moves to a household of their own; sometimes the head does, and another follows as head.

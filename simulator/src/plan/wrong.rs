@@ -13,12 +13,12 @@ use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind};
 use event_schemas::command::{
     ApplyForCard, AppointHead, Birth, BirthResidence, ChangeName, Command, Death, EnrolPerson,
     ExpectedVersion, HandOverCard, IssuePin, JoinHousehold, MovePermanent, Newborn, Parentage, PermanentMove,
-    RegisterTemporaryResidence,
+    RegisterDivorce, RegisterMarriage, RegisterTemporaryResidence,
 };
 use event_schemas::household::{HouseholdKind, Relationship};
 use event_schemas::ids::{OfficeId, Version};
 use event_schemas::kin::{KinRef, ParentRole};
-use event_schemas::person::{Nationality, Sex};
+use event_schemas::person::{Nationality, PersonRef, Sex};
 use event_schemas::pin::Pin;
 use event_schemas::place::{Place, UnitCode, UnitLevel};
 use event_schemas::row::RowRef;
@@ -26,7 +26,7 @@ use event_schemas::text::Text;
 use rand::Rng as _;
 
 /// Mistakes, taken in turns.
-const MISTAKES: [fn(&mut Nation, &mut Rng) -> Option<Draft>; 13] = [
+const MISTAKES: [fn(&mut Nation, &mut Rng) -> Option<Draft>; 17] = [
     dead_person_moves,
     unknown_unit,
     birth_in_the_future,
@@ -40,6 +40,10 @@ const MISTAKES: [fn(&mut Nation, &mut Rng) -> Option<Draft>; 13] = [
     handed_over_twice,
     death_registered_twice,
     stay_too_short,
+    married_twice,
+    married_as_a_child,
+    married_to_kin,
+    divorced_without_judgment,
 ];
 
 impl Nation {
@@ -339,4 +343,72 @@ fn stay_too_short(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
     });
     let office = nation.office_of(ward);
     wrong(office, command, &["stay_too_short"], "wrong.stay_too_short")
+}
+
+fn wedding(nation: &Nation, person: PersonIndex, other: KinRef<PersonRef>) -> Command {
+    let partners = [KinRef::Registered(nation.by_id(person)), other];
+    Command::RegisterMarriage(RegisterMarriage { partners, married_on: nation.today(), legacy_entry: None })
+}
+
+/// Somebody whose marriage is registered, and the spouse.
+fn wedded(nation: &Nation, rng: &mut Rng) -> Option<(PersonIndex, PersonIndex)> {
+    let person = nation.find_person(rng, |nation, person| {
+        some(nation.store.person(person).wedded).is_some_and(|spouse| nation.is_free(spouse))
+    })?;
+    Some((person, nation.store.person(person).wedded))
+}
+
+fn married_twice(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let (person, spouse) = wedded(nation, rng)?;
+    nation.claim(person);
+    nation.claim(spouse);
+    let foreigner = nation.foreigner(rng, nation.store.person(person).sex);
+    let office = nation.office_of(nation.store.last_ward(person));
+    let command = wedding(nation, person, foreigner);
+    wrong(office, command, &["already_married"], "wrong.married_twice")
+}
+
+fn married_as_a_child(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let today = nation.today();
+    let child = nation.find_person(rng, |nation, person| {
+        let row = nation.store.person(person);
+        (12..17).contains(&row.age(today)) && row.household != NONE
+    })?;
+    nation.claim(child);
+    let foreigner = nation.foreigner(rng, nation.store.person(child).sex);
+    let office = nation.office_of(nation.store.last_ward(child));
+    let command = wedding(nation, child, foreigner);
+    wrong(office, command, &["too_young_to_marry"], "wrong.married_as_a_child")
+}
+
+/// Somebody and the father or mother of the other sex.
+fn married_to_kin(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let today = nation.today();
+    let parent_of = |nation: &Nation, person: PersonIndex| {
+        let row = nation.store.person(person);
+        some(if row.sex == Sex::Female { row.father } else { row.mother })
+    };
+    let child = nation.find_person(rng, |nation, person| {
+        let is_of_age = nation.store.person(person).age(today) >= 20;
+        is_of_age && parent_of(nation, person).is_some_and(|parent| nation.is_free(parent))
+    })?;
+    let parent = parent_of(nation, child)?;
+    nation.claim(child);
+    nation.claim(parent);
+    let office = nation.office_of(nation.store.last_ward(child));
+    let command = wedding(nation, child, KinRef::Registered(nation.by_id(parent)));
+    wrong(office, command, &["close_kin"], "wrong.married_to_kin")
+}
+
+fn divorced_without_judgment(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let (person, spouse) = wedded(nation, rng)?;
+    nation.claim(person);
+    nation.claim(spouse);
+    let command = Command::RegisterDivorce(RegisterDivorce {
+        person: nation.by_id(person),
+        spouse: Some(nation.by_id(spouse)),
+        effective_on: nation.today(),
+    });
+    let office = nation.office_of(nation.store.last_ward(person));
+    wrong(office, command, &["judgment_required"], "wrong.divorced_without_judgment")
 }

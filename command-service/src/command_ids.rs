@@ -6,8 +6,9 @@
 use event_schemas::header::ChainHead;
 use event_schemas::ids::{CommandId, Lsn};
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use state_store::id_index::{IdIndex, Merge, SealedIds, WrittenIds};
-use state_store::store::StoreError;
+use state_store::store::{StoreError, TwoRecords};
 
 /// `command_id → lsn`.
 #[derive(Default)]
@@ -53,15 +54,18 @@ impl CommandIds {
         self.in_flight.insert(id, lsn);
     }
 
-    /// The command's record was read back admitted.
-    pub fn confirm(&mut self, id: CommandId, lsn: Lsn) {
-        self.in_flight.remove(&id);
+    /// The command's record was read back admitted. If the id stands for another record already, that one stays, and
+    /// [`StoreError::TwoRecords`] names both (W2).
+    pub fn confirm(&mut self, id: CommandId, lsn: Lsn) -> Result<(), StoreError> {
+        // What was begun was looked for before.
+        let is_own = self.in_flight.remove(&id) == Some(lsn);
         match &mut self.confirmed {
+            Confirmed::Index(index) if is_own => index.add_absent(id, lsn),
             Confirmed::Index(index) => index.add(id, lsn),
             Confirmed::Memory { ids, unsaved } => {
-                if ids.insert(id, lsn).is_none() {
-                    unsaved.push((id, lsn));
-                }
+                let is_new = add_to_map(ids, id, lsn)?;
+                unsaved.extend(is_new.then_some((id, lsn)));
+                Ok(())
             }
         }
     }
@@ -71,13 +75,11 @@ impl CommandIds {
         self.in_flight.clear();
     }
 
-    /// Takes an id in that was saved beside the registry's pages.
-    pub fn load(&mut self, id: CommandId, lsn: Lsn) {
+    /// Takes an id in that was saved beside the registry's pages. Errors are those of [`Self::confirm`].
+    pub fn load(&mut self, id: CommandId, lsn: Lsn) -> Result<(), StoreError> {
         match &mut self.confirmed {
             Confirmed::Index(index) => index.add(id, lsn),
-            Confirmed::Memory { ids, .. } => {
-                ids.insert(id, lsn);
-            }
+            Confirmed::Memory { ids, .. } => add_to_map(ids, id, lsn).map(|_| ()),
         }
     }
 
@@ -141,16 +143,44 @@ impl CommandIds {
     }
 }
 
+/// Whether the id is new.
+fn add_to_map(ids: &mut HashMap<CommandId, Lsn>, id: CommandId, lsn: Lsn) -> Result<bool, StoreError> {
+    match ids.entry(id) {
+        Entry::Vacant(place) => {
+            place.insert(lsn);
+            Ok(true)
+        }
+        Entry::Occupied(place) if *place.get() == lsn => Ok(false),
+        Entry::Occupied(place) => Err(TwoRecords { id, first: *place.get(), second: lsn }.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_stands_for_its_first_record_and_a_second_is_an_error_that_names_both() {
+        for mut ids in [CommandIds::default(), CommandIds::in_index(IdIndex::in_memory())] {
+            ids.load(CommandId(1), Lsn(5)).unwrap();
+            ids.load(CommandId(1), Lsn(5)).unwrap();
+            ids.begin(CommandId(2), Lsn(6));
+            ids.confirm(CommandId(2), Lsn(6)).unwrap();
+            let second = [ids.load(CommandId(1), Lsn(9)), ids.confirm(CommandId(2), Lsn(9))];
+            for (outcome, (id, first)) in second.into_iter().zip([(1, 5), (2, 6)]) {
+                let Err(StoreError::TwoRecords(two)) = outcome else { panic!("{outcome:?}") };
+                assert_eq!((two.id, two.first, two.second), (CommandId(id), Lsn(first), Lsn(9)));
+                assert_eq!(ids.find(CommandId(id)).unwrap(), Some(Lsn(first)));
+            }
+        }
+    }
 
     #[test]
     fn what_is_in_flight_is_found_until_it_is_rolled_back() {
         for mut ids in [CommandIds::default(), CommandIds::in_index(IdIndex::in_memory())] {
             ids.begin(CommandId(1), Lsn(5));
             ids.begin(CommandId(2), Lsn(6));
-            ids.confirm(CommandId(1), Lsn(5));
+            ids.confirm(CommandId(1), Lsn(5)).unwrap();
             assert_eq!(ids.find(CommandId(2)).unwrap(), Some(Lsn(6)));
             ids.roll_back();
             assert_eq!(ids.find(CommandId(1)).unwrap(), Some(Lsn(5)));
@@ -161,9 +191,9 @@ mod tests {
     #[test]
     fn an_id_is_saved_once() {
         let mut ids = CommandIds::default();
-        ids.confirm(CommandId(1), Lsn(5));
+        ids.confirm(CommandId(1), Lsn(5)).unwrap();
         assert_eq!(ids.take_unsaved(), vec![(CommandId(1), Lsn(5))]);
-        ids.confirm(CommandId(1), Lsn(5));
+        ids.confirm(CommandId(1), Lsn(5)).unwrap();
         assert!(ids.take_unsaved().is_empty());
     }
 }

@@ -11,6 +11,7 @@ use event_schemas::header::EntryHeader;
 use event_schemas::ids::{Lsn, PersonId, Position};
 use event_schemas::record::{AdmittedEntry, EntryBody, EntryError};
 use event_schemas::row::RowRef;
+use state_store::store::StoreError;
 
 /// An admitted entry that this program cannot take in: it stops, and names the place.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +24,19 @@ pub enum EntryFault {
     UnknownFormat { lsn: Lsn, format: u16 },
     #[error("at lsn {lsn} the log states the digest {stated:032x}; the state folded here has {found:032x}")]
     DigestDiffers { lsn: Lsn, stated: u128, found: u128 },
+    #[error("command ids: {0}")]
+    Ids(StoreError),
     #[error(transparent)]
     Broken(#[from] Violation),
+}
+
+impl From<StoreError> for EntryFault {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::TwoRecords(two) => Self::Broken(two.into()),
+            other => Self::Ids(other),
+        }
+    }
 }
 
 /// Decodes an admitted entry. `header` is as admission gave it: a claim cannot know its own lsn.
@@ -150,7 +162,7 @@ impl Follower {
         }
         self.fold(entry);
         match &entry.body {
-            EntryBody::Record(record) => self.ids.confirm(record.command.command_id, entry.lsn),
+            EntryBody::Record(record) => self.ids.confirm(record.command.command_id, entry.lsn)?,
             EntryBody::StateDigest(_) => self.last_digest = entry.lsn,
             _ => {}
         }
@@ -188,4 +200,55 @@ fn without_changed_names(entry: &AdmittedEntry) -> AdmittedEntry {
         record.changes.events.retain(|event| !matches!(event.body, EventBody::NameChanged(_)));
     }
     entry
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::context::RULES;
+    use event_schemas::header::ChainHead;
+    use event_schemas::header::EntryKind;
+    use event_schemas::ids::{ClaimId, CommandId, KeyId, OfficeId, OfficerId, Term};
+    use event_schemas::record::{Changes, Record};
+    use event_schemas::time::Timestamp;
+    use state_store::id_index::IdIndex;
+
+    /// A record of this command that changes nothing.
+    fn record(lsn: u64, command_id: CommandId) -> AdmittedEntry {
+        let mut command = event_schemas::examples::example("death").unwrap();
+        command.command_id = command_id;
+        let changes =
+            Changes { bases: Vec::new(), events: Vec::new(), rows: Vec::new(), restatements: Vec::new() };
+        let record = Record { office: OfficeId(1), officer: OfficerId(1), rules: RULES, command, changes };
+        let header = EntryHeader {
+            kind: EntryKind::Record,
+            format: 0,
+            term: Term(1),
+            claim_id: ClaimId(1),
+            lsn: Lsn(lsn),
+            prev: ChainHead::default(),
+            recorded_at: Timestamp(1),
+            key_id: KeyId::NONE,
+            body_len: 0,
+        };
+        AdmittedEntry { lsn: Lsn(lsn), header, body: EntryBody::Record(Box::new(record)) }
+    }
+
+    #[test]
+    fn a_second_record_of_a_command_stops_the_reader_and_names_the_command_and_both_records() {
+        for ids in [CommandIds::default(), CommandIds::in_index(IdIndex::in_memory())] {
+            let mut follower = Follower { ids, ..Follower::new() };
+            follower.apply(&record(1, CommandId(7))).unwrap();
+            follower.apply(&record(2, CommandId(8))).unwrap();
+            let fault = follower.apply(&record(3, CommandId(7))).unwrap_err();
+            let expected = format!(
+                "W2 is broken at lsn 3: command {} stands for the records at lsn 1 and 3",
+                CommandId(7)
+            );
+            assert_eq!(fault.to_string(), expected);
+            let failure = crate::writer::Failure::Entry { position: Position(3), fault };
+            assert!(failure.is_violation());
+            assert_eq!(follower.ids.find(CommandId(7)).unwrap(), Some(Lsn(1)));
+        }
+    }
 }

@@ -18,6 +18,7 @@ use event_schemas::row::StreamRef;
 use event_schemas::time::Timestamp;
 use event_schemas::{CommandEnvelope, Event};
 use hashbrown::HashMap;
+use state_store::store::TwoRecords;
 use std::sync::Arc;
 
 /// An invariant that does not hold: a defect of the product.
@@ -33,6 +34,12 @@ pub struct Violation {
 impl Violation {
     pub fn new(id: &'static str, lsn: Lsn, what: impl Into<String>) -> Self {
         Self { id, lsn, what: what.into() }
+    }
+}
+
+impl From<TwoRecords> for Violation {
+    fn from(two: TwoRecords) -> Self {
+        Self::new("W2", two.second, two.to_string())
     }
 }
 

@@ -15,7 +15,7 @@ use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn};
 use state_store::engine::{KeyRange, Order, TableId};
 use state_store::id_index::{DEFAULT_RECENT_IDS, IdIndex, IndexIdentity};
 use state_store::restart::{RestartPoint, StoreIdentity};
-use state_store::store::{DiscardReason, Opened, Store, StoreError};
+use state_store::store::{DiscardReason, Opened, Store, StoreError, TwoRecords};
 use std::path::Path;
 
 pub(crate) const LOOKUPS_TABLE: TableId = TableId(20);
@@ -58,11 +58,16 @@ pub(crate) struct Restored {
 }
 
 /// Why saved state is not used.
-struct Unusable(String);
+enum NotLoaded {
+    /// It is discarded and made anew.
+    Unusable(String),
+    /// It shows that an invariant does not hold, and is kept for whoever looks into it.
+    Broken(TwoRecords),
+}
 
-impl<E: std::error::Error> From<E> for Unusable {
+impl<E: std::error::Error> From<E> for NotLoaded {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        Self::Unusable(error.to_string())
     }
 }
 
@@ -95,7 +100,8 @@ pub(crate) fn restore(
             }
             Ok(Restored { follower, store: Some(store), discarded })
         }
-        Err(Unusable(why)) => {
+        Err(NotLoaded::Broken(two)) => Err(two.into()),
+        Err(NotLoaded::Unusable(why)) => {
             tracing::warn!(why, "the saved state does not match the log: it is discarded and rebuilt");
             let store = store.discard(DiscardReason::Mismatch(why.clone()))?.store;
             let mut follower = Follower::new();
@@ -140,17 +146,17 @@ fn open_ids(ids_dir: Option<&Path>, identity: &StoreIdentity) -> Result<Option<I
 }
 
 /// The index of ids must hold all that the pages hold, of this log.
-fn check_ids(index: Option<&IdIndex>, saved_to: Lsn, source: &dyn LogSource) -> Result<(), Unusable> {
+fn check_ids(index: Option<&IdIndex>, saved_to: Lsn, source: &dyn LogSource) -> Result<(), NotLoaded> {
     let Some(reflected) = index.map(IdIndex::reflected) else {
         return Ok(());
     };
     if reflected.lsn < saved_to {
         let why = format!("the index of command ids reaches lsn {}, the pages {saved_to}", reflected.lsn);
-        return Err(Unusable(why));
+        return Err(NotLoaded::Unusable(why));
     }
     match chain_head_at(source, reflected.lsn)? {
         Some(head) if head == reflected.head => Ok(()),
-        _ => Err(Unusable("the index of command ids is of another log".to_owned())),
+        _ => Err(NotLoaded::Unusable("the index of command ids is of another log".to_owned())),
     }
 }
 
@@ -160,21 +166,23 @@ fn tell_discarded(opened: &Opened) {
     }
 }
 
-fn load(store: &Store, point: &RestartPoint, source: &dyn LogSource) -> Result<Follower, Unusable> {
+fn load(store: &Store, point: &RestartPoint, source: &dyn LogSource) -> Result<Follower, NotLoaded> {
     let state = AdmissionState::from_bytes(&point.admission)
-        .ok_or_else(|| Unusable("its admission state cannot be read".to_owned()))?;
+        .ok_or_else(|| NotLoaded::Unusable("its admission state cannot be read".to_owned()))?;
     if (state.last_lsn, state.head, state.next) != (point.oldest_lsn, point.head_oldest, point.next_position)
     {
-        return Err(Unusable("its admission state contradicts its restart point".to_owned()));
+        return Err(NotLoaded::Unusable("its admission state contradicts its restart point".to_owned()));
     }
     for (lsn, head) in [(point.oldest_lsn, point.head_oldest), (point.newest_lsn, point.head_newest)] {
         match chain_head_at(source, lsn)? {
             Some(found) if found == head => {}
-            Some(_) => return Err(Unusable(format!("the chain at lsn {lsn} is another"))),
-            None => return Err(Unusable(format!("the log does not reach lsn {lsn}"))),
+            Some(_) => return Err(NotLoaded::Unusable(format!("the chain at lsn {lsn} is another"))),
+            None => return Err(NotLoaded::Unusable(format!("the log does not reach lsn {lsn}"))),
         }
     }
-    let head = store.get(HEAD_TABLE, HEAD_KEY)?.ok_or_else(|| Unusable("its head is missing".to_owned()))?;
+    let head = store
+        .get(HEAD_TABLE, HEAD_KEY)?
+        .ok_or_else(|| NotLoaded::Unusable("its head is missing".to_owned()))?;
     let head = Head::decode(&head)?;
     let saved_digest = head.digest;
     let mut registry = Registry::new();
@@ -186,27 +194,34 @@ fn load(store: &Store, point: &RestartPoint, source: &dyn LogSource) -> Result<F
     let ids = load_ids(store)?;
     let follower = Follower::resume(state, registry, ids, point.newest_lsn);
     if !follower.is_replaying() && follower.registry.head().digest != saved_digest {
-        return Err(Unusable("its rows do not sum up to its digest".to_owned()));
+        return Err(NotLoaded::Unusable("its rows do not sum up to its digest".to_owned()));
     }
     Ok(follower)
 }
 
-fn load_pages(store: &Store, table: PageTable, newest: Lsn, registry: &mut Registry) -> Result<(), Unusable> {
+fn load_pages(
+    store: &Store,
+    table: PageTable,
+    newest: Lsn,
+    registry: &mut Registry,
+) -> Result<(), NotLoaded> {
     for entry in store.scan(page_table(table), &KeyRange::all(), Order::Ascending) {
         let (key, value) = entry?;
         let number = key.as_slice().try_into().map(u32::from_be_bytes)?;
         let (lsn, packed) =
-            value.split_first_chunk().ok_or_else(|| Unusable("a page is cut short".into()))?;
+            value.split_first_chunk().ok_or_else(|| NotLoaded::Unusable("a page is cut short".into()))?;
         let lsn = Lsn(u64::from_le_bytes(*lsn));
         if lsn > newest {
-            return Err(Unusable(format!("a page is at lsn {lsn}, beyond the restart point's {newest}")));
+            return Err(NotLoaded::Unusable(format!(
+                "a page is at lsn {lsn}, beyond the restart point's {newest}"
+            )));
         }
         registry.load_page(PageRef { table, page: number }, lsn, &unpack(packed)?)?;
     }
     Ok(())
 }
 
-fn load_lookups(store: &Store, registry: &mut Registry) -> Result<(), Unusable> {
+fn load_lookups(store: &Store, registry: &mut Registry) -> Result<(), NotLoaded> {
     for entry in store.scan(LOOKUPS_TABLE, &KeyRange::all(), Order::Ascending) {
         let bytes = unpack(&entry?.1)?;
         let mut input = bytes.as_slice();
@@ -217,28 +232,32 @@ fn load_lookups(store: &Store, registry: &mut Registry) -> Result<(), Unusable> 
     Ok(())
 }
 
-fn load_ids(store: &Store) -> Result<CommandIds, Unusable> {
+fn load_ids(store: &Store) -> Result<CommandIds, NotLoaded> {
     let mut ids = CommandIds::default();
     for entry in store.scan(IDS_TABLE, &KeyRange::all(), Order::Ascending) {
         let bytes = unpack(&entry?.1)?;
         let mut rest = bytes.as_slice();
         while let Some((id, after)) = rest.split_first_chunk() {
-            let (lsn, after) =
-                after.split_first_chunk().ok_or_else(|| Unusable("a command id is cut short".into()))?;
-            ids.load(CommandId(u128::from_le_bytes(*id)), Lsn(u64::from_le_bytes(*lsn)));
+            let (lsn, after) = after
+                .split_first_chunk()
+                .ok_or_else(|| NotLoaded::Unusable("a command id is cut short".into()))?;
+            match ids.load(CommandId(u128::from_le_bytes(*id)), Lsn(u64::from_le_bytes(*lsn))) {
+                Err(StoreError::TwoRecords(two)) => return Err(NotLoaded::Broken(two)),
+                outcome => outcome?,
+            }
             rest = after;
         }
         if !rest.is_empty() {
-            return Err(Unusable("a command id is cut short".into()));
+            return Err(NotLoaded::Unusable("a command id is cut short".into()));
         }
     }
     Ok(ids)
 }
 
-fn unpack(packed: &[u8]) -> Result<Vec<u8>, Unusable> {
+fn unpack(packed: &[u8]) -> Result<Vec<u8>, NotLoaded> {
     let (len, _) = lz4_flex::block::uncompressed_size(packed)?;
     if len > MAX_UNPACKED_BYTES {
-        return Err(Unusable(format!("a value claims {len} bytes")));
+        return Err(NotLoaded::Unusable(format!("a value claims {len} bytes")));
     }
     Ok(lz4_flex::decompress_size_prepended(packed)?)
 }

@@ -79,7 +79,7 @@ fn measure_ids(dir: &Path, ids: u64) {
     };
     let from = Instant::now();
     for number in 1..=ids {
-        index.add(id(number), Lsn(number));
+        index.add(id(number), Lsn(number)).unwrap();
         if index.is_due() || number == ids {
             index.checkpoint(Lsn(number), ChainHead(1)).unwrap();
             while let Some(mut merge) = index.plan_merge().unwrap() {

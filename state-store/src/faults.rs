@@ -2,7 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::restart::RestartPointError;
-use event_schemas::ids::{InstanceId, LogId};
+use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn};
 use std::io;
 
 /// What a store failed at.
@@ -22,6 +22,18 @@ pub enum StoreError {
     Misuse(String),
     #[error(transparent)]
     RestartPoint(#[from] RestartPointError),
+    #[error(transparent)]
+    TwoRecords(#[from] TwoRecords),
+}
+
+/// One command id stands for two records: W2 is broken. The files are sound, and are kept as they are for whoever looks into it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("command {id} stands for the records at lsn {first} and {second}")]
+pub struct TwoRecords {
+    pub id: CommandId,
+    /// It stays the one that the id leads to.
+    pub first: Lsn,
+    pub second: Lsn,
 }
 
 /// Why a store was discarded whole. Its `Display` is for the operator.

@@ -12,7 +12,7 @@ use crate::restart::{RestartPoint, StoreIdentity};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
-pub use crate::faults::{DiscardReason, StoreError};
+pub use crate::faults::{DiscardReason, StoreError, TwoRecords};
 
 const RESTART_KEY: &[u8] = b"restart";
 const CRC_LEN: usize = 4;

@@ -68,7 +68,7 @@ proptest! {
             match step {
                 Step::Add(count) => {
                     for number in lsn + 1..=lsn + count {
-                        index.add(id(number), Lsn(number));
+                        index.add(id(number), Lsn(number)).unwrap();
                     }
                     lsn += count;
                 }
@@ -95,7 +95,7 @@ proptest! {
                     prop_assert_eq!(saved.head, ChainHead(saved.lsn.0.into()));
                     // Replay begins somewhat earlier: adding twice changes nothing.
                     for number in saved.lsn.0.saturating_sub(20) + 1..=lsn {
-                        index.add(id(number), Lsn(number));
+                        index.add(id(number), Lsn(number)).unwrap();
                     }
                 }
             }
@@ -115,7 +115,7 @@ fn runs_stay_few_and_files_of_merged_runs_go() {
     let mut index = open(dir.path()).index;
     for part in 0..200u64 {
         for number in part * 100..(part + 1) * 100 {
-            index.add(id(number), Lsn(number + 1));
+            index.add(id(number), Lsn(number + 1)).unwrap();
         }
         assert!(index.is_due());
         index.checkpoint(Lsn((part + 1) * 100), ChainHead(1)).unwrap();
@@ -132,9 +132,9 @@ fn runs_stay_few_and_files_of_merged_runs_go() {
 fn ids_are_found_while_a_part_is_written_elsewhere() {
     let dir = tempfile::tempdir().unwrap();
     let mut index = open(dir.path()).index;
-    index.add(id(1), Lsn(1));
+    index.add(id(1), Lsn(1)).unwrap();
     let sealed = index.seal(Lsn(1), ChainHead(1)).unwrap().unwrap();
-    index.add(id(2), Lsn(2));
+    index.add(id(2), Lsn(2)).unwrap();
     assert!(matches!(index.seal(Lsn(2), ChainHead(2)), Err(StoreError::Misuse(_))), "one at a time");
     let writing = std::thread::spawn(|| sealed.write().unwrap());
     assert_eq!((index.get(id(1)).unwrap(), index.get(id(2)).unwrap()), (Some(Lsn(1)), Some(Lsn(2))));
@@ -146,17 +146,55 @@ fn ids_are_found_while_a_part_is_written_elsewhere() {
 }
 
 #[test]
-fn one_id_for_two_records_is_damage() {
+fn an_id_stands_for_its_first_record_wherever_that_is_kept_and_a_second_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = open(dir.path()).index;
+    let two = |outcome: Result<(), StoreError>| match outcome {
+        Err(StoreError::TwoRecords(two)) => assert_eq!(
+            two.to_string(),
+            format!("command {} stands for the records at lsn 7 and 8", id(7)),
+            "the operator can look both up"
+        ),
+        other => panic!("{other:?}"),
+    };
+    let check = |index: &mut IdIndex| {
+        index.add(id(7), Lsn(7)).unwrap();
+        two(index.add(id(7), Lsn(8)));
+        assert_eq!(index.get(id(7)).unwrap(), Some(Lsn(7)));
+    };
+    // In memory, while it is written, in a run, after a restart.
+    index.add(id(7), Lsn(7)).unwrap();
+    check(&mut index);
+    two(index.add_absent(id(7), Lsn(8)));
+    let sealed = index.seal(Lsn(7), ChainHead(7)).unwrap().unwrap();
+    check(&mut index);
+    index.install(sealed.write().unwrap()).unwrap();
+    check(&mut index);
+    assert_eq!(index.unsaved_len(), 0, "what is saved is not added again");
+    drop(index);
+    let OpenedIndex { mut index, discarded } = open(dir.path());
+    assert_eq!(discarded, None);
+    check(&mut index);
+}
+
+#[test]
+fn a_merge_that_finds_an_id_with_two_records_says_so_and_leaves_what_shows_it() {
+    // Given runs of which one holds another record for an id, as no caller adds it that looks first,
     let dir = tempfile::tempdir().unwrap();
     let mut index = open(dir.path()).index;
     for part in 0..4u64 {
-        index.add(id(7), Lsn(7 + part / 3));
+        index.add_absent(id(7), Lsn(7 + part / 3)).unwrap();
         index.checkpoint(Lsn(9), ChainHead(9)).unwrap();
     }
+    // when they are merged,
     let mut merge = index.plan_merge().unwrap().unwrap();
-    assert!(matches!(merge.step(100), Err(StoreError::Damaged(reason)) if reason.contains("W2")));
+    let error = merge.step(100).unwrap_err();
+    // then that is no damage of the disk: nothing is discarded, and the first record counts.
+    assert!(matches!(error, StoreError::TwoRecords(two) if (two.first, two.second) == (Lsn(7), Lsn(8))));
     drop((merge, index));
-    assert!(open(dir.path()).discarded.is_some_and(|reason| reason.contains("W2")));
+    let OpenedIndex { index, discarded } = open(dir.path());
+    assert_eq!((discarded, index.run_count()), (None, 4));
+    assert_eq!(index.get(id(7)).unwrap(), Some(Lsn(7)));
 }
 
 /// Four runs of 400 ids each, three blocks a run; the next merge takes them all.
@@ -164,7 +202,7 @@ fn four_runs(dir: &Path) -> IdIndex {
     let mut index = open(dir).index;
     for part in 0..4u64 {
         for number in part * 400 + 1..=(part + 1) * 400 {
-            index.add(id(number), Lsn(number));
+            index.add(id(number), Lsn(number)).unwrap();
         }
         index.checkpoint(Lsn((part + 1) * 400), ChainHead(1)).unwrap();
     }
@@ -240,7 +278,7 @@ fn a_flipped_bit_anywhere_is_noticed_and_the_index_discarded_whole() {
     let mut index = open(dir.path()).index;
     let mut expected = HashMap::new();
     for number in 1..=400 {
-        index.add(id(number), Lsn(number));
+        index.add(id(number), Lsn(number)).unwrap();
         expected.insert(number, Lsn(number));
     }
     index.checkpoint(Lsn(400), ChainHead(400)).unwrap();
@@ -278,7 +316,7 @@ fn a_flipped_bit_anywhere_is_noticed_and_the_index_discarded_whole() {
 fn an_index_of_another_log_is_discarded_and_one_in_use_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let mut index = open(dir.path()).index;
-    index.add(id(1), Lsn(1));
+    index.add(id(1), Lsn(1)).unwrap();
     index.checkpoint(Lsn(1), ChainHead(1)).unwrap();
     assert!(matches!(IdIndex::open(dir.path(), IDENTITY, RECENT_IDS), Err(StoreError::InUse)));
     drop(index);
@@ -293,7 +331,7 @@ fn an_index_of_another_log_is_discarded_and_one_in_use_is_not() {
 fn without_files_everything_stays_in_memory() {
     let mut index = IdIndex::in_memory();
     for number in 1..1_000 {
-        index.add(id(number), Lsn(number));
+        index.add(id(number), Lsn(number)).unwrap();
     }
     index.checkpoint(Lsn(999), ChainHead(1)).unwrap();
     assert!(!index.is_due() && index.plan_merge().unwrap().is_none());

@@ -96,8 +96,7 @@ impl Writer {
             known.is_durable = true;
             let taken = now.saturating_sub(known.appended_at);
             self.stats.append_time_us.record(taken.as_micros() as u64);
-            self.confirm_groups();
-            return Ok(());
+            return self.confirm_groups();
         }
         match &mut self.leadership {
             Leadership::Claiming(claiming) if claiming.group == group && is_durable => {

@@ -21,6 +21,7 @@ pub use requests::{Request, Waiting};
 use crate::follower::{EntryFault, Follower};
 use crate::gateway::{Role, Stats};
 use crate::history::{GenesisError, InFlightEntries, read_genesis};
+use crate::invariants::Violation;
 use crate::restore;
 use crate::saver::{Saver, StoreOpener};
 use event_log::{AdmissionState, EventLog, GroupId, LogError, LogReader, LogSource};
@@ -43,8 +44,10 @@ pub enum Failure {
     Entry { position: Position, fault: EntryFault },
     #[error(transparent)]
     Genesis(#[from] GenesisError),
-    #[error("the saved state cannot be opened: {0}")]
-    Store(#[from] StoreError),
+    #[error("saved state failed: {0}")]
+    Store(StoreError),
+    #[error(transparent)]
+    Broken(#[from] Violation),
     #[error("the thread that saves the registry has ended: {0}")]
     SaverEnded(String),
     #[error("the log is driven by a {log:?} clock; this process has a {given:?} one")]
@@ -54,8 +57,22 @@ pub enum Failure {
 impl Failure {
     /// Whether an invariant does not hold: a defect of the product, not of its surroundings.
     pub fn is_violation(&self) -> bool {
-        let Self::Entry { fault, .. } = self else { return false };
-        matches!(fault, EntryFault::Broken(_) | EntryFault::DigestDiffers { .. })
+        match self {
+            Self::Entry { fault, .. } => {
+                matches!(fault, EntryFault::Broken(_) | EntryFault::DigestDiffers { .. })
+            }
+            Self::Broken(_) => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::TwoRecords(two) => Self::Broken(two.into()),
+            other => Self::Store(other),
+        }
     }
 }
 

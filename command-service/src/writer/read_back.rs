@@ -52,10 +52,9 @@ impl Writer {
                 self.read_dropped(raw, reason);
                 Ok(())
             }
-            Verdict::Admitted { header, lsn } => self
-                .read_admitted(lsn, header, &raw.bytes)
-                .map_err(|fault| Failure::Entry { position: raw.position, fault })
-                .and_then(|()| self.after_genesis(lsn)),
+            Verdict::Admitted { header, lsn } => {
+                self.read_admitted(lsn, header, raw).and_then(|()| self.after_genesis(lsn))
+            }
         }
     }
 
@@ -79,51 +78,47 @@ impl Writer {
         }
     }
 
-    fn read_admitted(
-        &mut self,
-        lsn: Lsn,
-        header: EntryHeader,
-        bytes: &[u8],
-    ) -> Result<(), crate::follower::EntryFault> {
+    fn read_admitted(&mut self, lsn: Lsn, header: EntryHeader, raw: &RawEntry) -> Result<(), Failure> {
+        let at_position = |fault| Failure::Entry { position: raw.position, fault };
         if header.kind == EntryKind::Claim {
-            return self.read_claim(lsn, header, bytes);
+            return self.read_claim(lsn, header, &raw.bytes).map_err(at_position);
         }
         if let Leadership::Leading(lead) = &self.leadership {
-            if header.claim_id == lead.claim_id && self.read_own(lsn) {
+            if header.claim_id == lead.claim_id && self.read_own(lsn)? {
                 return Ok(());
             }
             self.doubt("an entry that is not its own was admitted in its term");
         }
         self.has_seen_others = true;
-        self.follower.take(lsn, header, bytes)
+        self.follower.take(lsn, header, &raw.bytes).map_err(at_position)
     }
 
     /// An entry of one's own: its chain shows that it is the one in flight. False if none such is in flight.
-    fn read_own(&mut self, lsn: Lsn) -> bool {
+    fn read_own(&mut self, lsn: Lsn) -> Result<bool, Failure> {
         let state = *self.follower.admission().state();
         let Some(group) = self.in_flight.0.iter_mut().find(|group| group.read_back < group.entries.len())
         else {
-            return false;
+            return Ok(false);
         };
         if group.entries[group.read_back].lsn != lsn {
-            return false;
+            return Ok(false);
         }
         group.read_back += 1;
         if group.read_back == group.entries.len() {
             group.end = Some(state);
         }
-        self.confirm_groups();
-        true
+        self.confirm_groups()?;
+        Ok(true)
     }
 
     /// Groups that are durable and read back: their rows may be saved, their answers given (W1).
-    pub(super) fn confirm_groups(&mut self) {
+    pub(super) fn confirm_groups(&mut self) -> Result<(), Failure> {
         while self.in_flight.0.front().is_some_and(InFlight::is_complete) {
             let group = self.in_flight.0.pop_front().expect("just seen");
             self.follower.registry.confirm_group();
             for entry in &group.entries {
                 if let EntryBody::Record(record) = &entry.body {
-                    self.follower.ids.confirm(record.command.command_id, entry.lsn);
+                    self.follower.ids.confirm(record.command.command_id, entry.lsn)?;
                 }
             }
             let end = group.end.expect("set with the last entry read back");
@@ -135,6 +130,7 @@ impl Writer {
                 pending.answer();
             }
         }
+        Ok(())
     }
 
     /// Begins a checkpoint if one is due and the registry stands at `state` without what is in flight.

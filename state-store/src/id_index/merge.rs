@@ -2,14 +2,16 @@
 
 use super::manifest::condemn_if_damaged;
 use super::run::{IdEntry, Run, RunCursor, RunWriter};
+use crate::faults::TwoRecords;
 use crate::store::StoreError;
+use event_schemas::ids::{CommandId, Lsn};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A merge under way. It may be stepped on any thread; the index goes on answering from the runs it merges.
 ///
 /// A run that is found damaged condemns the index: it answers what it can, and the next open discards it (S3). Else the same
-/// merge would be tried, and fail, for ever.
+/// merge would be tried, and fail, for ever. An id with two records is no damage: what shows it must not vanish.
 pub struct Merge {
     dir: PathBuf,
     pub(super) inputs: Vec<u64>,
@@ -56,9 +58,9 @@ impl Merge {
             for (head, cursor) in &mut self.cursors {
                 match *head {
                     Some((same, other)) if same == id && other != lsn => {
-                        return Err(StoreError::Damaged(format!(
-                            "one command id stands for the records {lsn} and {other} (W2)"
-                        )));
+                        // The heads are in order, so the other is the later one.
+                        let (first, second) = (Lsn(lsn), Lsn(other));
+                        return Err(TwoRecords { id: CommandId(id), first, second }.into());
                     }
                     // Added again after a restart: once is enough.
                     Some((same, _)) if same == id => *head = cursor.next()?,

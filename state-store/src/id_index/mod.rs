@@ -15,7 +15,7 @@ mod run;
 
 pub use merge::Merge;
 
-use crate::faults::is_environment;
+use crate::faults::{TwoRecords, is_environment};
 use crate::store::StoreError;
 use bloom::IdHash;
 use event_schemas::header::ChainHead;
@@ -154,7 +154,8 @@ impl IdIndex {
             return Ok(Some(Lsn(sealed[place].1)));
         }
         let hash = IdHash::of(id.0);
-        for run in self.runs.iter().rev() {
+        // The oldest first: of two records for one id (W2) the first is meant.
+        for run in &self.runs {
             match run.get(id.0, hash) {
                 Ok(None) => {}
                 Ok(Some(lsn)) => return Ok(Some(Lsn(lsn))),
@@ -164,9 +165,24 @@ impl IdIndex {
         Ok(None)
     }
 
-    /// Adds the id of an admitted record. Adding it again changes nothing.
-    pub fn add(&mut self, id: CommandId, lsn: Lsn) {
-        self.recent.insert(id.0, lsn.0);
+    /// Adds the id of an admitted record. Adding it again changes nothing; if it stands for another record already, that one
+    /// stays and [`StoreError::TwoRecords`] says so (W2).
+    pub fn add(&mut self, id: CommandId, lsn: Lsn) -> Result<(), StoreError> {
+        match self.get(id)? {
+            None => self.add_absent(id, lsn),
+            Some(first) => one_record(id, first, lsn),
+        }
+    }
+
+    /// The same for an id that [`Self::get`] did not find before; costs no look into the runs.
+    pub fn add_absent(&mut self, id: CommandId, lsn: Lsn) -> Result<(), StoreError> {
+        let first = *self.recent.entry(id.0).or_insert(lsn.0);
+        one_record(id, Lsn(first), lsn)
+    }
+
+    /// Ids that are only in memory.
+    pub fn unsaved_len(&self) -> usize {
+        self.recent.len() + self.sealed.as_ref().map_or(0, |sealed| sealed.len())
     }
 
     /// Whether the recent part has reached its limit and a checkpoint is due.
@@ -297,6 +313,10 @@ impl IdIndex {
             None => error,
         }
     }
+}
+
+fn one_record(id: CommandId, first: Lsn, lsn: Lsn) -> Result<(), StoreError> {
+    if first == lsn { Ok(()) } else { Err(TwoRecords { id, first, second: lsn }.into()) }
 }
 
 impl SealedIds {

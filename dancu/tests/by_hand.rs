@@ -127,6 +127,8 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
     assert_eq!(by_pin["person"]["id"], 1);
     let found = good(&[&["query", "search", "van nguyen", "--unit", "01"][..], &as_office].concat());
     assert!(found.contains("Nguyễn Văn An"), "{found}");
+    let due = good(&[&["query", "cards-due", "00001"][..], &as_office].concat());
+    assert!(due.contains("first card") || due.contains("first_card"), "{due}");
     let csv =
         good(&[&["query", "structure", "01", "--bands", "0,15,60", "--csv"][..], &as_office[..4]].concat());
     assert!(csv.starts_with("from,to,all,male,female") && csv.lines().count() == 4, "{csv}");

@@ -13,10 +13,12 @@ pub use person::{
 };
 pub use place::{BySex, PlaceView, Population, UnitBrief, UnitView};
 
+use crate::due::DueReason;
 use crate::history::HistoryRecord;
 use crate::structure::Definition;
 use crate::view::Reading;
-use event_schemas::ids::{HouseholdId, LogId, Lsn, PersonId, UnitId, Version};
+use event_schemas::card::CardStatus;
+use event_schemas::ids::{CardId, DossierId, HouseholdId, LogId, Lsn, PersonId, UnitId, Version};
 use event_schemas::pin::Pin;
 use event_schemas::row::RowRef;
 use event_schemas::time::Date;
@@ -126,6 +128,31 @@ pub struct MembersAnswer {
     pub members: Vec<PersonBrief>,
     /// Give it as `after` to go on; none on the last page.
     pub next: Option<String>,
+}
+
+/// One page of a unit's residents who need a card, in the order of their ids.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct CardsDueAnswer {
+    pub unit: UnitBrief,
+    /// Due until this day.
+    pub by: Date,
+    pub due: Vec<DueView>,
+    /// Give it as `after` to go on; none on the last page. A page may be short, even empty, and not the last: it looks at so many
+    /// residents and no more.
+    pub next: Option<String>,
+}
+
+/// One who needs a card.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DueView {
+    pub person: PersonBrief,
+    pub reason: DueReason,
+    /// The card to be replaced.
+    pub card: Option<CardId>,
+    pub status: Option<CardStatus>,
+    pub expires_on: Option<Date>,
+    /// An application that is under way already.
+    pub application: Option<DossierId>,
 }
 
 /// One page of a unit's households, in the order of their ids.

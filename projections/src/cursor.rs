@@ -22,6 +22,7 @@ pub enum ListingKind {
     Households = 3,
     History = 4,
     Search = 5,
+    CardsDue = 6,
 }
 
 /// Where a listing goes on.

@@ -16,8 +16,9 @@ mod views;
 pub use ask::{AsOf, DEFAULT_LIMIT, MAX_LIMIT, MembersQuery, Paging, QueryState};
 
 use crate::answers::{
-    CardAnswer, DossierAnswer, HistoryAnswer, HouseholdAnswer, HouseholdsAnswer, MembersAnswer, PersonAnswer,
-    PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer,
+    CardAnswer, CardsDueAnswer, DossierAnswer, HistoryAnswer, HouseholdAnswer, HouseholdsAnswer,
+    MembersAnswer, PersonAnswer, PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer,
+    StructureAnswer, UnitAnswer,
 };
 use crate::checksum::Checksum;
 use crate::live::Summary;
@@ -98,6 +99,14 @@ pub fn routes() -> RouteTable<QueryState> {
         )
         .query::<Paging>()
         .answer::<Reflecting<HouseholdsAnswer>>(),
+        Route::get(
+            CARDS,
+            "/v1/units/{code}/cards-due",
+            "Residents of exactly this unit who need a card until a day, and why.",
+            cards::due,
+        )
+        .query::<cards::DueQuery>()
+        .answer::<Reflecting<CardsDueAnswer>>(),
         Route::get(UNITS, "/v1/units/{code}/population", "Counts, rolled up from below.", units::population)
             .query::<AsOf>()
             .answer::<Reflecting<PopulationAnswer>>(),

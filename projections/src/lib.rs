@@ -8,6 +8,7 @@
 //! - [`checksum`], [`rebuild`], `generations`: proving a view equal to a fresh fold, and switching to it;
 //! - [`history`]: a row's records, newest first, by walking the log; [`cursor`]: how listings go on;
 //! - [`names`]: how names are compared; [`search`]: finding persons by what is known of them;
+//! - [`due`]: who needs a card;
 //! - [`structure`]: a population by age and sex, under a named definition;
 //! - [`live`]: what was recorded, in short, as it is recorded;
 //! - [`answers`]: the JSON of answers; [`http`]: the routes.
@@ -23,6 +24,7 @@ mod apply;
 pub mod checksum;
 pub mod cursor;
 mod derived;
+pub mod due;
 mod generations;
 pub mod history;
 pub mod http;

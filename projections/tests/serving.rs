@@ -377,6 +377,44 @@ async fn persons_are_found_by_what_is_known_of_them_page_by_page() {
 }
 
 #[tokio::test]
+async fn an_office_sees_who_needs_a_card_and_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = Town::new();
+    // Five people born on 1 May 1990; cards that are made end on 1 May 2031.
+    town.enrol(5, WARDS[0]);
+    for which in [1, 2, 3] {
+        town.live(8, which);
+    }
+    town.live(8, 4);
+    town.live(9, 2);
+    town.live(10, 3);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    let due = async |question: &str| -> Vec<(u64, String)> {
+        let (status, answer) = api.get(&format!("/v1/units/00001/cards-due{question}")).await;
+        assert_eq!(status, 200, "{answer}");
+        let one =
+            |due: &Value| (due["person"]["id"].as_u64().unwrap(), due["reason"].as_str().unwrap().to_owned());
+        answer["due"].as_array().unwrap().iter().map(one).collect()
+    };
+    let told = |reasons: &[(u64, &str)]| -> Vec<(u64, String)> {
+        reasons.iter().map(|(id, reason)| (*id, (*reason).to_owned())).collect()
+    };
+    let now = told(&[(1, "first_card"), (3, "not_usable"), (4, "pin_changed"), (5, "first_card")]);
+    assert_eq!(due("").await, now);
+    assert_eq!(due("?by=2031-05-01").await, now, "the last day is one of validity");
+    let later = told(&[(1, "first_card"), (2, "expires"), (3, "expires"), (4, "expires"), (5, "first_card")]);
+    assert_eq!(due("?by=2031-05-02").await, later);
+    assert_eq!(due("?by=2004-04-30").await, [], "the day before they are fourteen");
+    assert_eq!(due("?by=2004-05-01").await.len(), 4);
+    let (_, page) = api.get("/v1/units/00001/cards-due?limit=2").await;
+    let next = page["next"].as_str().unwrap();
+    assert_eq!(due(&format!("?after={next}")).await, now[2..]);
+    service.stop();
+}
+
+#[tokio::test]
 async fn what_is_not_there_or_not_well_asked_is_said_clearly() {
     let dir = tempfile::tempdir().unwrap();
     let mut town = Town::new();

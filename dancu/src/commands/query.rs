@@ -85,6 +85,15 @@ enum Question {
         #[arg(long, conflicts_with = "json")]
         csv: bool,
     },
+    /// Residents of a unit who need a card, and why.
+    CardsDue {
+        unit: String,
+        /// Due until this day, such as 2026-12-31; the registry's day unless stated.
+        #[arg(long)]
+        by: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
     /// Who lives in a unit.
     Members {
         unit: String,
@@ -191,6 +200,11 @@ impl Question {
                 let parameters = [("definition", definition), ("on", on), ("bands", bands)];
                 let parameters = parameters.into_iter().filter_map(|(key, value)| Some((key, value?)));
                 Ok((format!("/v1/units/{}/structure", word(unit)?), parameters.collect()))
+            }
+            Self::CardsDue { unit, by, page } => {
+                let mut parameters = page.parameters();
+                parameters.extend(by.map(|by| ("by", by)));
+                Ok((format!("/v1/units/{}/cards-due", word(unit)?), parameters))
             }
             Self::Members { unit, page, kind } => {
                 let mut parameters = page.parameters();

@@ -165,7 +165,7 @@ pub(super) async fn structure(
     state.answer(AsOf { at_least, log_id, wait_ms }, make).await
 }
 
-fn listing(teller: &Teller<'_>, kind: ListingKind, unit: UnitId) -> Cursor {
+pub(super) fn listing(teller: &Teller<'_>, kind: ListingKind, unit: UnitId) -> Cursor {
     Cursor { kind, subject: (0, unit.0), place: 0, log_id: teller.reading.log_id() }
 }
 

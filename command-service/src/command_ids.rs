@@ -128,6 +128,22 @@ impl CommandIds {
         matches!(&self.confirmed, Confirmed::Index(index) if index.is_due())
     }
 
+    /// Ids that are only in memory and wait to be saved.
+    pub fn unsaved_len(&self) -> usize {
+        match &self.confirmed {
+            Confirmed::Memory { unsaved, .. } => unsaved.len(),
+            Confirmed::Index(index) => index.unsaved_len(),
+        }
+    }
+
+    /// Runs of the index that a lookup may have to ask.
+    pub fn run_count(&self) -> usize {
+        match &self.confirmed {
+            Confirmed::Memory { .. } => 0,
+            Confirmed::Index(index) => index.run_count(),
+        }
+    }
+
     /// How many ids are known, those of the index about.
     pub fn len(&self) -> u64 {
         let confirmed = match &self.confirmed {

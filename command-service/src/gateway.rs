@@ -186,6 +186,14 @@ pub struct Stats {
     pub memory: MemoryUse,
     /// Command ids known, those in files about.
     pub command_ids: u64,
+    /// Command ids that wait in memory to be saved. Once saving has failed, the service ends when they are more than
+    /// `max_unsaved_command_ids`.
+    pub unsaved_command_ids: u64,
+    pub max_unsaved_command_ids: u64,
+    /// Why nothing is saved any more, for operators: the process should be started anew.
+    pub saving_failure: Option<String>,
+    /// Why saved command ids are not merged any more, for operators; saving goes on.
+    pub merging_failure: Option<String>,
     /// Why the service failed, for operators.
     pub failure: Option<String>,
 }

@@ -5,14 +5,16 @@
 use command_service::writer::{
     Failure, NewLog, RandomSource, Request, Surroundings, Timer, Waiting, Writer, WriterOptions,
 };
-use command_service::{ScriptedClock, Submitter};
+use command_service::{ScriptedClock, Stats, Submitter, Told};
 use domain::permutation::KeyedPins;
 use event_log::embedded::{EmbeddedLog, Options as LogOptions};
 use event_log::{
     AppendGroup, AppendOutcome, EventLog, GroupId, LogError, LogReader, MAX_GROUP_ENTRIES, SubmitError,
 };
+use event_schemas::CommandEnvelope;
 use event_schemas::examples::example;
 use event_schemas::ids::{CommandId, InstanceId, LogId, OfficeId, OfficerId, Position};
+use event_schemas::outcome::Outcome;
 use event_schemas::text::Text;
 use event_schemas::time::{Date, Timestamp};
 use state_store::store::Store;
@@ -196,4 +198,95 @@ fn answers_that_wait_for_a_group_in_flight_are_bounded_and_the_rest_waits_in_the
     is_held.store(false, Ordering::SeqCst);
     step_until(&mut writer, Writer::is_idle).unwrap();
     assert_eq!(answered.load(Ordering::SeqCst), asked + 1);
+}
+
+/// Submits commands that lead to one id each, and lets each be saved if it can be, until `is_there`; at most so many. The units
+/// they need are first.
+fn submit_until(
+    writer: &mut Writer,
+    most: u128,
+    is_there: impl Fn(&Writer) -> bool,
+) -> Result<bool, Failure> {
+    let submitter = Submitter { office: OfficeId(0), officer: OfficerId(1) };
+    for _ in 0..most {
+        let checkpoints = writer.stats().checkpoints;
+        let id = writer.follower().registry.head().lsn.0.into();
+        let kind = if writer.follower().registry.units().iter().next().is_none() {
+            "establish_units"
+        } else {
+            "register_dwelling"
+        };
+        let envelope = CommandEnvelope { command_id: CommandId(id), ..example(kind).unwrap() };
+        let answered = Arc::new(AtomicBool::new(false));
+        let reply = {
+            let answered = Arc::clone(&answered);
+            Box::new(move |told: Told| {
+                assert!(matches!(told.answer, Ok(Outcome::Accepted(_))), "{told:?}");
+                answered.store(true, Ordering::SeqCst);
+            })
+        };
+        let request = Request::Command { envelope: Box::new(envelope), reply };
+        writer.accept(Waiting::new(submitter, request, Duration::ZERO));
+        step_until(writer, |_| answered.load(Ordering::SeqCst))?;
+        let is_saved = |stats: &Stats| stats.checkpoints > checkpoints || stats.saving_failure.is_some();
+        step_until(writer, |writer| is_there(writer) || is_saved(&writer.stats()))?;
+        if is_there(writer) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Checkpoints after every record, ids in an index.
+fn indexed(dir: &Path) -> WriterOptions {
+    let command_ids_dir = Some(dir.join("ids"));
+    WriterOptions { command_ids_dir, checkpoint_entries: 1, ..WriterOptions::default() }
+}
+
+#[test]
+fn a_writer_that_cannot_save_says_so_and_ends_before_unsaved_ids_fill_the_memory() {
+    // Given an index of ids that cannot be written any more,
+    let dir = tempfile::tempdir().unwrap();
+    let options = WriterOptions { max_unsaved_ids: 20, ..indexed(dir.path()) };
+    let mut writer = writer(dir.path(), Arc::new(Elapsed(Instant::now())), options);
+    step_until(&mut writer, Writer::is_leading).unwrap();
+    for run in 0..100 {
+        std::fs::create_dir(dir.path().join("ids").join(format!("{run:016x}.run"))).unwrap();
+    }
+    // when commands come, then they are answered, and the failure shows,
+    assert!(submit_until(&mut writer, 10, |writer| writer.stats().saving_failure.is_some()).unwrap());
+    let stats = writer.stats();
+    assert!(stats.unsaved_command_ids > 0 && stats.max_unsaved_command_ids == 20);
+    // until too many ids wait in memory: then the writer ends and says why.
+    let outcome = submit_until(&mut writer, 100, |_| false);
+    let Err(Failure::SavingFailed { cause, unsaved_ids, max_unsaved_ids }) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!((unsaved_ids, max_unsaved_ids), (21, 20));
+    assert_eq!(Some(cause), stats.saving_failure);
+}
+
+#[test]
+fn ids_that_cannot_be_merged_stop_no_checkpoint() {
+    // Given an index of ids of which the disk changes a part,
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = writer(dir.path(), Arc::new(Elapsed(Instant::now())), indexed(dir.path()));
+    step_until(&mut writer, Writer::is_leading).unwrap();
+    let first_run = || {
+        let files = std::fs::read_dir(dir.path().join("ids")).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|suffix| suffix == "run")).min()
+    };
+    assert!(submit_until(&mut writer, 10, |_| first_run().is_some()).unwrap());
+    let path = first_run().unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[3] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    // when a merge comes upon it,
+    assert!(submit_until(&mut writer, 20, |writer| writer.stats().merging_failure.is_some()).unwrap());
+    // then that is told, and checkpoints go on.
+    let saved = writer.stats().saved_lsn;
+    assert!(submit_until(&mut writer, 20, |writer| writer.stats().saved_lsn.0 > saved.0 + 5).unwrap());
+    let stats = writer.stats();
+    assert_eq!((stats.saving_failure, stats.failure), (None, None));
+    assert!(stats.unsaved_command_ids < 5, "{}", stats.unsaved_command_ids);
 }

@@ -93,6 +93,10 @@ fn command_details(stats: &Stats) -> Value {
         "day_pending": stats.day_pending,
         "queued_commands": stats.queued_commands,
         "lag_lsn": stats.in_flight_records,
+        "saving_failed": stats.saving_failure.is_some(),
+        "merging_failed": stats.merging_failure.is_some(),
+        "unsaved_command_ids": stats.unsaved_command_ids,
+        "max_unsaved_command_ids": stats.max_unsaved_command_ids,
     })
 }
 
@@ -176,8 +180,15 @@ pub fn command_metrics(stats: &Stats) -> String {
     );
     page.gauge("dancu_saved_lsn", "Lsn of the newest restart point.", stats.saved_lsn.0);
     page.counter("dancu_checkpoints_total", "Restart points saved.", stats.checkpoints);
-    let known = "Command ids known.";
-    page.gauge("dancu_command_ids", known, stats.command_ids);
+    page.gauge("dancu_command_ids", "Command ids known.", stats.command_ids);
+    let unsaved = "Command ids that wait in memory to be saved.";
+    page.gauge("dancu_unsaved_command_ids", unsaved, stats.unsaved_command_ids);
+    let most = "Most of them once saving has failed: beyond, the service ends (O1).";
+    page.gauge("dancu_unsaved_command_ids_limit", most, stats.max_unsaved_command_ids);
+    let saving = "1 if nothing is saved any more: start the process anew.";
+    page.gauge("dancu_saving_failed", saving, u8::from(stats.saving_failure.is_some()));
+    let merging = "1 if saved command ids are not merged any more until the next start.";
+    page.gauge("dancu_merging_failed", merging, u8::from(stats.merging_failure.is_some()));
     page.text
 }
 

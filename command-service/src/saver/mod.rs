@@ -5,13 +5,16 @@
 //! is when its turn comes, without what is in flight, with the lsn that it reflects. So every saved page holds all records up to
 //! B, none beyond the lsn E at which the last was gathered; a restart replays from B and gives a page only records beyond its own
 //! (R1, R3). Ids that have an index are saved there first, so that it never lags behind the pages.
+//!
+//! After a failure nothing more is saved until the next start, and the writer goes on until the command ids that wait for it in
+//! memory are too many (O1). Merging runs of ids only makes lookups cheaper, so its failure stops nothing else.
 
 mod sink;
 
 use crate::command_ids::CommandIds;
 use crate::gateway::Stats;
 use crate::restore::{self, HEAD_KEY, HEAD_TABLE, IDS_TABLE, LOOKUPS_TABLE, page_table};
-use crate::writer::{Surroundings, WriterOptions};
+use crate::writer::{Failure, Surroundings, WriterOptions};
 use domain::context::RULES;
 use domain::registry::Registry;
 use domain::registry::lookups::LookupEntry;
@@ -21,7 +24,8 @@ use event_schemas::ids::{CommandId, Lsn};
 use sink::{Checkpoint, Done, Job, Sink};
 use state_store::engine::TableId;
 use state_store::restart::{RestartPoint, StoreIdentity};
-use state_store::store::{Opened, Store, StoreError};
+use state_store::store::{Opened, Store, StoreError, TwoRecords};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +34,8 @@ pub type StoreOpener = Box<dyn FnMut(&StoreIdentity) -> Result<Opened, StoreErro
 
 /// Pages encoded in one step: about a millisecond.
 const PAGES_PER_STEP: usize = 64;
+/// Runs of ids, each an open file, that may pile up while they are not merged; hours of checkpoints.
+const MAX_RUNS: usize = 512;
 /// Bytes of one value of a run of keys or ids.
 const RUN_PART_BYTES: usize = 256 << 10;
 
@@ -41,6 +47,11 @@ pub struct Saver {
     failure: Option<String>,
     /// The thread that saves has ended by itself: a defect, after which the writer ends too.
     thread_ended: Option<String>,
+    /// Runs of ids could not be merged: they are left as they are until the next start.
+    merging_failure: Option<String>,
+    /// A merge found that W2 does not hold.
+    broken: Option<TwoRecords>,
+    max_unsaved_ids: usize,
     every_entries: u64,
     every: Duration,
     begun_lsn: Lsn,
@@ -73,6 +84,9 @@ impl Saver {
             gathering: None,
             failure: None,
             thread_ended: None,
+            merging_failure: None,
+            broken: None,
+            max_unsaved_ids: options.max_unsaved_ids,
             every_entries: options.checkpoint_entries,
             every: options.checkpoint_every,
             begun_lsn: saved_lsn,
@@ -113,10 +127,13 @@ impl Saver {
         debug_assert_eq!(registry.confirmed_head().lsn, base.last_lsn);
         let pages = registry.take_dirty_pages();
         let lookups = registry.take_lookup_changes();
-        let new_ids = ids.take_unsaved();
+        if self.failure.is_none() && ids.run_count() >= MAX_RUNS {
+            self.fail(&format!("{MAX_RUNS} runs of command ids are not merged"));
+        }
         if self.failure.is_some() {
             return;
         }
+        let new_ids = ids.take_unsaved();
         (self.begun_lsn, self.begun_at) = (base.last_lsn, now);
         let mut rows = Vec::new();
         let head = registry.confirmed_head();
@@ -186,17 +203,18 @@ impl Saver {
                     gathering.has_saved_ids = true;
                 }
             }),
-            Done::Checkpoint { lsn, outcome } => outcome.and_then(|time| {
+            Done::Checkpoint { lsn, outcome } => outcome.map(|time| {
                 self.saved_lsn = lsn;
                 self.checkpoints += 1;
                 self.last_time_ms = time.as_millis() as u64;
-                ids.plan_merge().map(|merge| {
-                    if let Some(merge) = merge {
-                        self.sink.start(Job::Merge(Box::new(merge)));
-                    }
-                })
+                self.merge_if_due(ids);
             }),
-            Done::Merge(merged) => merged.and_then(|merge| ids.install_merge(*merge)),
+            Done::Merge(merged) => {
+                if let Err(error) = merged.and_then(|merge| ids.install_merge(*merge)) {
+                    self.stop_merging(error);
+                }
+                return;
+            }
             Done::ThreadEnded(cause) => {
                 tracing::error!(cause, "the thread that saves the registry has ended");
                 self.gathering = None;
@@ -210,22 +228,57 @@ impl Saver {
         }
     }
 
+    fn merge_if_due(&mut self, ids: &mut CommandIds) {
+        if self.merging_failure.is_some() {
+            return;
+        }
+        match ids.plan_merge() {
+            Ok(Some(merge)) => self.sink.start(Job::Merge(Box::new(merge))),
+            Ok(None) => {}
+            Err(error) => self.stop_merging(error),
+        }
+    }
+
+    /// The runs stay as they are, and everything else goes on.
+    fn stop_merging(&mut self, error: StoreError) {
+        tracing::error!(%error, "command ids are not merged any more until the next start");
+        self.merging_failure = Some(error.to_string());
+        if let StoreError::TwoRecords(two) = error {
+            self.broken = Some(two);
+        }
+    }
+
     /// What was saved stays good; nothing is added to it any more.
-    fn fail(&mut self, error: &dyn std::error::Error) {
+    fn fail(&mut self, error: &dyn Display) {
         tracing::warn!(%error, "the registry cannot be saved any more; the next start reads the log from the last checkpoint");
         self.gathering = None;
         self.failure = Some(error.to_string());
     }
 
-    /// Why the thread that saves has ended by itself, if it has.
-    pub(crate) fn thread_ended(&self) -> Option<&str> {
-        self.thread_ended.as_deref()
+    /// Why the writer must end, if it must: what is not saved would pile up, or an invariant does not hold.
+    pub(crate) fn check(&self, ids: &CommandIds) -> Result<(), Failure> {
+        if let Some(cause) = &self.thread_ended {
+            return Err(Failure::SaverEnded(cause.clone()));
+        }
+        if let Some(two) = self.broken {
+            return Err(Failure::Broken(two.into()));
+        }
+        match &self.failure {
+            Some(cause) if ids.unsaved_len() > self.max_unsaved_ids => {
+                let (cause, unsaved_ids) = (cause.clone(), ids.unsaved_len());
+                Err(Failure::SavingFailed { cause, unsaved_ids, max_unsaved_ids: self.max_unsaved_ids })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn report(&self, stats: &mut Stats) {
         stats.saved_lsn = self.saved_lsn;
         stats.checkpoints = self.checkpoints;
         stats.checkpoint_time_ms = self.last_time_ms;
+        stats.saving_failure = self.failure.clone();
+        stats.merging_failure = self.merging_failure.clone();
+        stats.max_unsaved_command_ids = self.max_unsaved_ids as u64;
         if stats.failure.is_none() {
             stats.failure = self.failure.as_ref().map(|cause| format!("saving failed: {cause}"));
         }

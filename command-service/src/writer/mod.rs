@@ -50,6 +50,10 @@ pub enum Failure {
     Broken(#[from] Violation),
     #[error("the thread that saves the registry has ended: {0}")]
     SaverEnded(String),
+    #[error(
+        "the registry cannot be saved: {cause}; {unsaved_ids} command ids wait for it in memory, at most {max_unsaved_ids} may"
+    )]
+    SavingFailed { cause: String, unsaved_ids: usize, max_unsaved_ids: usize },
     #[error("the log is driven by a {log:?} clock; this process has a {given:?} one")]
     OtherClock { log: ClockKind, given: ClockKind },
 }
@@ -201,13 +205,9 @@ impl Writer {
         self.check_saver()
     }
 
-    /// An error if the thread that saves has ended by itself: nothing would be saved any more, and what is to be saved would
-    /// pile up.
+    /// An error if nothing is saved any more and what is to be saved piles up, or if saving found an invariant broken.
     pub fn check_saver(&self) -> Result<(), Failure> {
-        match self.saver.as_ref().and_then(Saver::thread_ended) {
-            Some(cause) => Err(Failure::SaverEnded(cause.to_owned())),
-            None => Ok(()),
-        }
+        self.saver.as_ref().map_or(Ok(()), |saver| saver.check(&self.follower.ids))
     }
 
     /// Whether another step at once would get further without anything from outside.

@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use domain::PinIssuer;
 use event_schemas::ids::LogId;
 use event_schemas::text::Text;
+use state_store::id_index::DEFAULT_RECENT_IDS;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +64,12 @@ pub struct WriterOptions {
     /// Entries and time between two checkpoints: whichever comes first, if anything changed.
     pub checkpoint_entries: u64,
     pub checkpoint_every: Duration,
+    /// Once saving has failed, the writer ends when more command ids than this wait in memory (O1).
+    pub max_unsaved_ids: usize,
 }
+
+/// A few times as many ids as make a checkpoint due, below a hundred megabytes.
+const MAX_UNSAVED_IDS: usize = 4 * DEFAULT_RECENT_IDS;
 
 impl Default for WriterOptions {
     fn default() -> Self {
@@ -82,6 +88,7 @@ impl Default for WriterOptions {
             command_ids_dir: None,
             checkpoint_entries: 500_000,
             checkpoint_every: Duration::from_secs(30),
+            max_unsaved_ids: MAX_UNSAVED_IDS,
         }
     }
 }

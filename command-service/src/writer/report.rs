@@ -41,6 +41,7 @@ impl Writer {
             drops: self.drops(),
             memory: registry.memory(),
             command_ids: self.follower.ids.len(),
+            unsaved_command_ids: self.follower.ids.unsaved_len() as u64,
             ..self.stats.clone()
         };
         if let Some(saver) = &self.saver {

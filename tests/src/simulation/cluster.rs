@@ -345,5 +345,6 @@ pub fn options(number: usize, is_log_exclusive: bool) -> WriterOptions {
         command_ids_dir: None,
         checkpoint_entries: 12,
         checkpoint_every: Duration::from_millis(80),
+        max_unsaved_ids: WriterOptions::default().max_unsaved_ids,
     }
 }

@@ -9,8 +9,10 @@ use axum::body::Body;
 use axum::http::Request;
 use common::town::{Town, WARDS, names};
 use common::{LOG, date, event};
-use event_schemas::event::{EventBody, NameChanged};
+use event_schemas::basis::{RegisterEntry, RegisterKind};
+use event_schemas::event::{EventBody, MarriageEnded, MarriageRegistered, NameChanged};
 use event_schemas::ids::{LogId, Lsn, OfficeId, OfficerId, PersonId, Version};
+use event_schemas::kin::{DescribedPerson, KinRef, MarriageEndReason};
 use event_schemas::record::Changes;
 use event_schemas::row::{RowRef, RowTouch};
 use projections::answers::{HistoryAnswer, MembersAnswer, PersonAnswer, PopulationAnswer, Reflecting};
@@ -278,6 +280,56 @@ async fn persons_are_found_by_id_pin_and_cmnd_and_every_read_is_recorded() {
     assert_eq!(reads[0].shown, [RowRef::Person(PersonId(1))]);
     assert_eq!(reads[4].shown.len(), 4, "a household shows its members");
     assert!(reads.iter().all(|read| read.lsn == Some(lsn)));
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_person_is_shown_with_the_spouse_and_since_when_and_the_history_tells_how_it_came() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = Town::new();
+    town.enrol(3, WARDS[0]);
+    let partners = |other| [KinRef::Registered(PersonId(1)), other];
+    let entry =
+        |number| RegisterEntry { office: OfficeId(2), register: RegisterKind::Marriage, year: 2015, number };
+    let married = |other, number| {
+        let registered = MarriageRegistered { partners: partners(other), entry: entry(number), legacy: None };
+        EventBody::MarriageRegistered(registered)
+    };
+    let divorced =
+        MarriageEnded { person: PersonId(2), spouse: Some(PersonId(1)), reason: MarriageEndReason::Divorce };
+    let marie = DescribedPerson { names: names("Marie"), birth: None, nationality: None, document: None };
+    let first = married(KinRef::Registered(PersonId(2)), 7);
+    town.scribe.record(vec![event(date("2015-05-01"), first)]);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    let (_, person) = api.get("/v1/persons/P1").await;
+    let marital = &person["person"]["marital"];
+    assert_eq!((&marital["status"], &marital["since"]), (&json!("married"), &json!("2015-05-01")));
+    assert_eq!(marital["spouse"]["id"], json!(2));
+    let (_, other) = api.get("/v1/persons/P2").await;
+    assert_eq!(other["person"]["marital"]["spouse"]["id"], json!(1));
+    assert!(
+        api.reads.0.lock().unwrap()[0].shown.contains(&RowRef::Person(PersonId(2))),
+        "a spouse is shown too"
+    );
+    town.scribe.record(vec![event(date("2020-02-01"), EventBody::MarriageEnded(divorced))]);
+    town.scribe.record(vec![event(date("2021-03-01"), married(KinRef::Described(Box::new(marie)), 8))]);
+    caught_up(&views, &town).await;
+    let (_, person) = api.get("/v1/persons/P1").await;
+    let (marital, marriages) = (&person["person"]["marital"], &person["person"]["marriages"]);
+    assert_eq!((&marital["since"], &marital["spouse"]), (&json!("2021-03-01"), &json!(null)));
+    assert_eq!(marital["described"]["names"]["given"], json!("Marie"));
+    assert_eq!(
+        (&marriages[0]["entry"]["number"], &marriages[0]["end"]["reason"]),
+        (&json!(7), &json!("divorce"))
+    );
+    let (_, other) = api.get("/v1/persons/P2").await;
+    assert_eq!(other["person"]["marital"]["status"], json!("divorced"));
+    let (_, history) = api.get("/v1/persons/P2/history").await;
+    let events: Vec<_> =
+        history["records"].as_array().unwrap().iter().map(|r| &r["events"][0]["event"]).collect();
+    assert_eq!(events[..2], [&json!("marriage_ended"), &json!("marriage_registered")]);
     service.stop();
 }
 

@@ -164,8 +164,3 @@ fn every_parent_of_a_role_counts() {
         world.when(marries(son, daughter, TODAY)).then_refused(&["close_kin"]);
     }
 }
-
-#[test]
-fn the_law_of_1959_is_of_january_1960() {
-    assert_eq!(Date(-3_641), date("1960-01-13"));
-}

@@ -18,7 +18,6 @@ use event_schemas::kin::{DescribedPerson, KinRef, ParentKind, ParentLink, Parent
 use event_schemas::outcome::Created;
 use event_schemas::person::{MaritalStatus, Names, PersonRef, Sex};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
-use event_schemas::time::Date;
 use expect_test::expect;
 
 fn of(person: PersonId) -> KinRef<PersonRef> {

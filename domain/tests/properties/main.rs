@@ -14,14 +14,14 @@ use domain::{Accepted, Decision};
 use event_schemas::card::{ApplicationReason, DocumentKind};
 use event_schemas::command::{
     ApplicationDecision, ApplyForCard, Command, DecideCardApplication, HandOverCard, IssuePin, ProduceCard,
-    ReplaceCard, ReportCardLost,
+    RegisterMarriage, ReplaceCard, ReportCardLost,
 };
 use event_schemas::event::{Event, EventBody};
 use event_schemas::household::Relationship::{Child, Head, Spouse};
 use event_schemas::ids::{CardId, PersonId};
 use event_schemas::kin::KinRef;
-use event_schemas::record::EntryBody;
-use event_schemas::row::RowRef;
+use event_schemas::record::{EntryBody, Restatement};
+use event_schemas::row::{Aspect, RowRef};
 use ledger::Ledger;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -49,11 +49,20 @@ static INHABITED: LazyLock<World> = LazyLock::new(|| {
         if number + 16 > FAMILIES {
             let parents = [(father, number % 9), (mother, number * 4 % 9)];
             parents.into_iter().for_each(|(person, papers)| issue_papers(&mut world, person, papers));
+            if number % 3 != 0 {
+                world.given(marriage_of(father, mother, number));
+            }
         }
     }
     world.check();
     world
 });
+
+fn marriage_of(husband: PersonId, wife: PersonId, number: usize) -> Command {
+    let partners = [husband, wife].map(|partner| KinRef::Registered(id(partner)));
+    let married_on = date(&format!("{}-05-06", 2021 - number % 6));
+    Command::RegisterMarriage(RegisterMarriage { partners, married_on, legacy_entry: None })
+}
 
 /// A PIN, then an application, its approval, a card, its hand-over, its loss and the way to another: so many of these steps
 /// as `papers` says.
@@ -343,6 +352,7 @@ fn games_reach_every_command_and_every_event() {
     let mut refused: BTreeMap<&str, u32> = BTreeMap::new();
     let mut events: BTreeMap<&str, u32> = BTreeMap::new();
     let (mut restated, mut vague_deaths) = (0, 0);
+    let mut couples = Couples::default();
     for _ in 0..150 {
         let steps = submissions().new_tree(&mut runner).unwrap().current();
         let mut world = INHABITED.clone();
@@ -354,6 +364,7 @@ fn games_reach_every_command_and_every_event() {
                         Some(record) => {
                             *accepted.entry(name).or_default() += 1;
                             restated += record.changes.restatements.len();
+                            couples.count(&record);
                             vague_deaths += usize::from(is_vague_death_that_ends_later(&record));
                         }
                         None => *refused.entry(name).or_default() += 1,
@@ -380,6 +391,32 @@ fn games_reach_every_command_and_every_event() {
         EventBody::KINDS.iter().map(|(_, name)| *name).filter(|name| !events.contains_key(name)).collect();
     assert!(missing.is_empty(), "no game had {missing:?}");
     assert!(refused.len() > 20 && restated > 0 && vague_deaths > 0);
+    assert!(
+        couples.parted_by_death > 0 && couples.married_after_death > 0 && couples.late > 0,
+        "{couples:?}"
+    );
+}
+
+/// How games of marriages, divorces and deaths mix.
+#[derive(Default, Debug)]
+struct Couples {
+    parted_by_death: u32,
+    married_after_death: u32,
+    /// Marriages and their ends before other facts of one of the couple.
+    late: u32,
+}
+
+impl Couples {
+    fn count(&mut self, record: &Accepted) {
+        let has = |of: fn(&EventBody) -> bool| record.changes.events.iter().any(|event| of(&event.body));
+        let registered = has(|body| matches!(body, EventBody::MarriageRegistered(_)));
+        let died = has(|body| matches!(body, EventBody::DeathRegistered(_)));
+        let ended = has(|body| matches!(body, EventBody::MarriageEnded(_)));
+        let late = |restated: &&Restatement| restated.stream.aspect == Aspect::Marriage;
+        self.parted_by_death += u32::from(died && ended);
+        self.married_after_death += u32::from(registered && ended);
+        self.late += record.changes.restatements.iter().filter(late).count() as u32;
+    }
 }
 
 /// A death known to the month or the year, within which the dead person still did something.

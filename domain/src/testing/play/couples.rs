@@ -25,23 +25,29 @@ impl Play<'_> {
         if back % 3 == 0 { self.today().plus_days(-(back / 3 % 1_500)) } else { self.day() }
     }
 
-    /// Mostly two adults, one of them seldom dead, married or only described.
+    /// Mostly two adults who are free; sometimes of long ago with one who has died, seldom with anybody.
     pub(super) fn marry(&self) -> Command {
-        let any = self.dice.detail % 4 == 3;
-        let free = |id: PersonId| any || self.is_living(id) && self.spouse(id).is_none();
-        let one =
-            |number, sex| self.person_who(number, |id| self.sex(id) == sex && self.is_adult(id) && free(id));
-        let first = one(self.dice.who, Sex::Male);
-        let second = if self.dice.place % 31 == 30 {
-            self.person(self.dice.whom)
-        } else {
-            one(self.dice.whom, Sex::Female)
+        let of_the_dead = self.dice.detail % 4 == 3;
+        let anybody = self.dice.detail % 8 == 6;
+        let one = |number, sex, dead| {
+            self.person_who(number, |id| {
+                let is_free = self.spouse(id).is_none() && self.is_living(id) != dead;
+                self.sex(id) == sex && self.is_adult(id) && (anybody || is_free)
+            })
         };
-        let first =
-            if self.dice.place % 9 == 8 { described() } else { KinRef::Registered(self.named(first)) };
+        let husband = one(self.dice.who, Sex::Male, of_the_dead);
+        let wife = match self.dice.place % 31 {
+            30 => self.person(self.dice.whom),
+            _ => one(self.dice.whom, Sex::Female, false),
+        };
+        let husband = match self.dice.place % 9 {
+            8 => described(),
+            _ => KinRef::Registered(self.named(husband)),
+        };
+        let long_ago = self.today().plus_days(-600 - i32::from(self.dice.day % 2_000));
         Command::RegisterMarriage(RegisterMarriage {
-            partners: [first, KinRef::Registered(self.named(second))],
-            married_on: self.day_of_a_couple(),
+            partners: [husband, KinRef::Registered(self.named(wife))],
+            married_on: if of_the_dead { long_ago } else { self.day_of_a_couple() },
             legacy_entry: None,
         })
     }

@@ -56,7 +56,7 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
     ];
     let office = offices[usize::from(dice.detail / 7) % offices.len()];
     let is_divorce = matches!(command, Command::RegisterDivorce(_));
-    let by_court = dice.detail % 5 == 4 || is_divorce && dice.detail % 5 != 0;
+    let by_court = dice.detail % 5 == 4 || is_divorce && !dice.detail.is_multiple_of(5);
     let rules = ["head_required", "head_without_capacity", "parent_too_young", "pin_disagrees"];
     let envelope = CommandEnvelope {
         command_id: CommandId(u128::from(registry.head().lsn.0) + 1),
@@ -73,7 +73,7 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
 
 impl Play<'_> {
     fn command(&self) -> Command {
-        match self.dice.kind % 52 {
+        match self.dice.kind % 54 {
             0 | 1 => self.enrol_household(),
             2 => self.enrol_person(),
             3 | 4 => self.birth(),
@@ -103,7 +103,8 @@ impl Play<'_> {
             44 => self.withdraw_card(),
             45 => self.register_dwelling(),
             48..=50 => self.marry(),
-            51 => self.divorce(),
+            51 | 52 => self.divorce(),
+            53 => self.death(),
             _ => self.administer(),
         }
     }

@@ -13,6 +13,7 @@ use event_schemas::command::{
     Command, CommandEnvelope, Death, ExpectedVersion, RegisterDivorce, RegisterMarriage,
 };
 use event_schemas::event::{EventBody, ParentLinked};
+use event_schemas::examples::example;
 use event_schemas::ids::{PersonId, Version};
 use event_schemas::kin::{DescribedPerson, KinRef, ParentKind, ParentLink, ParentRole, Period};
 use event_schemas::outcome::Created;
@@ -426,4 +427,20 @@ fn an_office_may_expect_the_versions_of_both_partners() {
     let touched: Vec<_> =
         then.accepted().changes.rows.iter().map(|touch| (touch.row, touch.version.0)).collect();
     assert_eq!(touched, [(RowRef::Person(husband), 2), (RowRef::Person(wife), 2)]);
+}
+
+#[test]
+fn the_examples_are_accepted_one_after_the_other() {
+    let mut world = World::empty();
+    let by_operator = ["establish_units", "register_office", "enrol_household"];
+    for kind in by_operator {
+        world.given(example(kind).expect("an example of every command").command);
+    }
+    let (father, mother) = (PersonId(1), PersonId(2));
+    assert_eq!(now(&world, mother), (MARRIED, Some(Spouse::Unknown)));
+    let office = event_schemas::ids::OfficeId(2);
+    world.given_envelope(office, example("register_marriage").expect("an example of every command"));
+    assert_eq!(now(&world, mother), (MARRIED, to(father)));
+    world.given_envelope(office, example("register_divorce").expect("an example of every command"));
+    assert_eq!((now(&world, father), now(&world, mother)), ((DIVORCED, None), (DIVORCED, None)));
 }

@@ -1,6 +1,6 @@
 //! A synthetic nation, calibrated on the Vietnamese census of 2019: real units, invented people.
 //!
-//! It enrols a province's people household by household and then lives day by day: births, deaths, moves, changes in
+//! It enrols a province's people household by household and then lives day by day: births, marriages, deaths, moves, changes in
 //! households, names, PINs, cards. Every step is a command that an office submits; a small share is wrong on purpose and says
 //! with which code it is to be refused. What was accepted goes into the simulation's own [`Ledger`], which a caller compares
 //! with what the registry's views say.

@@ -276,7 +276,8 @@ fn ids_that_cannot_be_merged_stop_no_checkpoint() {
         let files = std::fs::read_dir(dir.path().join("ids")).unwrap().map(|file| file.unwrap().path());
         files.filter(|path| path.extension().is_some_and(|suffix| suffix == "run")).min()
     };
-    assert!(submit_until(&mut writer, 10, |_| first_run().is_some()).unwrap());
+    // Three times saved: the first run is whole, and four are merged.
+    assert!(submit_until(&mut writer, 10, |writer| writer.stats().checkpoints >= 3).unwrap());
     let path = first_run().unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[3] ^= 1;

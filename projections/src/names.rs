@@ -1,7 +1,8 @@
 //! How names are compared: in any order of their words, with or without diacritics.
 //!
 //! A word folds to small letters without marks, *đ* to *d*: "Nguyễn" and "nguyen" fold alike. A word of a question that has marks
-//! is compared with its marks; one without is compared folded.
+//! is compared with its marks; one without is compared folded. On which letter of a syllable the tone stands is a matter of style,
+//! "Hòa" or "Hoà", and makes no difference.
 
 use event_schemas::person::Names;
 use unicode_normalization::UnicodeNormalization;
@@ -12,7 +13,7 @@ pub const MAX_WORDS: usize = 16;
 /// Longest folded word in an index, in bytes.
 const MAX_WORD_BYTES: usize = 48;
 
-/// A word, as written in small letters and folded.
+/// A word, folded, and as written in small letters: decomposed, the tone behind the letters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Word {
     folded: String,
@@ -36,7 +37,16 @@ pub fn words_of(text: &str) -> Vec<Word> {
     let small: String = text.to_lowercase().nfc().collect();
     let parts = small.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c));
     let words = parts.filter(|part| !part.is_empty()).take(MAX_WORDS);
-    words.map(|part| Word { folded: fold(part), written: part.to_owned() }).collect()
+    words.map(|part| Word { folded: fold(part), written: tone_last(part) }).collect()
+}
+
+/// Grave, acute, tilde, hook above, dot below: the five written tones.
+const TONES: [char; 5] = ['\u{300}', '\u{301}', '\u{303}', '\u{309}', '\u{323}'];
+
+fn tone_last(small: &str) -> String {
+    let is_tone = |c: &char| TONES.contains(c);
+    let (letters, tones) = (small.nfd().filter(|c| !is_tone(c)), small.nfd().filter(is_tone));
+    letters.chain(tones).collect()
 }
 
 fn fold(small: &str) -> String {
@@ -81,6 +91,7 @@ mod tests {
         for asked in ["nguyễn thị đào", "dao NGUYEN", "Đào", "thi dao nguyen", "Đào Nguyen"] {
             assert!(answers(&words_of(asked), &name), "{asked}");
         }
+        assert!(answers(&words_of("Hoà Thuý"), &words_of("Thúy Hòa")), "two styles of one spelling");
         for asked in ["Nguyện", "đao", "dao van", "nguyenthi"] {
             assert!(!answers(&words_of(asked), &name), "{asked}");
         }

@@ -265,6 +265,7 @@ async fn what_is_not_there_or_not_well_asked_is_said_clearly() {
         (format!("/v1/persons?name=an&after={cursor}"), 400, "cursor_of_other_listing"),
         ("/v1/units/001/structure?bands=-5".to_owned(), 400, "bad_bands"),
         ("/v1/units/001/structure?definition=all".to_owned(), 400, "bad_query"),
+        ("/v1/units/001/structure?on=2021-01-02".to_owned(), 400, "not_first_of_year"),
         ("/v1/units/009/structure".to_owned(), 404, "unit_not_found"),
         ("/v1/persons/P999".to_owned(), 404, "person_not_found"),
         ("/v1/persons/P0".to_owned(), 404, "person_not_found"),

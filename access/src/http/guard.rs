@@ -19,7 +19,7 @@ pub const PURPOSE_HEADER: &str = "x-purpose";
 const MIN_PURPOSE_CHARS: usize = 3;
 
 /// Longest part of the address that a record of a read keeps, characters.
-pub const MAX_TARGET_CHARS: usize = 300;
+pub const MAX_TARGET_CHARS: usize = 8_000;
 
 /// Tells whose token this is.
 pub trait Authenticate: Send + Sync + 'static {

@@ -38,7 +38,8 @@ pub struct Limits {
     pub drain: Duration,
     /// Of each officer of an office whose token was verified; also of each address, for tokens that were not verified before.
     pub requests_per_second: u32,
-    /// Of each address, for requests without a token or with one that is not good; as many again for probes.
+    /// Of each address, for requests without a token, and charged for each token that turned out not to be good; as many again for
+    /// probes.
     pub anonymous_requests_per_second: u32,
     pub batch_lines_per_second: u32,
 }

@@ -75,7 +75,7 @@ enum Question {
         /// permanent (the default), temporary or usual.
         #[arg(long)]
         definition: Option<String>,
-        /// Ages as on this day, such as 2026-01-01; the registry's day unless stated.
+        /// Ages as on this day, the first of a year, such as 2026-01-01; of the registry's year unless stated.
         #[arg(long)]
         on: Option<String>,
         /// Width in years, or the first ages of each: 5 (the default), or 0,6,15,60.

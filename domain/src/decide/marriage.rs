@@ -208,12 +208,20 @@ fn check_free(d: &mut Deciding<'_>, person: PersonId, on: Date, until: Option<Da
         Some(Spouse::Unknown) => d.fault_with(Code::StatedMarried, field, &[&person], row),
         Some(_) => d.fault_with(Code::AlreadyMarried, field, &[&person, &on], row),
     }
-    let next = later.iter().find(|(_, event)| matches!(event.body, EventBody::MarriageRegistered(_)));
-    if let Some((_, next)) = next {
-        let begins = next.effective_on.earliest();
-        if until.is_none_or(|until| begins <= until) {
-            d.fault_with(Code::LaterMarriage, field, &[&person, &begins], row);
+    let next = later.iter().find(|(_, event)| {
+        matches!(event.body, EventBody::MarriageRegistered(_) | EventBody::MarriageEnded(_))
+    });
+    let Some((_, next)) = next else { return };
+    let since = next.effective_on.earliest();
+    match next.body {
+        // It ends what enrolment stated, which this marriage would turn out to be: by which end is for a correction to say.
+        EventBody::MarriageEnded(_) if marital.spouse.is_none() => {
+            d.fault_with(Code::LaterFactsExist, field, &[&row, &on, &since], row);
         }
+        EventBody::MarriageRegistered(_) if until.is_none_or(|until| since <= until) => {
+            d.fault_with(Code::LaterMarriage, field, &[&person, &since], row);
+        }
+        _ => {}
     }
 }
 

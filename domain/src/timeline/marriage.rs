@@ -21,7 +21,8 @@ pub enum Spouse {
     Unknown,
 }
 
-/// What somebody is on one day. The dead keep the status that they died with, and have no spouse any more.
+/// What somebody is on one day. The dead keep the status that they died with. A marriage to nobody known
+/// is not ended by an event, and stays with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Marital {
     pub status: MaritalStatus,

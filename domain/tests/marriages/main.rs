@@ -322,6 +322,23 @@ fn a_stated_marriage_blocks_a_later_one_until_somebody_vouches() {
 }
 
 #[test]
+fn a_divorce_of_a_stated_marriage_is_not_undone_by_the_marriage_that_comes_to_be_known() {
+    let mut world = World::new();
+    let husband = stated(&mut world, MARRIED, man("1980-01-01"));
+    let wife = stated(&mut world, WIDOWED, woman("1982-01-01"));
+    given_divorce(&mut world, husband, None, "2021-12-01");
+    world.when(marries(husband, wife, "2005-01-01")).then_refused(&["later_facts_exist"]);
+    assert_eq!(now(&world, husband), (DIVORCED, None));
+    // In the other order the divorce names her.
+    let mut world = World::new();
+    let husband = stated(&mut world, MARRIED, man("1980-01-01"));
+    let wife = stated(&mut world, WIDOWED, woman("1982-01-01"));
+    world.given(marries(husband, wife, "2005-01-01"));
+    given_divorce(&mut world, husband, Some(wife), "2021-12-01");
+    assert_eq!((now(&world, husband), now(&world, wife)), ((DIVORCED, None), (DIVORCED, None)));
+}
+
+#[test]
 fn a_marriage_before_the_enrolment_is_the_one_that_was_stated() {
     let mut world = World::new();
     let husband = stated(&mut world, MARRIED, man("1980-01-01"));

@@ -87,6 +87,10 @@ pub(super) async fn events(
     }
     let shown = views.progress().lsn;
     let after = after.unwrap_or(shown);
+    if after > shown && views.source().locate(after).is_ok_and(|place| place < views.source().end()) {
+        // After a start the views come up from where they were saved.
+        return Err(Problem::of(&problems::NOT_YET_VISIBLE).retry_after_s(1));
+    }
     if after > shown {
         return Err(Problem::of(&problems::BAD_EVENT_ID).detail(
             format!("The stream cannot begin after lsn {after}: the views are at lsn {shown}."),

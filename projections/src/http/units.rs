@@ -116,7 +116,7 @@ pub(super) async fn population(
 pub(super) struct StructureQuery {
     /// Who is counted where.
     pub definition: Option<Definition>,
-    /// Ages as on this day; the registry's day unless stated.
+    /// Ages as on this day, the first of a year; of the registry's year unless stated.
     pub on: Option<Date>,
     /// Width in years, or the first ages of each: 5, or 0,6,15,60. Five years unless stated.
     pub bands: Option<String>,
@@ -137,13 +137,15 @@ pub(super) async fn structure(
     let name = name_of(&code)?;
     let bands: Bands =
         bands.as_deref().unwrap_or("5").parse().map_err(|_| Problem::of(&problems::BAD_BANDS))?;
+    // Ages on any two days next to each other would tell who is born on which.
+    if on.is_some_and(|on| on.ymd().1 != 1 || on.ymd().2 != 1) {
+        return Err(Problem::of(&problems::NOT_FIRST_OF_YEAR));
+    }
     let definition = definition.unwrap_or_default();
     let make = move |teller: &mut Teller<'_>| {
         let unit = find(teller, name)?;
-        let on = match on {
-            Some(on) => on,
-            None => teller.reading.day()?.unwrap_or(Date(0)),
-        };
+        let today = teller.reading.day()?.unwrap_or(Date(0));
+        let on = on.unwrap_or_else(|| Date::new(today.year(), 1, 1).unwrap_or(today));
         let units = teller.reading.subtree(unit)?;
         let counted = crate::structure::structure(teller.reading, &units, definition, on, &bands)?;
         let counted = counted.ok_or(&problems::STRUCTURE_TOO_LARGE)?;

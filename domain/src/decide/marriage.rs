@@ -213,12 +213,12 @@ fn check_free(d: &mut Deciding<'_>, person: PersonId, on: Date, until: Option<Da
     });
     let Some((_, next)) = next else { return };
     let since = next.effective_on.earliest();
-    match next.body {
-        // It ends what enrolment stated, which this marriage would turn out to be: by which end is for a correction to say.
-        EventBody::MarriageEnded(_) if marital.spouse.is_none() => {
+    match (&next.body, marital.spouse) {
+        // It ends what enrolment stated, which this marriage would take the place of: what it ended is for a correction to say.
+        (EventBody::MarriageEnded(_), None | Some(Spouse::Unknown)) => {
             d.fault_with(Code::LaterFactsExist, field, &[&row, &on, &since], row);
         }
-        EventBody::MarriageRegistered(_) if until.is_none_or(|until| since <= until) => {
+        (EventBody::MarriageRegistered(_), _) if until.is_none_or(|until| since <= until) => {
             d.fault_with(Code::LaterMarriage, field, &[&person, &since], row);
         }
         _ => {}

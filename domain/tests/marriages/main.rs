@@ -329,6 +329,9 @@ fn a_divorce_of_a_stated_marriage_is_not_undone_by_the_marriage_that_comes_to_be
     given_divorce(&mut world, husband, None, "2021-12-01");
     world.when(marries(husband, wife, "2005-01-01")).then_refused(&["later_facts_exist"]);
     assert_eq!(now(&world, husband), (DIVORCED, None));
+    // Nor by one of a later day, whoever vouches for it.
+    let envelope = on_basis(&mut world, BasisKind::Court, marries(husband, wife, "2021-09-01"));
+    world.when_envelope(NATIONAL_OFFICE, envelope).then_refused(&["later_facts_exist"]);
     // In the other order the divorce names her.
     let mut world = World::new();
     let husband = stated(&mut world, MARRIED, man("1980-01-01"));

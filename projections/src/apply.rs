@@ -9,7 +9,7 @@ use crate::rows::{
 use event_schemas::header::EntryKind;
 use event_schemas::ids::{EventAddress, LogId, Lsn, Version};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, EntryError};
-use event_schemas::row::RowRef;
+use event_schemas::row::{Aspect, RowRef};
 use event_schemas::time::Date;
 use state_store::pages::PageRow;
 use state_store::store::StoreError;
@@ -50,6 +50,8 @@ pub(crate) struct Applier<'a> {
 /// A row that a record changes.
 struct Changing {
     row: RowRef,
+    /// Whether names or the birth may change.
+    renames: bool,
     before: Derived,
     value: Row,
 }
@@ -122,7 +124,13 @@ impl<'a> Applier<'a> {
                 let (row, stated, previous) = (touch.row, touch.version, touch.previous);
                 return Err(ApplyError::OtherVersion { lsn, row, stated, previous, found });
             }
-            rows.push(Changing { row: touch.row, before: Derived::of(touch.row, &value), value });
+            let renames = changes_identity(changes, touch.row);
+            rows.push(Changing {
+                row: touch.row,
+                renames,
+                before: Derived::of(touch.row, &value, renames),
+                value,
+            });
         }
         fold_changes(lsn, changes, &mut rows)?;
         for (touch, mut changing) in changes.rows.iter().zip(rows) {
@@ -138,14 +146,24 @@ impl<'a> Applier<'a> {
     }
 
     fn write_row(&mut self, changing: Changing) -> Result<(), StoreError> {
-        let Changing { row, before, value } = changing;
-        let after = Derived::of(row, &value);
+        let Changing { row, renames, before, value } = changing;
+        let after = Derived::of(row, &value, renames);
         self.totals.change(&mut self.batch, &before, &after)?;
         let (table, id) = row_place(row);
         let mut bytes = Vec::with_capacity(512);
         each_kind!(&value, inner => inner.encode(&mut bytes));
         self.batch.put_row(table, id, bytes)
     }
+}
+
+/// Whether any event touches names, birth or sex of this person.
+fn changes_identity(changes: &Changes, row: RowRef) -> bool {
+    let is_identity = |touched: RowRef, aspect: Aspect| touched == row && aspect == Aspect::Identity;
+    let mut found = changes.restatements.iter().any(|it| is_identity(it.stream.row, it.stream.aspect));
+    for event in &changes.events {
+        event.body.for_each_stream(|touched, aspect| found |= is_identity(touched, aspect));
+    }
+    found
 }
 
 /// Reads a row of any kind through `get`, decoded.

@@ -2,7 +2,7 @@
 //! special case.
 //!
 //! *Architecture invariant:* whatever an index or a total says follows from the rows alone: the sum of
-//! [`Derived::of`] over all rows is all that these tables hold (R2, R6).
+//! [`Derived::of`] with names over all rows is all that these tables hold (R2, R6).
 
 use crate::layout::{
     BY_CMND, BY_NAME, BY_PIN, BY_WORD, HOUSEHOLDS_BY_UNIT, RESIDENTS, ResidenceKind, TOTALS, Total, TotalKey,
@@ -38,11 +38,17 @@ pub(crate) struct Derived {
 }
 
 impl Derived {
-    /// Of a row as it stands.
-    pub fn of(row: RowRef, value: &Row) -> Self {
+    /// Of a row as it stands. Names are costly to derive; `with_names` is false where a record leaves them as they are, for the row
+    /// before and after it alike.
+    pub fn of(row: RowRef, value: &Row, with_names: bool) -> Self {
         let mut derived = Self::default();
         match (row, value) {
-            (RowRef::Person(id), Row::Person(person)) => derived.person(id, person),
+            (RowRef::Person(id), Row::Person(person)) => {
+                derived.person(id, person);
+                if with_names {
+                    derived.names(id, person);
+                }
+            }
             (RowRef::Household(id), Row::Household(household)) => derived.household(id, household),
             (RowRef::Unit(id), Row::Unit(unit)) => derived.unit(id, unit),
             _ => {}
@@ -63,7 +69,6 @@ impl Derived {
         for number in person.documents.iter().filter_map(IdentityDocument::cmnd_number) {
             self.entry(BY_CMND, &pair_key(number, id.0), Vec::new());
         }
-        self.names(id, person);
         let sex = person.identity.as_ref().map_or(Sex::Unknown, |identity| identity.sex);
         if person.death.is_some() {
             self.totals.push(total_key(UnitId::NONE, Total::Dead, sex));
@@ -97,7 +102,9 @@ impl Derived {
 
     /// Names now and before, by each word and as a whole.
     fn names(&mut self, id: PersonId, person: &PersonRow) {
-        let Some(identity) = &person.identity else { return };
+        let Some(identity) = person.identity.as_ref().filter(|_| person.registration.is_some()) else {
+            return;
+        };
         let birth = identity.birth.earliest();
         let names =
             std::iter::once(&identity.names).chain(person.former_names.iter().map(|former| &former.names));

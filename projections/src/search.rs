@@ -19,6 +19,8 @@ use std::ops::Bound;
 
 /// Most candidates of one question (O1).
 pub const MAX_CANDIDATES: usize = 5_000;
+/// Most units whose residents are candidates: a district has some twenty, and more over the years.
+const MAX_UNITS: usize = 200;
 /// First look at every index, so that the one that narrows most is used.
 const FIRST_LOOK: usize = 250;
 
@@ -30,8 +32,8 @@ pub struct Criteria {
     /// Day, month or year of birth; compared by whether both can be the same day.
     pub birth: Option<PartialDate>,
     pub sex: Option<Sex>,
-    /// Resident, permanently or temporarily, in one of these.
-    pub units: Option<BTreeSet<UnitId>>,
+    /// Resident, permanently or temporarily, in this unit or below it.
+    pub unit: Option<UnitId>,
     pub mother: Vec<Word>,
     pub father: Vec<Word>,
 }
@@ -75,8 +77,8 @@ fn candidates(
             return Ok(found);
         }
     }
-    match &criteria.units {
-        Some(units) => residents(reading, units, limit),
+    match criteria.unit {
+        Some(unit) => residents(reading, unit, limit),
         None => Ok(None),
     }
 }
@@ -124,13 +126,14 @@ fn ranges(name: &str, birth: Option<PartialDate>) -> Vec<KeyRange> {
 
 fn residents(
     reading: &Reading<'_>,
-    units: &BTreeSet<UnitId>,
+    unit: UnitId,
     limit: usize,
 ) -> Result<Option<BTreeSet<PersonId>>, StoreError> {
+    let Some(units) = reading.subtree(unit, MAX_UNITS)? else { return Ok(None) };
     let mut found = BTreeSet::new();
     for unit in units {
         for kind in [ResidenceKind::Permanent, ResidenceKind::Temporary] {
-            let listing = reading.residents(*unit, kind, PersonId(0), limit)?;
+            let listing = reading.residents(unit, kind, PersonId(0), limit)?;
             found.extend(listing.items);
             if listing.more || found.len() > limit {
                 return Ok(None);
@@ -148,7 +151,10 @@ fn compare(
     let mut found = Vec::new();
     for id in candidates {
         let Some(row) = reading.person(id)? else { continue };
-        if criteria.fits(&row) && criteria.parents_fit(reading, &row)? {
+        if criteria.fits(&row)
+            && criteria.place_fits(reading, &row)?
+            && criteria.parents_fit(reading, &row)?
+        {
             found.push(id);
         }
     }
@@ -157,27 +163,45 @@ fn compare(
 
 impl Criteria {
     /// What the person's own row says.
-    pub fn fits(&self, row: &PersonRow) -> bool {
+    fn fits(&self, row: &PersonRow) -> bool {
         let Some(identity) = &row.identity else { return false };
         let names =
             std::iter::once(&identity.names).chain(row.former_names.iter().map(|former| &former.names));
-        let lives_there = |units: &BTreeSet<UnitId>| {
-            [row.permanent_unit(), row.temporary_unit()]
-                .into_iter()
-                .flatten()
-                .any(|unit| units.contains(&unit))
-        };
         let may_be_born = |asked: PartialDate| {
             identity.birth.earliest() <= asked.latest() && asked.earliest() <= identity.birth.latest()
         };
         (self.name.is_empty() || names.into_iter().any(|names| any_answers(&self.name, names)))
             && self.sex.is_none_or(|sex| sex == identity.sex)
             && self.birth.is_none_or(may_be_born)
-            && self.units.as_ref().is_none_or(|units| row.death.is_none() && lives_there(units))
+    }
+
+    /// Where the person lives.
+    fn place_fits(&self, reading: &Reading<'_>, row: &PersonRow) -> Result<bool, StoreError> {
+        let Some(above) = self.unit else { return Ok(true) };
+        let homes = [row.permanent_unit(), row.temporary_unit()];
+        for unit in homes.into_iter().flatten().filter(|_| row.death.is_none()) {
+            if reading.is_within(unit, above)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Registered parents whose names are compared: an answer tells of them too.
+    pub fn compared_parents(&self, row: &PersonRow) -> Vec<PersonId> {
+        let of_role = |role, asked: &[Word]| {
+            let parents = row.parents.iter().filter(move |parent| parent.link.role == role);
+            let registered = parents.filter_map(|parent| match &parent.link.parent {
+                KinRef::Registered(id) => Some(*id),
+                KinRef::Described(_) => None,
+            });
+            registered.filter(|_| !asked.is_empty()).collect::<Vec<_>>()
+        };
+        [of_role(ParentRole::Mother, &self.mother), of_role(ParentRole::Father, &self.father)].concat()
     }
 
     /// What the rows of the parents say, or the papers that describe them.
-    pub fn parents_fit(&self, reading: &Reading<'_>, row: &PersonRow) -> Result<bool, StoreError> {
+    fn parents_fit(&self, reading: &Reading<'_>, row: &PersonRow) -> Result<bool, StoreError> {
         for (role, asked) in [(ParentRole::Mother, &self.mother), (ParentRole::Father, &self.father)] {
             if asked.is_empty() {
                 continue;

@@ -28,8 +28,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Most levels of units: more than there are.
+pub(crate) const MAX_LEVELS: usize = 4;
 /// Most units that one rolled-up count visits: more than the nation has.
-const MAX_UNITS_VISITED: usize = 20_000;
+pub(crate) const MAX_UNITS_VISITED: usize = 20_000;
 
 /// Rows, indexes and totals of one fold of the log.
 pub struct View {
@@ -339,15 +341,31 @@ impl Reading<'_> {
         Ok(if found.more { None } else { Some(ids.collect()) })
     }
 
-    /// The unit and every unit below it.
-    pub fn subtree(&self, unit: UnitId) -> Result<BTreeSet<UnitId>, StoreError> {
+    /// The unit and every unit below it; `None` if these are more than `limit`.
+    pub fn subtree(&self, unit: UnitId, limit: usize) -> Result<Option<BTreeSet<UnitId>>, StoreError> {
         let mut all = BTreeSet::from([unit]);
         let mut waiting = vec![unit];
         while let Some(next) = waiting.pop() {
             let below = self.units_below(Some(next))?;
             waiting.extend(below.into_iter().filter(|unit| all.insert(*unit)));
+            if all.len() > limit {
+                return Ok(None);
+            }
         }
-        Ok(all)
+        Ok(Some(all))
+    }
+
+    /// Whether `unit` is this one or lies below it.
+    pub fn is_within(&self, unit: UnitId, above: UnitId) -> Result<bool, StoreError> {
+        let mut next = Some(unit);
+        for _ in 0..MAX_LEVELS {
+            let Some(unit) = next else { return Ok(false) };
+            if unit == above {
+                return Ok(true);
+            }
+            next = self.unit(unit)?.and_then(|unit| unit.established).and_then(|unit| unit.parent);
+        }
+        Ok(false)
     }
 
     /// Counts of exactly this unit; [`UnitId::NONE`] for everybody in no unit.

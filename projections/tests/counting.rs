@@ -31,7 +31,7 @@ fn town_of(births: &[(&str, Sex, UnitId)]) -> Town {
 /// `(first age, all, vague)` of every band that holds anybody.
 fn ages(projector: &Projector, unit: UnitId, on: &str, bands: &str) -> Vec<(i16, u64, u64)> {
     let reading = projector.view().read();
-    let units = reading.subtree(unit).unwrap();
+    let units = reading.subtree(unit, 10).unwrap().unwrap();
     let counted = structure(&reading, &units, Definition::Permanent, date(on), &bands.parse().unwrap());
     let bands = counted.unwrap().unwrap().bands.into_iter();
     bands.map(|(from, _, counts, vague)| (from, counts.all(), vague)).filter(|band| band.1 > 0).collect()
@@ -70,7 +70,7 @@ fn whoever_is_born_later_has_a_row_of_their_own() {
     let born = [("1990-01-01", Sex::Male, WARDS[0]), ("2020-01-01", Sex::Unknown, WARDS[0])];
     let projector = folded(&town_of(&born).scribe.log);
     let reading = projector.view().read();
-    let units = reading.subtree(WARDS[0]).unwrap();
+    let units = reading.subtree(WARDS[0], 10).unwrap().unwrap();
     let bands = "5".parse().unwrap();
     let counted =
         structure(&reading, &units, Definition::Usual, date("2019-12-31"), &bands).unwrap().unwrap();

@@ -1,16 +1,13 @@
 //! Units and places as answers show them.
 
 use super::Teller;
-use crate::view::{CountBySex, Reading, UnitCounts};
+use crate::view::{CountBySex, MAX_LEVELS, Reading, UnitCounts};
 use event_schemas::ids::{DwellingId, UnitId};
 use event_schemas::place::{AddressText, CountryCode, RegisteredPlace, UnitCode, UnitKind};
 use event_schemas::time::PartialDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use state_store::store::StoreError;
-
-/// Most levels above a unit that its name repeats.
-const MAX_LEVELS: usize = 4;
 
 /// A unit in one line.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]

@@ -11,6 +11,7 @@ use access::http::{Problem, QueryOf};
 use axum::extract::State;
 use event_schemas::ids::{LogId, Lsn, PersonId};
 use event_schemas::person::Sex;
+use event_schemas::row::RowRef;
 use event_schemas::time::PartialDate;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -57,7 +58,7 @@ impl SearchQuery {
         xxh3_64(format!("{name:?} {birth:?} {sex:?} {unit:?} {mother:?} {father:?}").as_bytes()) as u32
     }
 
-    /// Everything but the units, which the view knows.
+    /// Everything but the unit, which the view knows.
     fn criteria(&self) -> Result<Criteria, Problem> {
         let bad_date = |_| Problem::of(&problems::BAD_DATE);
         let birth: Option<PartialDate> =
@@ -66,7 +67,7 @@ impl SearchQuery {
             name: asked(self.name.as_deref())?,
             birth,
             sex: self.sex,
-            units: None,
+            unit: None,
             mother: asked(self.mother.as_deref())?,
             father: asked(self.father.as_deref())?,
         };
@@ -113,8 +114,7 @@ pub(super) async fn persons(
     let as_of = paging.as_of();
     let make = move |teller: &mut Teller<'_>| {
         if let Some(unit) = unit {
-            let unit = units::find(teller, unit)?;
-            criteria.units = Some(teller.reading.subtree(unit)?);
+            criteria.unit = Some(units::find(teller, unit)?);
         }
         let (found, whole_names_only) = match search(teller.reading, &criteria)? {
             Found::All(found) => (found, false),
@@ -132,7 +132,15 @@ pub(super) async fn persons(
         let page: Vec<PersonId> = rest.by_ref().take(limit).collect();
         let last = page.last().map(|last| u64::from(last.0));
         let next = last.filter(|_| rest.next().is_some()).map(|place| Cursor { place, ..listing }.to_text());
-        let persons = page.into_iter().map(|id| teller.person(id)).collect::<Result<_, _>>()?;
+        let mut persons = Vec::with_capacity(page.len());
+        for id in page {
+            persons.push(teller.person(id)?);
+            let row = teller.reading.person(id)?.unwrap_or_default();
+            criteria
+                .compared_parents(&row)
+                .into_iter()
+                .for_each(|parent| teller.show(RowRef::Person(parent)));
+        }
         Ok(SearchAnswer { found: found.len(), whole_names_only, persons, next })
     };
     state.answer(as_of, make).await

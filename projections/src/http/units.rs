@@ -9,6 +9,7 @@ use crate::answers::{
 use crate::cursor::{Cursor, ListingKind};
 use crate::layout::ResidenceKind;
 use crate::structure::{Bands, Definition};
+use crate::view::MAX_UNITS_VISITED;
 use access::http::{Problem, QueryOf};
 use axum::extract::{Path, State};
 use event_schemas::ids::{HouseholdId, LogId, Lsn, PersonId, UnitId};
@@ -146,7 +147,8 @@ pub(super) async fn structure(
         let unit = find(teller, name)?;
         let today = teller.reading.day()?.unwrap_or(Date(0));
         let on = on.unwrap_or_else(|| Date::new(today.year(), 1, 1).unwrap_or(today));
-        let units = teller.reading.subtree(unit)?;
+        let units = teller.reading.subtree(unit, MAX_UNITS_VISITED)?;
+        let units = units.ok_or(&problems::STRUCTURE_TOO_LARGE)?;
         let counted = crate::structure::structure(teller.reading, &units, definition, on, &bands)?;
         let counted = counted.ok_or(&problems::STRUCTURE_TOO_LARGE)?;
         let bands = counted.bands.into_iter();

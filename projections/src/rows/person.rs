@@ -167,8 +167,8 @@ pub struct HouseholdTie {
 stored! {
     PersonRow {
         part stamp, part registration, value data, value identity, part former_names, value documents, part pins,
-        part parents, part children, part death, part marital, part marriages, part defects, part permanent, part temporary, part household,
-        part temporary_household, value dossiers, value cards,
+        part parents, part children, part death, part marital, part marriages, part defects, part permanent,
+        part temporary, part household, part temporary_household, value dossiers, value cards,
     }
     Registration { value origin, value on, value by }
     FormerNames { value names, value until, value reason, value by }

@@ -7,7 +7,7 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::{Decode, Encode};
 
 /// Number of the draft in which this binary writes logs. Until a format is released, a binary refuses logs of another draft.
-pub const DRAFT: u16 = 2;
+pub const DRAFT: u16 = 3;
 
 /// Most bytes that decoding one body may claim.
 pub const DECODE_LIMIT: usize = 4_000_000;

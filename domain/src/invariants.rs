@@ -32,6 +32,11 @@ pub fn violations(registry: &Registry) -> Vec<Violation> {
             let what = format!("its dossier {} does not name it", DossierId(row.dossier));
             note(&mut found, RowRef::Card(id), what);
         }
+        let pin = Pin::from_number(row.pin.get());
+        let of_number = pin.and_then(|pin| registry.lookups().person_by_pin(pin));
+        if dossier.is_some_and(|dossier| of_number != Some(PersonId(dossier.person))) {
+            note(&mut found, RowRef::Card(id), "carries a number that never was its holder's".to_owned());
+        }
     }
     found
 }

@@ -60,7 +60,7 @@ fn neighbours() -> Neighbours {
     let produced = world.given(produce(dossier, "2021-09-03"));
     let card = Created::by(&produced.changes.events).cards[0];
     world.given(hand_over(card, "2021-09-04"));
-    let applied = world.given(apply(id(holder), ApplicationReason::DataChanged, "2022-02-01"));
+    let applied = world.given(apply(id(holder), ApplicationReason::OnRequest, "2022-02-01"));
     let dossier = Created::by(&applied.changes.events).dossiers[0];
     world.stay(holder, TRUC_BACH, "2022-01-01", "2022-12-31", None);
     world.given(death(id(dead), "2022-03-01"));
@@ -98,7 +98,15 @@ fn by_pin() -> PersonRef {
 
 fn apply(person: PersonRef, reason: ApplicationReason, on: &str) -> Command {
     let (document, received_at) = (DocumentKind::Cccd2021, code(PHUC_XA));
-    Command::ApplyForCard(ApplyForCard { person, document, reason, received_at, received_on: date(on) })
+    let received_on = date(on);
+    Command::ApplyForCard(ApplyForCard {
+        person,
+        document,
+        reason,
+        representative: None,
+        received_at,
+        received_on,
+    })
 }
 
 fn approve(dossier: DossierId, on: &str) -> Command {
@@ -182,6 +190,10 @@ fn meddling(kind: &str, to: &Neighbours) -> Command {
         Command::ReportCardLost(c) => c.card = to.card,
         Command::ReplaceCard(c) => (c.card, c.received_at) = (to.card, code(PHUC_XA)),
         Command::WithdrawCard(c) => c.card = to.card,
+        Command::HoldCard(c) => c.card = to.card,
+        Command::ReturnCard(c) => c.card = to.card,
+        Command::ReportCardFound(c) => c.card = to.card,
+        Command::ReportCardDamaged(c) => c.card = to.card,
     }
     command
 }
@@ -209,8 +221,9 @@ fn kinds() -> impl Iterator<Item = &'static str> {
 #[test]
 fn an_office_of_elsewhere_is_told_only_that_it_is_not_competent_whatever_it_sends() {
     let neighbours = neighbours();
-    // A loss may be reported to any office.
-    for kind in kinds().filter(|kind| *kind != "report_card_lost") {
+    // A loss and a find may be reported to any office, and facilities that keep cards lie anywhere.
+    let for_all = ["report_card_lost", "report_card_found", "hold_card", "return_card"];
+    for kind in kinds().filter(|kind| !for_all.contains(kind)) {
         let command = meddling(kind, &neighbours);
         let names_the_unit = format!("{command:?}").contains(&format!("{:?}", code(PHUC_XA)));
         let mut world = neighbours.world.clone();

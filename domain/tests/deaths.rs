@@ -179,6 +179,7 @@ fn a_card_that_expired_after_the_death_does_not_stand_against_it() {
         person: id(person),
         document: DocumentKind::Cccd2021,
         reason: ApplicationReason::FirstIssue,
+        representative: None,
         received_at: code(PHUC_XA),
         received_on: date("2022-03-01"),
     }));
@@ -295,6 +296,7 @@ fn application(person: PersonId, received_on: &str) -> Command {
         person: id(person),
         document: DocumentKind::Cccd2021,
         reason: ApplicationReason::FirstIssue,
+        representative: None,
         received_at: code(PHUC_XA),
         received_on: date(received_on),
     })

@@ -19,20 +19,33 @@ pub enum DocumentKind {
     IdentityCertificate,
 }
 
-/// Why a card is applied for.
+/// Why a card is applied for: Law 59/2014/QH13 Art. 23, Law 26/2023/QH15 Art. 24.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum ApplicationReason {
+    /// There is no card to exchange or to issue again.
     FirstIssue,
-    /// At 14, 25, 40 or 60.
+    /// Exchange at 14, 25, 40 or 60, or in the two years before.
     AgeExchange,
-    DataChanged,
+    /// Exchange: names or birth were changed or corrected in the registry since the card was made.
+    InformationChanged,
+    /// Exchange: the holder looks different, a face or fingerprints are added, or the sex was determined anew.
+    AppearanceChanged,
+    /// Exchange: what is printed or stored is wrong.
+    WrongData,
+    /// Exchange after units were rearranged; only by the law of 2023.
+    UnitsRearranged,
+    /// Exchange: the number on the card is no longer the holder's.
     PinReestablished,
-    PrintError,
-    Lost,
-    Damaged,
+    /// Exchange because the holder wishes it.
     OnRequest,
+    /// The card cannot be used: an exchange by the law of 2014, an issue again by that of 2023.
+    Damaged,
+    /// Issue again of a card that was reported lost.
+    Lost,
+    /// Issue again after Vietnamese nationality was regained.
+    NationalityRegained,
 }
 
 /// Status of an application (*hồ sơ*).
@@ -99,13 +112,33 @@ impl CardStatus {
     }
 }
 
-/// Why a card is withdrawn: Law 26/2023/QH15 Art. 29(1).
+/// Why a card is withdrawn: Law 59/2014/QH13 Art. 28(1) knows the loss of nationality alone, Law 26/2023/QH15 Art. 29(1)
+/// all three.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[repr(u8)]
 pub enum WithdrawalReason {
+    /// Lost, renounced or taken, or naturalisation was annulled.
     NationalityLost,
     IssuedWrongly,
+    /// Erased or altered.
     Altered,
+}
+
+/// Why an authority keeps a card (*giữ thẻ*): Law 59/2014/QH13 Art. 28(2), Law 26/2023/QH15 Art. 29(2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldReason {
+    /// A reform school (*trường giáo dưỡng*).
+    ReformSchool,
+    /// A compulsory education facility (*cơ sở giáo dục bắt buộc*).
+    CompulsoryEducation,
+    /// A compulsory rehabilitation facility (*cơ sở cai nghiện bắt buộc*).
+    CompulsoryRehabilitation,
+    /// Custody or detention before a judgment (*tạm giữ, tạm giam*).
+    Detention,
+    /// A prison sentence (*chấp hành án phạt tù*).
+    Prison,
 }
 
 /// The card's own serial or chip number; what is printed as its number repeats for every card of a person.

@@ -6,7 +6,7 @@
 mod streams;
 
 use crate::basis::{LegacyEntry, RegisterEntry};
-use crate::card::{ApplicationReason, CardSerial, DocumentKind, WithdrawalReason};
+use crate::card::{ApplicationReason, CardSerial, DocumentKind, HoldReason, WithdrawalReason};
 use crate::codec::{CodecError, decode_exactly, encode_into};
 use crate::defect::DefectKind;
 use crate::guarded::{Confidentiality, Guarded};
@@ -132,6 +132,10 @@ events! {
     514 v 1 CardWithdrawn, "card_withdrawn";
     515 v 1 CardExpired, "card_expired";
     516 v 1 CardHolderDied, "card_holder_died";
+    517 v 1 CardHeld, "card_held";
+    518 v 1 CardReturned, "card_returned";
+    519 v 1 CardFound, "card_found";
+    520 v 1 CardReportedDamaged, "card_reported_damaged";
 }
 
 /// Declares an event body: every one has the same derives.
@@ -352,6 +356,8 @@ bodies! {
         reason: ApplicationReason,
         /// The card that the new one will replace.
         replaces: Option<CardId>,
+        /// Who applied for the person.
+        representative: Option<PersonId>,
         received_at: UnitId,
     }
 
@@ -422,6 +428,31 @@ bodies! {
 
     /// The card's holder died.
     CardHolderDied {
+        card: CardId,
+        person: PersonId,
+    }
+
+    /// An authority keeps the card.
+    CardHeld {
+        card: CardId,
+        person: PersonId,
+        reason: HoldReason,
+    }
+
+    /// The authority gave the card back; it is valid again.
+    CardReturned {
+        card: CardId,
+        person: PersonId,
+    }
+
+    /// A lost card is with its holder again; it is valid again.
+    CardFound {
+        card: CardId,
+        person: PersonId,
+    }
+
+    /// The card was reported damaged.
+    CardReportedDamaged {
         card: CardId,
         person: PersonId,
     }

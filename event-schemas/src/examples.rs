@@ -63,6 +63,9 @@ fn basis_of(command: &Command) -> Basis {
             date: Some(date("2021-03-10")),
             ..Basis::of(BasisKind::Form)
         },
+        Command::HoldCard(_) | Command::ReturnCard(_) => {
+            Basis { authority: Some(text("Công an quận Ba Đình")), ..Basis::of(BasisKind::Agency) }
+        }
         Command::RegisterDivorce(_) => Basis {
             authority: Some(text("Tòa án nhân dân quận Ba Đình")),
             number: Some(text("27/2021/QĐST-HNGĐ")),

@@ -1,9 +1,11 @@
 //! Who needs a card: an office's work list, made from the rows of a unit's residents.
+//!
+//! A card is due where the law obliges its holder. What is only possible, such as an exchange within the two years before the
+//! last day or after units were rearranged, is not.
 
-use crate::answers::Acceptance;
 use crate::rows::{CardRow, PersonRow};
 use crate::view::Reading;
-use event_schemas::card::{CardStatus, DossierStatus};
+use event_schemas::card::{CardStatus, DossierStatus, WithdrawalReason};
 use event_schemas::ids::{CardId, DossierId};
 use event_schemas::time::Date;
 use schemars::JsonSchema;
@@ -19,12 +21,16 @@ const COMPULSORY_AGE_YEARS: i16 = 14;
 pub enum DueReason {
     /// Of age, and never had one.
     FirstCard,
-    /// The last day of the card comes, or has passed.
+    /// The last day of the card comes, or has passed: exchange for age.
     Expires,
-    /// The PIN printed on it is no longer in force: it must be exchanged.
+    /// The PIN on it is no longer in force: it must be exchanged (Law 26/2023/QH15 Art. 24(1)(e)).
     PinChanged,
-    /// Lost, damaged, withdrawn or spoiled; the card's status says which.
-    NotUsable,
+    /// The name on it is no longer the holder's (Art. 24(1)(b)).
+    InformationChanged,
+    Lost,
+    Damaged,
+    /// Withdrawn as issued wrongly or altered.
+    Withdrawn,
 }
 
 /// What somebody needs.
@@ -55,24 +61,59 @@ pub fn due(reading: &Reading<'_>, person: &PersonRow, by: Date) -> Result<Option
         expires_on: card.and_then(|(_, row)| row.produced.as_ref()?.expires_on),
         application,
     };
-    let Some(id) = person.cards.last().copied() else {
+    let Some((id, row)) = card_in_use(reading, person)? else {
         return Ok(is_of_age.then(|| of(DueReason::FirstCard, None)));
     };
-    let Some(row) = reading.card(id)? else { return Ok(None) };
-    let card = Some((id, &row));
-    let expires_on = row.produced.as_ref().and_then(|produced| produced.expires_on);
-    let reason = match row.current_status() {
-        // It comes to the holder, or back to him.
-        CardStatus::Produced | CardStatus::InTransit | CardStatus::Held => None,
-        _ if expires_on.is_some_and(|last| last < by) => Some(DueReason::Expires),
-        _ if !Acceptance::of(&row, Some(by)).accepted => Some(DueReason::NotUsable),
-        _ if row.produced.as_ref().map(|produced| produced.pin) != person.pin() => {
+    // Below that age a card is a choice.
+    let reason = reason_of(&row, person, by).filter(|_| is_of_age);
+    Ok(reason.map(|reason| of(reason, Some((id, &row)))))
+}
+
+/// The newest card that its holder has, had, or is about to get; one that was called back before it reached anybody is none.
+fn card_in_use(reading: &Reading<'_>, person: &PersonRow) -> Result<Option<(CardId, CardRow)>, StoreError> {
+    for &id in person.cards.iter().rev() {
+        let Some(row) = reading.card(id)? else { continue };
+        if row.handed_over_on.is_some() || is_on_its_way(&row) {
+            return Ok(Some((id, row)));
+        }
+    }
+    Ok(None)
+}
+
+fn is_on_its_way(card: &CardRow) -> bool {
+    matches!(card.current_status(), CardStatus::Produced | CardStatus::InTransit)
+}
+
+/// Why this card must give way to another until `by`.
+fn reason_of(card: &CardRow, holder: &PersonRow, by: Date) -> Option<DueReason> {
+    let produced = card.produced.as_ref()?;
+    let ends = produced.expires_on.is_some_and(|last| last < by);
+    match card.current_status() {
+        CardStatus::Expired => Some(DueReason::Expires),
+        // It comes back to the holder, who cannot apply as long as it is kept.
+        CardStatus::Held | CardStatus::Replaced | CardStatus::Destroyed | CardStatus::HolderDead => None,
+        // Whoever is no citizen any more needs none.
+        CardStatus::Withdrawn => {
+            (card.withdrawn_for != Some(WithdrawalReason::NationalityLost)).then_some(DueReason::Withdrawn)
+        }
+        CardStatus::Produced | CardStatus::InTransit | CardStatus::Active
+            if Some(produced.pin) != holder.pin() =>
+        {
             Some(DueReason::PinChanged)
         }
-        _ => None,
-    };
-    // Below that age a card is a choice.
-    Ok(reason.filter(|_| is_of_age).map(|reason| of(reason, card)))
+        CardStatus::Produced | CardStatus::InTransit => None,
+        CardStatus::Active | CardStatus::ReportedLost | CardStatus::Damaged if ends => {
+            Some(DueReason::Expires)
+        }
+        CardStatus::ReportedLost => Some(DueReason::Lost),
+        CardStatus::Damaged => Some(DueReason::Damaged),
+        CardStatus::Active => is_renamed_since(card, holder).then_some(DueReason::InformationChanged),
+    }
+}
+
+/// Whether a name was changed after the card was made, in the order of records: what was known then is on the card.
+fn is_renamed_since(card: &CardRow, holder: &PersonRow) -> bool {
+    holder.former_names.iter().any(|former| Some(former.by) > card.produced_by)
 }
 
 fn open_application(reading: &Reading<'_>, person: &PersonRow) -> Result<Option<DossierId>, StoreError> {

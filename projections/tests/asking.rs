@@ -207,14 +207,14 @@ async fn persons_are_found_by_what_is_known_of_them_page_by_page() {
 async fn an_office_sees_who_needs_a_card_and_why() {
     let dir = tempfile::tempdir().unwrap();
     let mut town = Town::new();
-    // Five people born on 1 May 1990; cards that are made end on 1 May 2031.
-    town.enrol(5, WARDS[0]);
-    for which in [1, 2, 3] {
+    // People born on 1 May 1990; cards that are made end on 1 May 2031.
+    town.enrol(8, WARDS[0]);
+    for which in [1, 2, 3, 4, 5, 6, 7] {
         town.live(8, which);
     }
-    town.live(8, 4);
-    town.live(9, 2);
-    town.live(10, 3);
+    for (what, which) in [(9, 2), (10, 3), (15, 5), (6, 6), (12, 7)] {
+        town.live(what, which);
+    }
     let (views, service) = start(dir.path(), &town);
     caught_up(&views, &town).await;
     let api = Api::of(&views);
@@ -228,13 +228,46 @@ async fn an_office_sees_who_needs_a_card_and_why() {
     let told = |reasons: &[(u64, &str)]| -> Vec<(u64, String)> {
         reasons.iter().map(|(id, reason)| (*id, (*reason).to_owned())).collect()
     };
-    let now = told(&[(1, "first_card"), (3, "not_usable"), (4, "pin_changed"), (5, "first_card")]);
+    let now = told(&[
+        (1, "first_card"),
+        (3, "lost"),
+        (4, "pin_changed"),
+        (5, "first_card"),
+        (6, "damaged"),
+        (7, "information_changed"),
+    ]);
     assert_eq!(due("").await, now);
     assert_eq!(due("?by=2031-05-01").await, now, "the last day is one of validity");
-    let later = told(&[(1, "first_card"), (2, "expires"), (3, "expires"), (4, "expires"), (5, "first_card")]);
+    let later = told(&[
+        (1, "first_card"),
+        (2, "expires"),
+        (3, "expires"),
+        (4, "pin_changed"),
+        (5, "first_card"),
+        (6, "expires"),
+        (7, "expires"),
+    ]);
     assert_eq!(due("?by=2031-05-02").await, later);
+    let (_, card) = api.get("/v1/cards/C5").await;
+    assert_eq!(
+        (&card["card"]["due"], &card["card"]["acceptance"]["reason"]),
+        (&json!("information_changed"), &json!("valid")),
+        "{card}"
+    );
+    let (_, card) = api.get("/v1/cards/C3").await;
+    assert_eq!(
+        (&card["card"]["due"], &card["card"]["acceptance"]["accepted"]),
+        (&json!("pin_changed"), &json!(false)),
+        "{card}"
+    );
+    let (_, card) = api.get("/v1/cards/C6").await;
+    assert_eq!(
+        (&card["card"]["due"], &card["card"]["held_for"]),
+        (&Value::Null, &json!("detention")),
+        "{card}"
+    );
     assert_eq!(due("?by=2004-04-30").await, [], "the day before they are fourteen");
-    assert_eq!(due("?by=2004-05-01").await.len(), 4);
+    assert_eq!(due("?by=2004-05-01").await.len(), 6);
     let (_, page) = api.get("/v1/units/00001/cards-due?limit=2").await;
     let next = page["next"].as_str().unwrap();
     assert_eq!(due(&format!("?after={next}")).await, now[2..]);

@@ -6,7 +6,7 @@ mod common;
 use common::town::{WARDS, identity, names, place, registered};
 use common::{Scribe, date, event, folded};
 use event_schemas::basis::{RegisterEntry, RegisterKind};
-use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind, DossierStatus};
+use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind, DossierStatus, HoldReason};
 use event_schemas::defect::DefectKind;
 use event_schemas::event::*;
 use event_schemas::examples::example_event;
@@ -177,6 +177,7 @@ fn a_card_is_accepted_only_while_its_holder_has_it_and_its_last_day_has_not_pass
         document,
         reason: ApplicationReason::FirstIssue,
         replaces: None,
+        representative: None,
         received_at: WARDS[0],
     };
     let produced = CardProduced {
@@ -188,15 +189,20 @@ fn a_card_is_accepted_only_while_its_holder_has_it_and_its_last_day_has_not_pass
         pin: "001190000001".parse().unwrap(),
         expires_on: Some(date("2031-05-01")),
     };
+    let issued = |number: &str| {
+        EventBody::PinIssued(PinIssued { person: AN, pin: number.parse().unwrap(), draw: 0, key_version: 1 })
+    };
     let mut records = vec![
-        vec![("2021-01-01", born(AN)), ("2021-01-01", EventBody::DossierReceived(received))],
+        vec![("2021-01-01", born(AN)), ("2021-01-01", issued("001190000001"))],
+        vec![("2021-01-01", EventBody::DossierReceived(received))],
         vec![("2021-01-02", EventBody::DossierApproved(DossierApproved { dossier, person: AN }))],
         vec![("2021-01-03", EventBody::CardProduced(produced))],
     ];
     let check = |records: &[Vec<(&str, EventBody)>], on: &str| -> (CardRow, Acceptance) {
         let projector = given(records.to_vec());
         let row = projector.view().read().card(card).unwrap().unwrap();
-        let acceptance = Acceptance::of(&row, Some(date(on)));
+        let pin = person(&projector.view().read(), AN).pin();
+        let acceptance = Acceptance::of(&row, pin, Some(date(on)));
         (row, acceptance)
     };
     let reason = |records: &[Vec<(&str, EventBody)>], on: &str| {
@@ -207,8 +213,26 @@ fn a_card_is_accepted_only_while_its_holder_has_it_and_its_last_day_has_not_pass
     records.push(vec![("2021-01-10", EventBody::CardHandedOver(CardHandedOver { card, person: AN }))]);
     assert_eq!(reason(&records, "2031-05-01"), (true, "valid".into()));
     assert_eq!(reason(&records, "2031-05-02"), (false, "expired".into()));
+    let also = |body: EventBody| {
+        let mut records = records.clone();
+        records.push(vec![("2021-03-01", body)]);
+        records
+    };
+    let held = also(EventBody::CardHeld(CardHeld { card, person: AN, reason: HoldReason::Prison }));
+    assert_eq!(reason(&held, "2021-03-01"), (false, "held".into()));
+    assert_eq!(check(&held, "2021-03-01").0.held_for, Some(HoldReason::Prison));
+    let mut returned = held;
+    returned.push(vec![("2021-03-02", EventBody::CardReturned(CardReturned { card, person: AN }))]);
+    assert_eq!(reason(&returned, "2021-03-02"), (true, "valid".into()));
+    assert_eq!(check(&returned, "2021-03-02").0.held_for, None);
+    let damaged = EventBody::CardReportedDamaged(CardReportedDamaged { card, person: AN });
+    assert_eq!(reason(&also(damaged), "2021-03-01"), (false, "damaged".into()));
+    assert_eq!(reason(&also(issued("001190000002")), "2021-03-01"), (false, "number_cancelled".into()));
     records.push(vec![("2021-04-01", EventBody::CardReportedLost(CardReportedLost { card, person: AN }))]);
     assert_eq!(reason(&records, "2021-04-02"), (false, "reported_lost".into()));
+    let mut found = records.clone();
+    found.push(vec![("2021-04-03", EventBody::CardFound(CardFound { card, person: AN }))]);
+    assert_eq!(reason(&found, "2021-04-03"), (true, "valid".into()));
     // A hand-over that was registered late does not undo the loss.
     records.push(vec![("2021-02-01", EventBody::CardHandedOver(CardHandedOver { card, person: AN }))]);
     let (row, _) = check(&records, "2021-04-02");

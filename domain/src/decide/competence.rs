@@ -92,8 +92,12 @@ fn check_command(d: &mut Deciding<'_>) {
         }
         Command::ProduceCard(c) => of_dossier(d, c.dossier, "command.produce_card.dossier"),
         Command::HandOverCard(c) => of_card(d, c.card, "command.hand_over_card.card"),
-        // A loss may be reported to any office.
-        Command::ReportCardLost(_) => {}
+        Command::ReportCardDamaged(c) => of_card(d, c.card, "command.report_card_damaged.card"),
+        // A loss and a find may be reported to any office; a facility that keeps cards lies anywhere.
+        Command::ReportCardLost(_)
+        | Command::ReportCardFound(_)
+        | Command::HoldCard(_)
+        | Command::ReturnCard(_) => {}
         Command::WithdrawCard(c) => of_card(d, c.card, "command.withdraw_card.card"),
     }
 }

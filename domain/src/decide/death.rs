@@ -3,7 +3,8 @@
 //! A death that is known only to the month or the year stays as vague as it is. What the person held ends on the last day on
 //! which the registry knows the person alive, if that lies within the month or the year: nothing ends before it began.
 //!
-//! Whoever applies for a card, takes it over or reports its loss is alive. What the authority does with the application is no
+//! Whoever applies for a card, takes it over or reports what became of it is alive, and so is whoever is in custody that keeps
+//! it or gives it back. What the authority does with the application is no
 //! sign of life: it works on until it hears of the death, and what it did last is the day on which application and card end.
 
 use super::deciding::{Deciding, not_before};
@@ -186,11 +187,18 @@ fn latest_of_marriages(recorded: Recorded) -> Date {
     signs.map(|(_, event)| event.effective_on.earliest()).max().unwrap_or(Date(i32::MIN))
 }
 
-/// The holder applied for a card, took one over, or reported its loss.
+/// The holder applied for a card, took one over, or reported what became of it; or was in custody, which keeps the card
+/// and gives it back.
 fn is_card_sign(body: &EventBody) -> bool {
     matches!(
         body,
-        EventBody::DossierReceived(_) | EventBody::CardHandedOver(_) | EventBody::CardReportedLost(_)
+        EventBody::DossierReceived(_)
+            | EventBody::CardHandedOver(_)
+            | EventBody::CardReportedLost(_)
+            | EventBody::CardFound(_)
+            | EventBody::CardReportedDamaged(_)
+            | EventBody::CardHeld(_)
+            | EventBody::CardReturned(_)
     )
 }
 

@@ -78,6 +78,10 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
         Command::ReportCardLost(command) => card::report_card_lost(d, command),
         Command::ReplaceCard(command) => card::replace_card(d, command),
         Command::WithdrawCard(command) => card::withdraw_card(d, command),
+        Command::HoldCard(command) => card::hold_card(d, command),
+        Command::ReturnCard(command) => card::return_card(d, command),
+        Command::ReportCardFound(command) => card::report_card_found(d, command),
+        Command::ReportCardDamaged(command) => card::report_card_damaged(d, command),
     }
     deciding.finish()
 }

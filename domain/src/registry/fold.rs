@@ -317,15 +317,22 @@ fn fold_card(card: &mut CardRow, event: &Event) {
     let status = match &event.body {
         EventBody::CardProduced(e) => {
             card.dossier = e.dossier.0;
-            card.document = e.document as u8;
+            card.pin = U40::new(e.pin.number());
             card.expires = e.expires_on.map_or(NO_EXPIRY, |date| date.0);
             card.since = i32::MIN;
             CardStatus::Produced
         }
-        EventBody::CardHandedOver(_) => CardStatus::Active,
+        EventBody::CardHandedOver(_) | EventBody::CardReturned(_) | EventBody::CardFound(_) => {
+            CardStatus::Active
+        }
+        EventBody::CardHeld(_) => CardStatus::Held,
         EventBody::CardReportedLost(_) => CardStatus::ReportedLost,
+        EventBody::CardReportedDamaged(_) => CardStatus::Damaged,
         EventBody::CardReplaced(_) => CardStatus::Replaced,
-        EventBody::CardWithdrawn(_) => CardStatus::Withdrawn,
+        EventBody::CardWithdrawn(e) => {
+            card.set_withdrawal(e.reason);
+            CardStatus::Withdrawn
+        }
         EventBody::CardExpired(_) => CardStatus::Expired,
         EventBody::CardHolderDied(_) => CardStatus::HolderDead,
         _ => return,

@@ -4,6 +4,7 @@
 //! All numbers are plain so that a row's bytes are its digest and its page image.
 
 use crate::timeline::marriage::{Marital, Spouse};
+use event_schemas::card::WithdrawalReason;
 use event_schemas::ids::{Lsn, PersonId};
 use event_schemas::person::MaritalStatus;
 use smallvec::SmallVec;
@@ -216,8 +217,11 @@ rows! {
         expires: i32,
         /// Latest effective day in the status stream.
         since: i32,
+        /// The PIN that it was made with.
+        pin: U40,
         status: u8,
-        document: u8,
+        /// Why it was withdrawn, see [`CardRow::withdrawal`]; zero if it was not.
+        withdrawn: u8,
     }
 
     /// An application for a card.
@@ -300,6 +304,28 @@ impl PersonRow {
     }
 }
 
+impl CardRow {
+    /// Whether the number on the card is the holder's still. A card with another must be exchanged (Law 26/2023/QH15
+    /// Art. 24(1)(e)).
+    pub fn carries_number_of(&self, holder: &PersonRow) -> bool {
+        self.pin == holder.pin
+    }
+
+    /// Why it was withdrawn.
+    pub fn withdrawal(&self) -> Option<WithdrawalReason> {
+        match self.withdrawn {
+            1 => Some(WithdrawalReason::NationalityLost),
+            2 => Some(WithdrawalReason::IssuedWrongly),
+            3 => Some(WithdrawalReason::Altered),
+            _ => None,
+        }
+    }
+
+    pub(super) fn set_withdrawal(&mut self, reason: WithdrawalReason) {
+        self.withdrawn = reason as u8 + 1;
+    }
+}
+
 impl HouseholdRow {
     /// Permanent members in the order in which they joined.
     pub fn permanent_members(&self) -> impl Iterator<Item = PersonId> + '_ {
@@ -328,7 +354,7 @@ mod tests {
     fn rows_stay_small() {
         assert_eq!(size_of::<PersonRow>(), 72);
         assert_eq!(size_of::<HouseholdRow>(), 56);
-        assert_eq!(size_of::<CardRow>(), 24);
+        assert_eq!(size_of::<CardRow>(), 28);
         assert_eq!(size_of::<DossierRow>(), 28);
     }
 
@@ -344,6 +370,17 @@ mod tests {
             row.set_marital(Marital { status, spouse });
             assert_eq!(row.marital(), Marital { status, spouse });
             assert_eq!(row.flags & !MARITAL_BITS, others);
+        }
+    }
+
+    #[test]
+    fn every_reason_of_a_withdrawal_survives_its_number() {
+        use WithdrawalReason::{Altered, IssuedWrongly, NationalityLost};
+        assert_eq!(CardRow::default().withdrawal(), None);
+        for reason in [NationalityLost, IssuedWrongly, Altered] {
+            let mut row = CardRow::default();
+            row.set_withdrawal(reason);
+            assert_eq!(row.withdrawal(), Some(reason));
         }
     }
 

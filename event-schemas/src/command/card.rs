@@ -1,6 +1,6 @@
 //! Cards: from application to withdrawal.
 
-use crate::card::{ApplicationReason, CardSerial, DocumentKind, WithdrawalReason};
+use crate::card::{ApplicationReason, CardSerial, DocumentKind, HoldReason, WithdrawalReason};
 use crate::ids::{CardId, DossierId};
 use crate::person::PersonRef;
 use crate::place::UnitCode;
@@ -17,6 +17,9 @@ pub struct ApplyForCard {
     pub person: PersonRef,
     pub document: DocumentKind,
     pub reason: ApplicationReason,
+    /// Who applies for a child below 14 or for somebody without legal capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub representative: Option<PersonRef>,
     /// Where it is received.
     pub received_at: UnitCode,
     pub received_on: Date,
@@ -71,6 +74,9 @@ pub struct ReplaceCard {
     pub card: CardId,
     pub document: DocumentKind,
     pub reason: ApplicationReason,
+    /// Who applies for a child below 14 or for somebody without legal capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub representative: Option<PersonRef>,
     pub received_at: UnitCode,
     pub received_on: Date,
 }
@@ -82,4 +88,38 @@ pub struct WithdrawCard {
     pub card: CardId,
     pub reason: WithdrawalReason,
     pub withdrawn_on: Date,
+}
+
+/// Record that an authority keeps a card while its holder is in its custody, on the basis of a court's or an agency's
+/// decision.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoldCard {
+    pub card: CardId,
+    pub reason: HoldReason,
+    pub held_on: Date,
+}
+
+/// Record that a card which an authority kept was given back to its holder.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnCard {
+    pub card: CardId,
+    pub returned_on: Date,
+}
+
+/// Record that a card which was reported lost is with its holder again.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportCardFound {
+    pub card: CardId,
+    pub found_on: Date,
+}
+
+/// Record that a card can no longer be used because it is damaged.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportCardDamaged {
+    pub card: CardId,
+    pub reported_on: Date,
 }

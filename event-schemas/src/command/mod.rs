@@ -10,8 +10,8 @@ pub mod residence;
 
 pub use administration::{ChangeOfficeArea, EstablishUnits, NewUnit, RegisterDwelling, RegisterOffice};
 pub use card::{
-    ApplicationDecision, ApplyForCard, DecideCardApplication, HandOverCard, ProduceCard, ReplaceCard,
-    ReportCardLost, WithdrawCard,
+    ApplicationDecision, ApplyForCard, DecideCardApplication, HandOverCard, HoldCard, ProduceCard,
+    ReplaceCard, ReportCardDamaged, ReportCardFound, ReportCardLost, ReturnCard, WithdrawCard,
 };
 pub use household::{
     AppointHead, ChangeRelationship, FormHousehold, JoinHousehold, LeaveHousehold, MergeHouseholds,
@@ -181,10 +181,18 @@ commands! {
     53 v 1 HandOverCard, "hand_over_card";
     /// Record that a card was reported lost.
     54 v 1 ReportCardLost, "report_card_lost";
-    /// Apply for a card that replaces a lost or damaged one.
+    /// Apply for a card that replaces this one.
     55 v 1 ReplaceCard, "replace_card";
     /// Withdraw a card.
     56 v 1 WithdrawCard, "withdraw_card";
+    /// Record that an authority keeps a card.
+    517 v 1 HoldCard, "hold_card";
+    /// Record that a card which an authority kept was given back.
+    518 v 1 ReturnCard, "return_card";
+    /// Record that a card which was reported lost is with its holder again.
+    519 v 1 ReportCardFound, "report_card_found";
+    /// Record that a card is damaged.
+    520 v 1 ReportCardDamaged, "report_card_damaged";
 }
 
 /// A person and the relationship to a household's head.

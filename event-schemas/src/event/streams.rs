@@ -98,6 +98,10 @@ impl EventBody {
             Self::CardWithdrawn(e) => card_of(e.card, e.person, visit),
             Self::CardExpired(e) => card_of(e.card, e.person, visit),
             Self::CardHolderDied(e) => card_of(e.card, e.person, visit),
+            Self::CardHeld(e) => card_of(e.card, e.person, visit),
+            Self::CardReturned(e) => card_of(e.card, e.person, visit),
+            Self::CardFound(e) => card_of(e.card, e.person, visit),
+            Self::CardReportedDamaged(e) => card_of(e.card, e.person, visit),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An example of every command. A household runs through them: Nguyễn Văn An (head), Trần Thị Hoa, their children.
 
 use super::{WARD, by_pin, date, names, partial, pin, text, time, unit};
-use crate::card::{ApplicationReason, DocumentKind, WithdrawalReason};
+use crate::card::{ApplicationReason, DocumentKind, HoldReason, WithdrawalReason};
 use crate::command::household::LeaveGround;
 use crate::command::person::HouseholdPlace;
 use crate::command::residence::TemporaryPlace;
@@ -257,6 +257,7 @@ fn card(kind: &str) -> Option<Command> {
             person: by_pin(FATHER_PIN),
             document: DocumentKind::Cccd2021,
             reason: ApplicationReason::FirstIssue,
+            representative: None,
             received_at: unit(WARD),
             received_on: date(DAY),
         }),
@@ -282,6 +283,7 @@ fn card(kind: &str) -> Option<Command> {
             card: CardId(1),
             document: DocumentKind::Cccd2021,
             reason: ApplicationReason::Lost,
+            representative: None,
             received_at: unit(WARD),
             received_on: date("2021-05-04"),
         }),
@@ -290,6 +292,18 @@ fn card(kind: &str) -> Option<Command> {
             reason: WithdrawalReason::NationalityLost,
             withdrawn_on: date("2021-06-01"),
         }),
+        "hold_card" => Command::HoldCard(HoldCard {
+            card: CardId(1),
+            reason: HoldReason::Detention,
+            held_on: date("2021-05-10"),
+        }),
+        "return_card" => Command::ReturnCard(ReturnCard { card: CardId(1), returned_on: date("2021-05-20") }),
+        "report_card_found" => {
+            Command::ReportCardFound(ReportCardFound { card: CardId(1), found_on: date("2021-05-05") })
+        }
+        "report_card_damaged" => {
+            Command::ReportCardDamaged(ReportCardDamaged { card: CardId(1), reported_on: date("2021-05-21") })
+        }
         _ => return None,
     })
 }

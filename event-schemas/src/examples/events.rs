@@ -2,7 +2,7 @@
 
 use super::{date, names, partial, pin, text, time, unit};
 use crate::basis::{RegisterEntry, RegisterKind};
-use crate::card::{ApplicationReason, DocumentKind, WithdrawalReason};
+use crate::card::{ApplicationReason, DocumentKind, HoldReason, WithdrawalReason};
 use crate::defect::DefectKind;
 use crate::event::*;
 use crate::guarded::Guarded;
@@ -229,6 +229,7 @@ fn dossier(kind: &str) -> Option<EventBody> {
             document: DocumentKind::Cccd2021,
             reason: ApplicationReason::FirstIssue,
             replaces: None,
+            representative: None,
             received_at: WARD,
         }),
         "dossier_approved" => {
@@ -271,6 +272,14 @@ fn card(kind: &str) -> Option<EventBody> {
         }),
         "card_expired" => EventBody::CardExpired(CardExpired { card: CARD, person: FATHER }),
         "card_holder_died" => EventBody::CardHolderDied(CardHolderDied { card: CARD, person: FATHER }),
+        "card_held" => {
+            EventBody::CardHeld(CardHeld { card: CARD, person: FATHER, reason: HoldReason::Detention })
+        }
+        "card_returned" => EventBody::CardReturned(CardReturned { card: CARD, person: FATHER }),
+        "card_found" => EventBody::CardFound(CardFound { card: CARD, person: FATHER }),
+        "card_reported_damaged" => {
+            EventBody::CardReportedDamaged(CardReportedDamaged { card: CARD, person: FATHER })
+        }
         _ => return None,
     })
 }

@@ -1,9 +1,10 @@
 //! Cards and applications as answers show them, and whether a card may be accepted.
 
 use super::{PersonBrief, Teller, UnitBrief};
+use crate::due::{self, DueReason};
 use crate::rows::{CardRow, DossierRow, Ending};
 use event_schemas::card::{
-    ApplicationReason, CardSerial, CardStatus, DocumentKind, DossierStatus, WithdrawalReason,
+    ApplicationReason, CardSerial, CardStatus, DocumentKind, DossierStatus, HoldReason, WithdrawalReason,
 };
 use event_schemas::ids::{CardId, DossierId, Version};
 use event_schemas::pin::Pin;
@@ -32,6 +33,10 @@ pub struct CardView {
     pub since: Option<PartialDate>,
     pub replaced_by: Option<CardId>,
     pub withdrawn_for: Option<WithdrawalReason>,
+    /// While an authority keeps it.
+    pub held_for: Option<HoldReason>,
+    /// Why its holder needs another one on the registry's present day; none if not, or if this is no longer the one in use.
+    pub due: Option<DueReason>,
     /// Whether it may be accepted on the registry's present day.
     pub acceptance: Acceptance,
 }
@@ -57,6 +62,8 @@ pub struct DossierView {
     pub document: DocumentKind,
     pub reason: ApplicationReason,
     pub replaces: Option<CardId>,
+    /// Who applied for the person.
+    pub representative: Option<PersonBrief>,
     pub received_at: UnitBrief,
     pub received_on: Option<PartialDate>,
     pub status: DossierStatus,
@@ -73,10 +80,16 @@ impl CardView {
         };
         teller.show(RowRef::Card(id));
         let day = teller.reading.day()?;
+        let holder = teller.person(produced.person)?;
+        let due = match (teller.reading.person(produced.person)?, day) {
+            (Some(person), Some(day)) => due::due(teller.reading, &person, day)?,
+            _ => None,
+        };
         Ok(Some(Self {
             id,
             version: row.stamp.version,
-            holder: teller.person(produced.person)?,
+            acceptance: Acceptance::of(row, holder.pin, day),
+            holder,
             document: produced.document,
             serial: produced.serial,
             pin: produced.pin,
@@ -88,26 +101,38 @@ impl CardView {
             since: row.since.or(row.produced_on),
             replaced_by: row.replaced_by,
             withdrawn_for: row.withdrawn_for,
-            acceptance: Acceptance::of(row, day),
+            held_for: row.held_for,
+            due: due.filter(|due| due.card == Some(id)).map(|due| due.reason),
         }))
     }
 }
 
 impl Acceptance {
-    /// A card is accepted while it is with its holder and its last day has not passed. The day is the registry's own:
-    /// nothing changes at midnight without an event.
-    pub fn of(row: &CardRow, day: Option<Date>) -> Self {
-        let last = row.produced.as_ref().and_then(|produced| produced.expires_on);
+    /// A card is accepted while it is with its holder, its last day has not passed, and the number on it is the holder's,
+    /// `pin`. The day is the registry's own: nothing changes at midnight without an event, and what an event of the day has
+    /// still to say of this card is known already.
+    pub fn of(row: &CardRow, pin: Option<Pin>, day: Option<Date>) -> Self {
+        let produced = row.produced.as_ref();
+        let last = produced.and_then(|produced| produced.expires_on);
         let passed = matches!((last, day), (Some(last), Some(day)) if last < day);
         let (reason, en, vi) = match row.current_status() {
             CardStatus::Active if passed => {
                 ("expired", "Its last day has passed.", "Thẻ đã hết thời hạn sử dụng.")
             }
+            CardStatus::Active if produced.map(|produced| produced.pin) != pin => (
+                "number_cancelled",
+                "The number on it is no longer its holder's.",
+                "Số định danh trên thẻ đã bị hủy, xác lập lại.",
+            ),
             CardStatus::Active => ("valid", "It is valid.", "Thẻ có giá trị sử dụng."),
             CardStatus::Produced | CardStatus::InTransit => {
                 ("not_handed_over", "It has not been handed over.", "Thẻ chưa được trả cho công dân.")
             }
-            CardStatus::Held => ("held", "An authority keeps it.", "Thẻ đang bị tạm giữ."),
+            CardStatus::Held => (
+                "held",
+                "An authority keeps it, and may let its holder use it for a transaction.",
+                "Thẻ đang bị giữ; cơ quan giữ thẻ có thể cho người bị giữ thẻ sử dụng để giao dịch.",
+            ),
             CardStatus::ReportedLost => ("reported_lost", "It was reported lost.", "Thẻ đã được báo mất."),
             CardStatus::Damaged => ("damaged", "It was reported damaged.", "Thẻ đã được báo hỏng."),
             CardStatus::Replaced => {
@@ -140,6 +165,7 @@ impl DossierView {
             document: received.document,
             reason: received.reason,
             replaces: received.replaces,
+            representative: received.representative.map(|person| teller.person(person)).transpose()?,
             received_at: teller.unit(received.received_at)?,
             received_on: row.received_on,
             status: row.current_status(),

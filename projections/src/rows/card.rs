@@ -2,9 +2,9 @@
 
 use super::{Fact, Stamp};
 use crate::stored::{page_rows, stored};
-use event_schemas::card::{CardStatus, DossierStatus, WithdrawalReason};
+use event_schemas::card::{CardStatus, DossierStatus, HoldReason, WithdrawalReason};
 use event_schemas::event::{CardProduced, DossierReceived, EventBody};
-use event_schemas::ids::CardId;
+use event_schemas::ids::{CardId, EventAddress};
 use event_schemas::row::Aspect;
 use event_schemas::text::Text;
 use event_schemas::time::PartialDate;
@@ -18,12 +18,16 @@ pub struct CardRow {
     /// Holder, kind, serial, PIN as printed, last day.
     pub produced: Option<CardProduced>,
     pub produced_on: Option<PartialDate>,
+    /// Whatever was recorded of the holder after this is not on the card.
+    pub produced_by: Option<EventAddress>,
     /// None until it leaves production.
     pub status: Option<CardStatus>,
     pub since: Option<PartialDate>,
     pub handed_over_on: Option<PartialDate>,
     pub replaced_by: Option<CardId>,
     pub withdrawn_for: Option<WithdrawalReason>,
+    /// While an authority keeps it.
+    pub held_for: Option<HoldReason>,
 }
 
 /// An application for a card.
@@ -50,8 +54,8 @@ pub struct Ending {
 
 stored! {
     CardRow {
-        part stamp, value produced, value produced_on, value status, value since, value handed_over_on,
-        value replaced_by, value withdrawn_for,
+        part stamp, value produced, value produced_on, value produced_by, value status, value since,
+        value handed_over_on, value replaced_by, value withdrawn_for, value held_for,
     }
     DossierRow { part stamp, value received, value received_on, value status, value since, part ending, value card }
     Ending { value reason }
@@ -71,6 +75,7 @@ impl CardRow {
             if let EventBody::CardProduced(e) = &fact.event.body {
                 self.produced = Some(e.clone());
                 self.produced_on = Some(on);
+                self.produced_by = Some(fact.at);
             }
             return;
         }
@@ -79,7 +84,10 @@ impl CardRow {
                 self.handed_over_on = Some(on);
                 CardStatus::Active
             }
+            EventBody::CardReturned(_) | EventBody::CardFound(_) => CardStatus::Active,
+            EventBody::CardHeld(_) => CardStatus::Held,
             EventBody::CardReportedLost(_) => CardStatus::ReportedLost,
+            EventBody::CardReportedDamaged(_) => CardStatus::Damaged,
             EventBody::CardReplaced(e) => {
                 self.replaced_by = Some(e.by);
                 CardStatus::Replaced
@@ -92,16 +100,20 @@ impl CardRow {
             EventBody::CardHolderDied(_) => CardStatus::HolderDead,
             _ => return,
         };
+        self.held_for = match &fact.event.body {
+            EventBody::CardHeld(e) => Some(e.reason),
+            _ => None,
+        };
         self.status = Some(status);
         self.since = Some(on);
     }
 
     pub(super) fn reset(&mut self, aspect: Aspect) {
         match aspect {
-            Aspect::Existence => (self.produced, self.produced_on) = (None, None),
+            Aspect::Existence => (self.produced, self.produced_on, self.produced_by) = (None, None, None),
             Aspect::Status => {
                 (self.status, self.since, self.handed_over_on) = (None, None, None);
-                (self.replaced_by, self.withdrawn_for) = (None, None);
+                (self.replaced_by, self.withdrawn_for, self.held_for) = (None, None, None);
             }
             _ => {}
         }

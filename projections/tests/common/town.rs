@@ -2,7 +2,7 @@
 
 use super::{Scribe, date, event};
 use event_schemas::basis::{RegisterEntry, RegisterKind};
-use event_schemas::card::{ApplicationReason, DocumentKind};
+use event_schemas::card::{ApplicationReason, DocumentKind, HoldReason};
 use event_schemas::document::{IdentityDocument, IdentityDocumentKind};
 use event_schemas::event::*;
 use event_schemas::household::{
@@ -31,6 +31,7 @@ pub struct Truth {
     pub household: Option<HouseholdId>,
     pub pins: Vec<Pin>,
     pub card: Option<CardId>,
+    pub lost: Option<CardId>,
     pub dossier_open: bool,
 }
 
@@ -118,7 +119,7 @@ impl Town {
 
     /// Lives one step; `which` is taken modulo whatever there is to choose from.
     pub fn live(&mut self, what: u8, which: u32) {
-        match what % 12 {
+        match what % 16 {
             0 => self.enrol(1 + which % 4, WARDS[(which / 4) as usize % 2]),
             1 => self.birth(which),
             2 => self.death(which),
@@ -130,6 +131,10 @@ impl Town {
             8 => self.card(which),
             9 => self.lose_card(which),
             10 => self.new_pin(which),
+            12 => self.hold_card(which),
+            13 => self.return_card(which),
+            14 => self.find_card(which),
+            15 => self.damage_card(which),
             _ => self.pass_a_day(which),
         }
     }
@@ -156,6 +161,7 @@ impl Town {
             household: None,
             pins: vec![pin],
             card: None,
+            lost: None,
             dossier_open: false,
         };
         self.people.insert(person, truth);
@@ -327,7 +333,9 @@ impl Town {
         let document = DocumentKind::Cccd2021;
         let reason = ApplicationReason::FirstIssue;
         let received_at = WARDS[0];
-        let received = DossierReceived { dossier, person, document, reason, replaces: None, received_at };
+        let (replaces, representative) = (None, None);
+        let received =
+            DossierReceived { dossier, person, document, reason, replaces, representative, received_at };
         self.record(vec![EventBody::DossierReceived(received)]);
         if which.is_multiple_of(4) {
             let reason = "no photograph".parse().unwrap();
@@ -348,8 +356,41 @@ impl Town {
 
     fn lose_card(&mut self, which: u32) {
         let Some(person) = self.alive(which) else { return };
-        if let Some(card) = self.people.get_mut(&person).unwrap().card.take() {
+        let truth = self.people.get_mut(&person).unwrap();
+        if let Some(card) = truth.card.take() {
+            truth.lost = Some(card);
             self.record(vec![EventBody::CardReportedLost(CardReportedLost { card, person })]);
+        }
+    }
+
+    fn find_card(&mut self, which: u32) {
+        let Some(person) = self.alive(which) else { return };
+        let truth = self.people.get_mut(&person).unwrap();
+        if let Some(card) = truth.lost.take().filter(|_| truth.card.is_none()) {
+            truth.card = Some(card);
+            self.record(vec![EventBody::CardFound(CardFound { card, person })]);
+        }
+    }
+
+    fn hold_card(&mut self, which: u32) {
+        let Some(person) = self.alive(which) else { return };
+        if let Some(card) = self.people[&person].card {
+            let reason = HoldReason::Detention;
+            self.record(vec![EventBody::CardHeld(CardHeld { card, person, reason })]);
+        }
+    }
+
+    fn return_card(&mut self, which: u32) {
+        let Some(person) = self.alive(which) else { return };
+        if let Some(card) = self.people[&person].card {
+            self.record(vec![EventBody::CardReturned(CardReturned { card, person })]);
+        }
+    }
+
+    fn damage_card(&mut self, which: u32) {
+        let Some(person) = self.alive(which) else { return };
+        if let Some(card) = self.people.get_mut(&person).unwrap().card.take() {
+            self.record(vec![EventBody::CardReportedDamaged(CardReportedDamaged { card, person })]);
         }
     }
 

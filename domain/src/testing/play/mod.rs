@@ -55,8 +55,9 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
         HAI_PHONG_OFFICE,
     ];
     let office = offices[usize::from(dice.detail / 7) % offices.len()];
-    let is_divorce = matches!(command, Command::RegisterDivorce(_));
-    let by_court = dice.detail % 5 == 4 || is_divorce && !dice.detail.is_multiple_of(5);
+    let is_decided =
+        matches!(command, Command::RegisterDivorce(_) | Command::HoldCard(_) | Command::ReturnCard(_));
+    let by_court = dice.detail % 5 == 4 || is_decided && !dice.detail.is_multiple_of(5);
     let rules = ["head_required", "head_without_capacity", "parent_too_young", "pin_disagrees"];
     let envelope = CommandEnvelope {
         command_id: CommandId(u128::from(registry.head().lsn.0) + 1),
@@ -73,7 +74,7 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
 
 impl Play<'_> {
     fn command(&self) -> Command {
-        match self.dice.kind % 54 {
+        match self.dice.kind % 59 {
             0 | 1 => self.enrol_household(),
             2 => self.enrol_person(),
             3 | 4 => self.birth(),
@@ -105,6 +106,11 @@ impl Play<'_> {
             48..=50 => self.marry(),
             51 | 52 => self.divorce(),
             53 => self.death(),
+            54 => self.hold_card(),
+            55 => self.return_card(),
+            56 => self.report_found(),
+            57 => self.report_damaged(),
+            58 => self.apply_for_card(),
             _ => self.administer(),
         }
     }

@@ -2,21 +2,68 @@
 
 use super::Play;
 use crate::testing::{BA_DINH, PHUC_XA, PHUC_XA_OFFICE, code, text};
-use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind, DossierStatus, WithdrawalReason};
+use event_schemas::card::{
+    ApplicationReason, CardStatus, DocumentKind, DossierStatus, HoldReason, WithdrawalReason,
+};
 use event_schemas::command::{
     ApplicationDecision, ApplyForCard, ChangeOfficeArea, Command, DecideCardApplication, EstablishUnits,
-    HandOverCard, NewUnit, ProduceCard, RegisterDwelling, RegisterOffice, ReplaceCard, ReportCardLost,
-    WithdrawCard,
+    HandOverCard, HoldCard, NewUnit, ProduceCard, RegisterDwelling, RegisterOffice, ReplaceCard,
+    ReportCardDamaged, ReportCardFound, ReportCardLost, ReturnCard, WithdrawCard,
 };
-use event_schemas::ids::{CardId, DossierId, OfficeId};
+use event_schemas::ids::{CardId, DossierId, OfficeId, PersonId};
+use event_schemas::person::PersonRef;
 use event_schemas::place::{Area, DwellingKind, OfficeKind, UnitCode, UnitKind, UnitLevel};
 
 impl Play<'_> {
+    /// Mostly the one of the day.
     fn document(&self) -> DocumentKind {
+        let is_new = self.today().year() >= 2025;
         match self.dice.place % 20 {
-            19 => DocumentKind::CanCuoc2024,
+            19 => DocumentKind::IdentityCertificate,
+            18 if is_new => DocumentKind::Cccd2021,
+            18 => DocumentKind::CanCuoc2024,
+            _ if is_new => DocumentKind::CanCuoc2024,
             _ => DocumentKind::Cccd2021,
         }
+    }
+
+    /// Mostly one that fits what became of the card; the others by turns, so that the registry has to judge.
+    fn reason(&self, card: CardId) -> ApplicationReason {
+        const TURNS: [ApplicationReason; 8] = [
+            ApplicationReason::OnRequest,
+            ApplicationReason::AgeExchange,
+            ApplicationReason::InformationChanged,
+            ApplicationReason::WrongData,
+            ApplicationReason::UnitsRearranged,
+            ApplicationReason::AppearanceChanged,
+            ApplicationReason::PinReestablished,
+            ApplicationReason::NationalityRegained,
+        ];
+        let in_turn = TURNS[usize::from(self.dice.whom / 7) % TURNS.len()];
+        let Some(row) = self.registry.card(card) else {
+            return if self.dice.whom % 13 == 12 { in_turn } else { ApplicationReason::FirstIssue };
+        };
+        let is = |status: CardStatus| row.status == status as u8;
+        match self.dice.whom % 7 {
+            6 => in_turn,
+            _ if is(CardStatus::ReportedLost) => ApplicationReason::Lost,
+            _ if is(CardStatus::Damaged) => ApplicationReason::Damaged,
+            _ if is(CardStatus::Expired) => ApplicationReason::AgeExchange,
+            _ if row.withdrawal() == Some(WithdrawalReason::NationalityLost) => {
+                ApplicationReason::NationalityRegained
+            }
+            _ if is(CardStatus::Withdrawn) => ApplicationReason::FirstIssue,
+            _ => in_turn,
+        }
+    }
+
+    /// Somebody of age for whoever is not; seldom nobody.
+    fn representative(&self, person: PersonId) -> Option<PersonRef> {
+        let forgotten = self.dice.detail % 13 == 12;
+        (!self.is_adult(person) && !forgotten).then(|| {
+            let adult = self.person_who(self.dice.whom, |id| self.is_adult(id) && self.is_living(id));
+            self.named(adult)
+        })
     }
 
     pub(super) fn apply_for_card(&self) -> Command {
@@ -25,16 +72,12 @@ impl Play<'_> {
                 .person(id)
                 .is_some_and(|row| row.died == 0 && row.pin.get() != 0 && row.dossier == 0)
         });
-        let has_card = self.registry.person(person).is_some_and(|row| row.card != 0);
-        let again = if self.dice.detail.is_multiple_of(2) {
-            ApplicationReason::AgeExchange
-        } else {
-            ApplicationReason::OnRequest
-        };
+        let card = CardId(self.registry.person(person).map_or(0, |row| row.card));
         Command::ApplyForCard(ApplyForCard {
             person: self.named(person),
             document: self.document(),
-            reason: if has_card { again } else { ApplicationReason::FirstIssue },
+            reason: self.reason(card),
+            representative: self.representative(person),
             received_at: code(self.unit()),
             received_on: self.day(),
         })
@@ -95,19 +138,47 @@ impl Play<'_> {
     pub(super) fn replace_card(&self) -> Command {
         let lost = self.dice.detail.is_multiple_of(2);
         let status = if lost { CardStatus::ReportedLost } else { CardStatus::Active };
+        let card = self.card_in(status);
+        let holder = self.registry.card(card).and_then(|row| self.registry.dossier(DossierId(row.dossier)));
         Command::ReplaceCard(ReplaceCard {
-            card: self.card_in(status),
+            card,
             document: self.document(),
             reason: if lost { ApplicationReason::Lost } else { ApplicationReason::Damaged },
+            representative: holder.and_then(|dossier| self.representative(PersonId(dossier.person))),
             received_at: code(self.unit()),
             received_on: self.day(),
         })
     }
 
     pub(super) fn withdraw_card(&self) -> Command {
-        let card = self.card_in(CardStatus::Active);
-        let reason = WithdrawalReason::IssuedWrongly;
+        let is_produced = self.dice.detail.is_multiple_of(5);
+        let card = self.card_in(if is_produced { CardStatus::Produced } else { CardStatus::Active });
+        let reason = match self.dice.detail % 3 {
+            0 => WithdrawalReason::IssuedWrongly,
+            1 => WithdrawalReason::NationalityLost,
+            _ => WithdrawalReason::Altered,
+        };
         Command::WithdrawCard(WithdrawCard { card, reason, withdrawn_on: self.day() })
+    }
+
+    pub(super) fn hold_card(&self) -> Command {
+        let card = self.card_in(CardStatus::Active);
+        Command::HoldCard(HoldCard { card, reason: HoldReason::Detention, held_on: self.day() })
+    }
+
+    pub(super) fn return_card(&self) -> Command {
+        let card = self.card_in(CardStatus::Held);
+        Command::ReturnCard(ReturnCard { card, returned_on: self.day() })
+    }
+
+    pub(super) fn report_found(&self) -> Command {
+        let card = self.card_in(CardStatus::ReportedLost);
+        Command::ReportCardFound(ReportCardFound { card, found_on: self.day() })
+    }
+
+    pub(super) fn report_damaged(&self) -> Command {
+        let card = self.card_in(CardStatus::Active);
+        Command::ReportCardDamaged(ReportCardDamaged { card, reported_on: self.day() })
     }
 
     pub(super) fn register_dwelling(&self) -> Command {

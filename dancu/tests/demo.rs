@@ -12,10 +12,22 @@ const PERSONS: &str = "2000";
 
 #[test]
 fn a_province_lives_and_the_views_agree_with_its_ledger_everywhere() {
-    let dir = tempfile::tempdir().unwrap();
     let persons = std::env::var("DANCU_DEMO_PERSONS").unwrap_or_else(|_| PERSONS.to_owned());
+    live(&["--persons", &persons, "--years", "1"]);
+}
+
+/// Long enough for cards to reach their last day: they end by days alone.
+#[test]
+fn a_province_lives_through_the_last_days_of_cards_and_the_change_of_their_law() {
+    live(&["--persons", PERSONS, "--start", "2021-07-01", "--years", "4", "--seed", "2"]);
+}
+
+fn live(args: &[&str]) {
+    let dir = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_dancu"))
-        .args(["demo", "--persons", &persons, "--years", "1", "--compare-all", "--dir"])
+        .args(["demo", "--compare-all"])
+        .args(args)
+        .arg("--dir")
         .arg(dir.path().join("demo"))
         .output()
         .unwrap();

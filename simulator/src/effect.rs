@@ -3,7 +3,7 @@
 use crate::names::Name;
 use crate::store::*;
 use crate::units::WardIndex;
-use event_schemas::card::{CardStatus, DocumentKind, DossierStatus};
+use event_schemas::card::{CardStatus, DocumentKind, DossierStatus, WithdrawalReason};
 use event_schemas::household::Relationship;
 use event_schemas::ids::PersonId;
 use event_schemas::outcome::Created;
@@ -100,6 +100,20 @@ pub(crate) enum Effect {
         card: CardIndex,
         status: CardStatus,
     },
+    Withdrawn {
+        card: CardIndex,
+        reason: WithdrawalReason,
+    },
+}
+
+/// Law 26/2023/QH15 is in force from 1 July 2024.
+pub(crate) fn is_new_law(day: Date) -> bool {
+    day >= Date::new(2024, 7, 1).expect("this day exists")
+}
+
+/// The card that citizens get on a day.
+pub(crate) fn document_of_day(day: Date) -> DocumentKind {
+    if is_new_law(day) { DocumentKind::CanCuoc2024 } else { DocumentKind::Cccd2021 }
 }
 
 /// Last day of a card: Law 59/2014/QH13 Art. 21, from 1 July 2024 Law 26/2023/QH15 Art. 21. Exchange at 25, 40 and 60 (and
@@ -144,7 +158,10 @@ pub(crate) fn apply(
         Effect::Death { person, died, new_head } => store.bury(person, died, some(new_head), day),
         Effect::Marriage { person, other } => store.marry(person, other),
         Effect::Divorce { person } => store.divorce(person),
-        Effect::Name { person, name } => store.person_mut(person).name = name,
+        Effect::Name { person, name } => {
+            let row = store.person_mut(person);
+            (row.name, row.renamed) = (name, day);
+        }
         Effect::MoveHousehold { household, ward } => store.relocate(household, ward, day),
         Effect::Relocate { persons, to, new_heads } => {
             if !store.household(to).is_registered() {
@@ -183,12 +200,12 @@ pub(crate) fn apply(
             let (_, pin) = *created.pins.first().ok_or("pins")?;
             store.person_mut(person).pin = pin.number();
         }
-        _ => return apply_to_card(store, effect, created),
+        _ => return apply_to_card(store, effect, created, day),
     }
     Ok(())
 }
 
-fn apply_to_card(store: &mut Store, effect: Effect, created: &Created) -> Result<(), &'static str> {
+fn apply_to_card(store: &mut Store, effect: Effect, created: &Created, day: Day) -> Result<(), &'static str> {
     match effect {
         Effect::Dossier { dossier } => {
             let row = &mut store.dossiers[dossier as usize];
@@ -210,15 +227,21 @@ fn apply_to_card(store: &mut Store, effect: Effect, created: &Created) -> Result
         Effect::Produced { card, dossier, issued } => {
             let row = &mut store.dossiers[dossier as usize];
             (row.status, row.card) = (DossierStatus::Produced, card);
-            let document = row.document;
-            let birth = store.person(store.cards[card as usize].person).birth;
+            let holder = store.person(store.cards[card as usize].person);
+            let (birth, number) = (holder.birth, holder.pin);
             let row = &mut store.cards[card as usize];
+            (row.number, row.made) = (number, day);
             row.id = *created.cards.first().ok_or("cards")?;
             row.status = CardStatus::Produced;
-            row.expires_on = last_day_of_card(birth, issued, document);
+            // Who applied under the old law and is served under the new one gets the new law's card.
+            row.expires_on = last_day_of_card(birth, issued, document_of_day(issued));
         }
         Effect::HandedOver { card, dossier } => store.hand_over(card, dossier),
         Effect::CardStatus { card, status } => store.cards[card as usize].status = status,
+        Effect::Withdrawn { card, reason } => {
+            let row = &mut store.cards[card as usize];
+            (row.status, row.reason) = (CardStatus::Withdrawn, Some(reason));
+        }
         _ => unreachable!("`apply` handles every other effect"),
     }
     Ok(())
@@ -415,10 +438,13 @@ impl Store {
         }
     }
 
-    /// A card that was handed over, lost since or not, and whose last day has passed.
+    /// A card that was handed over, lost, damaged or kept since or not, and whose last day has passed.
     pub fn expire_card(&mut self, card: CardIndex, today: Date, day: Day) {
         let row = &mut self.cards[card as usize];
-        let in_use = matches!(row.status, CardStatus::Active | CardStatus::ReportedLost);
+        let in_use = matches!(
+            row.status,
+            CardStatus::Active | CardStatus::ReportedLost | CardStatus::Damaged | CardStatus::Held
+        );
         if in_use && row.expires_on.is_some_and(|last| last < today) {
             row.status = CardStatus::Expired;
             let holder = row.person;

@@ -372,6 +372,7 @@ pub(crate) fn new_person(sex: Sex, birth: Date) -> Person {
         since: 0,
         touched: 0,
         busy: NEVER,
+        renamed: NEVER,
         gave_birth: NEVER,
         name: Name { surname: 0, middle: 0, given: 0 },
         sex,

@@ -71,6 +71,8 @@ pub struct LedgerCard {
     pub status: CardStatus,
     /// Last day; none for cards without expiry.
     pub expires_on: Option<Date>,
+    /// Whether it serves: its holder lives and has it, its last day has not passed, and its number is the holder's.
+    pub serves: bool,
 }
 
 /// Read access to the account.
@@ -118,9 +120,11 @@ impl<'a> Ledger<'a> {
         let produced = move |index: &CardIndex| this.store.cards[*index as usize].id != CardId::NONE;
         (0..this.store.cards.len() as CardIndex).filter(produced).map(move |index| {
             let card = &this.store.cards[index as usize];
+            let holder = this.store.person(card.person);
             LedgerCard {
                 card: card.id,
-                holder: this.store.person(card.person).id,
+                holder: holder.id,
+                serves: card.status == CardStatus::Active && card.number == holder.pin,
                 status: card.status,
                 expires_on: card.expires_on,
             }

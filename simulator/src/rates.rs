@@ -33,6 +33,10 @@ pub(crate) enum Happening {
     LoseCard,
     DamageCard,
     WithdrawCard,
+    HoldCard,
+    EarlyExchange,
+    RenewCard,
+    ChildsCard,
 }
 
 /// Every command kind occurs at least this often in a run of a year or more, however small the population: what is rarer by
@@ -45,7 +49,7 @@ const MOST_OWED: f64 = 64.0;
 
 /// Per 1,000 living persons and year, and how many times the floor it comes to at least. Births and deaths: the census; of migrants the census
 /// counts 6.4 million of five years and older who changed commune within five years, 15 ‰ a year; the rest is ours.
-const RATES: [(Happening, f64, f64); 26] = {
+const RATES: [(Happening, f64, f64); 30] = {
     use Happening::*;
     [
         (Birth, crate::distributions::BIRTHS_PER_MILLE, 0.0),
@@ -72,9 +76,13 @@ const RATES: [(Happening, f64, f64); 26] = {
         (ClearDefect, 0.8, 1.0),
         (Dwelling, 1.5, 1.0),
         (LateFirstCard, 10.0, 0.0),
-        (LoseCard, 8.0, 1.0),
-        (DamageCard, 2.0, 0.0),
+        (LoseCard, 8.0, 2.0),
+        (DamageCard, 2.0, 1.5),
         (WithdrawCard, 0.5, 1.0),
+        (HoldCard, 1.5, 1.2),
+        (EarlyExchange, 3.0, 0.5),
+        (RenewCard, 2.0, 0.5),
+        (ChildsCard, 6.0, 0.0),
     ]
 };
 

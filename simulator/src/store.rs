@@ -3,7 +3,7 @@
 
 use crate::names::Name;
 use crate::units::WardIndex;
-use event_schemas::card::{CardStatus, DocumentKind, DossierStatus};
+use event_schemas::card::{CardStatus, DossierStatus, WithdrawalReason};
 use event_schemas::defect::DefectKind;
 use event_schemas::household::{HouseholdKind, Relationship};
 use event_schemas::ids::{CardId, DossierId, DwellingId, HouseholdId, PersonId};
@@ -71,6 +71,8 @@ pub(crate) struct Person {
     pub touched: Day,
     /// Day on which this person is named by a command.
     pub busy: Day,
+    /// Day of the last change of name.
+    pub renamed: Day,
     /// Day of the last birth of a child.
     pub gave_birth: Day,
     pub name: Name,
@@ -134,7 +136,6 @@ pub(crate) struct Dossier {
     /// The card produced for it, not yet handed over.
     pub card: CardIndex,
     pub status: DossierStatus,
-    pub document: DocumentKind,
 }
 
 /// A card.
@@ -144,6 +145,12 @@ pub(crate) struct Card {
     pub person: PersonIndex,
     pub status: CardStatus,
     pub expires_on: Option<Date>,
+    /// The PIN that it was made with.
+    pub number: u64,
+    /// Day on which it was made.
+    pub made: Day,
+    /// Why it was withdrawn.
+    pub reason: Option<WithdrawalReason>,
 }
 
 /// Temporary residence.

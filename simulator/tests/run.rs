@@ -113,6 +113,7 @@ fn check_ledger(world: &World) {
     for card in ledger.cards() {
         let holder = &persons[&card.holder];
         assert!(holder.alive || !card.status.is_open(), "{card:?}");
+        assert!(!card.serves || holder.alive && card.status == CardStatus::Active, "{card:?}");
         if card.status == CardStatus::Active {
             assert!(active.insert(card.holder), "two valid cards of one person");
             assert_eq!(holder.card, Some((card.card, card.status)));
@@ -136,7 +137,7 @@ fn every_kind_of_command_occurs_a_hundred_times_and_nothing_surprises() {
         assert!(accepted >= least, "{kind}: {accepted}");
     }
     let wrong = tally.by_tag.keys().filter(|tag| tag.starts_with("wrong."));
-    assert_eq!(wrong.count(), 17, "every mistake is made: {:?}", tally.by_tag);
+    assert_eq!(wrong.count(), 20, "every mistake is made: {:?}", tally.by_tag);
     for tag in [
         "birth.couple",
         "birth.twins",
@@ -154,12 +155,36 @@ fn every_kind_of_command_occurs_a_hundred_times_and_nothing_surprises() {
         "marriage.of_old_book",
         "marriage.after_a_death",
         "move.marriage",
+        "card.early_exchange",
+        "card.misprint",
+        "card.new_face",
+        "card.new_name",
+        "card.on_request",
+        "card.regained",
+        "card.replace_damaged",
+        "card.replace_lost",
     ] {
         assert!(tally.by_tag.contains_key(tag), "{tag} never happens");
     }
     let expected = world.total_expected() as f64;
     let estimate = World::new(small()).unwrap().total_expected() as f64;
     assert!((0.9..1.1).contains(&(estimate / expected)), "{estimate} estimated of {expected}");
+}
+
+#[test]
+fn cards_end_and_the_law_of_cards_changes_in_a_longer_run() {
+    let start_date = Date::new(2021, 7, 1).unwrap();
+    let mut world =
+        World::new(Options { persons: 4_000, years: 4, start_date, ..Options::default() }).unwrap();
+    run(&mut world, 5_000, in_order, |_| {});
+    check_ledger(&world);
+    let tally = world.tally();
+    for tag in ["card.exchange", "card.early_exchange", "card.child", "card.first", "card.return"] {
+        assert!(tally.by_tag.contains_key(tag), "{tag} never happens: {:?}", tally.by_tag);
+    }
+    for status in [CardStatus::Expired, CardStatus::Held, CardStatus::Replaced, CardStatus::HolderDead] {
+        assert!(world.ledger().cards().any(|card| card.status == status), "no card is {status:?}");
+    }
 }
 
 #[test]

@@ -165,6 +165,7 @@ async fn check_card(offices: &Offices, ledger: LedgerCard) -> anyhow::Result<Opt
         return Ok(Some(format!("{} is not in the view", ledger.card)));
     };
     let view = answer.body.card;
-    let seen = (view.holder.id, view.status, view.expires_on);
-    Ok(differs(&ledger.card.to_string(), seen, (ledger.holder, ledger.status, ledger.expires_on)))
+    let seen = (view.holder.id, view.status, view.expires_on, view.acceptance.accepted);
+    let known = (ledger.holder, ledger.status, ledger.expires_on, ledger.serves);
+    Ok(differs(&ledger.card.to_string(), seen, known))
 }

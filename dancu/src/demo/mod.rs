@@ -14,6 +14,7 @@ mod show;
 use anyhow::{Context, bail};
 use clap::Args;
 use drive::Driver;
+use event_schemas::time::Date;
 use offices::Offices;
 use service::Service;
 use simulator::{Options, World};
@@ -34,6 +35,9 @@ pub struct Demo {
     /// Years of life after the enrolment.
     #[arg(long, default_value_t = 2)]
     years: u16,
+    /// Day of the enrolment, such as 2023-10-01 to see the law of cards change on 2024-07-01.
+    #[arg(long, default_value_t = Options::default().start_date)]
+    start: Date,
     /// The same seed gives the same people.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -55,6 +59,7 @@ impl Demo {
             province: self.province,
             persons: self.persons,
             years: self.years,
+            start_date: self.start,
             ..Options::default()
         };
         let mut world = World::new(options).context("the simulation cannot be")?;

@@ -1,7 +1,7 @@
 //! Names, numbers, defects, dwellings, areas of offices.
 
 use crate::effect::Effect;
-use crate::nation::Nation;
+use crate::nation::{Nation, Todo};
 use crate::rng::{Rng, per_mille};
 use crate::store::*;
 use crate::units::{OPERATOR, commune_office};
@@ -17,6 +17,8 @@ use rand::Rng as _;
 
 /// Every so many days a commune's office takes over for a neighbour, or gives back.
 const OFFICES_CHANGE_EVERY_DAYS: u16 = 60;
+/// Until a new name leads its holder to the counter for cards.
+const TO_NEW_CARD: std::ops::Range<u16> = 5..40;
 
 impl Nation {
     pub(crate) fn plan_change_of_name(&mut self, rng: &mut Rng) -> bool {
@@ -28,6 +30,7 @@ impl Nation {
         let name = row.name.changed(rng, row.sex);
         let names = self.names.names(name, row.sex);
         self.claim(person);
+        self.later(rng.random_range(TO_NEW_CARD), Todo::ExchangeForName(person));
         let command = Command::ChangeName(ChangeName {
             person: self.name_person(rng, person),
             names,

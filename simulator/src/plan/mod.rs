@@ -72,7 +72,11 @@ impl Nation {
                 true
             }
             Todo::ExchangeCard(person) => self.plan_exchange(rng, person),
+            Todo::ExchangeForName(person) => self.plan_exchange_for_name(rng, person),
             Todo::ReplaceCard(card) => self.plan_replacement(rng, card),
+            Todo::FindCard(card) => self.plan_find(card),
+            Todo::ReturnCard(card) => self.plan_return(card),
+            Todo::RegainNationality(card) => self.plan_reissue(rng, card),
             Todo::FillVacancy(household) => self.plan_vacancy(rng, household),
             Todo::Rehome(person) => self.rehome(rng, person),
             Todo::IssuePin(person) => self.plan_pin_of_arrival(person),
@@ -120,6 +124,10 @@ impl Nation {
             Happening::LoseCard => self.plan_loss(rng),
             Happening::DamageCard => self.plan_damage(rng),
             Happening::WithdrawCard => self.plan_withdrawal(rng),
+            Happening::HoldCard => self.plan_hold(rng),
+            Happening::EarlyExchange => self.plan_early_exchange(rng),
+            Happening::RenewCard => self.plan_renewal(rng),
+            Happening::ChildsCard => self.plan_childs_card(rng),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Commands that are wrong on purpose, as clerks make them. Each states the codes with which it is to be refused; none
 //! changes the ledger.
 
-use crate::effect::Effect;
+use crate::effect::{Effect, document_of_day, is_new_law};
 use crate::enrolment::new_person;
 use crate::names::Name;
 use crate::nation::{Draft, Nation};
@@ -9,11 +9,11 @@ use crate::planned::Expectation;
 use crate::rng::Rng;
 use crate::store::*;
 use event_schemas::basis::BasisKind;
-use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind};
+use event_schemas::card::{ApplicationReason, CardStatus, HoldReason};
 use event_schemas::command::{
     ApplyForCard, AppointHead, Birth, BirthResidence, ChangeName, Command, Death, EnrolPerson,
-    ExpectedVersion, HandOverCard, IssuePin, JoinHousehold, MovePermanent, Newborn, Parentage, PermanentMove,
-    RegisterDivorce, RegisterMarriage, RegisterTemporaryResidence,
+    ExpectedVersion, HandOverCard, HoldCard, IssuePin, JoinHousehold, MovePermanent, Newborn, Parentage,
+    PermanentMove, RegisterDivorce, RegisterMarriage, RegisterTemporaryResidence,
 };
 use event_schemas::household::{HouseholdKind, Relationship};
 use event_schemas::ids::{OfficeId, Version};
@@ -26,7 +26,7 @@ use event_schemas::text::Text;
 use rand::Rng as _;
 
 /// Mistakes, taken in turns.
-const MISTAKES: [fn(&mut Nation, &mut Rng) -> Option<Draft>; 17] = [
+const MISTAKES: [fn(&mut Nation, &mut Rng) -> Option<Draft>; 20] = [
     dead_person_moves,
     unknown_unit,
     birth_in_the_future,
@@ -44,6 +44,9 @@ const MISTAKES: [fn(&mut Nation, &mut Rng) -> Option<Draft>; 17] = [
     married_as_a_child,
     married_to_kin,
     divorced_without_judgment,
+    held_without_decision,
+    exchanged_too_early,
+    exchanged_for_no_new_name,
 ];
 
 impl Nation {
@@ -279,20 +282,86 @@ fn card_for_a_child(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
         let row = nation.store.person(person);
         (2..super::cards::CARD_AGE - 1).contains(&row.age(today)) && row.household != NONE
     })?;
-    if today >= event_schemas::time::Date::new(2024, 6, 1).ok()? {
-        return None; // The new law gives cards to children.
-    }
+    // The new law gives cards to children, through somebody of age.
+    let codes: &[&str] =
+        if is_new_law(today) { &["representative_required"] } else { &["too_young_for_card"] };
     nation.claim(child);
     let ward = nation.store.last_ward(child);
     let command = Command::ApplyForCard(ApplyForCard {
         person: nation.by_id(child),
-        document: DocumentKind::Cccd2021,
+        document: document_of_day(today),
         reason: ApplicationReason::FirstIssue,
+        representative: None,
         received_at: nation.ward_code(ward),
         received_on: today,
     });
     let office = nation.card_office_of(ward);
-    wrong(office, command, &["too_young_for_card"], "wrong.card_for_a_child")
+    wrong(office, command, codes, "wrong.card_for_a_child")
+}
+
+/// A holder of a valid card who has no application open.
+fn any_holder(
+    nation: &Nation,
+    rng: &mut Rng,
+    fits: impl Fn(&Person, &Card) -> bool,
+) -> Option<(PersonIndex, CardIndex)> {
+    let person = nation.find_person(rng, |nation, person| {
+        let row = nation.store.person(person);
+        let card = some(row.card).map(|card| &nation.store.cards[card as usize]);
+        row.dossier == NONE
+            && card.is_some_and(|card| card.status == CardStatus::Active && fits(row, card))
+            && nation.store.residence(person).is_some()
+    })?;
+    Some((person, nation.store.person(person).card))
+}
+
+fn held_without_decision(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let (person, card) = any_holder(nation, rng, |_, _| true)?;
+    nation.claim(person);
+    let command = Command::HoldCard(HoldCard {
+        card: nation.store.cards[card as usize].id,
+        reason: HoldReason::Detention,
+        held_on: nation.today(),
+    });
+    let office = nation.card_office_of(nation.store.last_ward(person));
+    wrong(office, command, &["hold_needs_decision"], "wrong.held_without_decision")
+}
+
+fn unfounded_exchange(
+    nation: &mut Nation,
+    person: PersonIndex,
+    reason: ApplicationReason,
+) -> Option<Command> {
+    nation.claim(person);
+    let ward = nation.store.residence(person)?;
+    Some(Command::ApplyForCard(ApplyForCard {
+        person: nation.by_id(person),
+        document: document_of_day(nation.today()),
+        reason,
+        representative: None,
+        received_at: nation.ward_code(ward),
+        received_on: nation.today(),
+    }))
+}
+
+fn exchanged_too_early(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let in_three_years = nation.today().plus_years(3);
+    let (person, _) = any_holder(nation, rng, |person, card| {
+        person.age(nation.today()) >= super::cards::CARD_AGE
+            && card.expires_on.is_some_and(|last| last > in_three_years)
+    })?;
+    let command = unfounded_exchange(nation, person, ApplicationReason::AgeExchange)?;
+    let office = nation.card_office_of(nation.store.last_ward(person));
+    wrong(office, command, &["age_exchange_early"], "wrong.exchanged_too_early")
+}
+
+fn exchanged_for_no_new_name(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
+    let (person, _) = any_holder(nation, rng, |person, _| {
+        person.renamed == NEVER && person.age(nation.today()) >= super::cards::CARD_AGE
+    })?;
+    let command = unfounded_exchange(nation, person, ApplicationReason::InformationChanged)?;
+    let office = nation.card_office_of(nation.store.last_ward(person));
+    wrong(office, command, &["information_unchanged"], "wrong.exchanged_for_no_new_name")
 }
 
 fn handed_over_twice(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {

@@ -1,14 +1,17 @@
-//! Cards: the campaign, first cards later on, loss, damage, exchange by age, withdrawal.
+//! Cards: the campaign, first cards later on, applications to hand-over. What becomes of a card after that is in
+//! [`keeping`], why it is exchanged in [`exchange`].
 
-use crate::effect::Effect;
+mod exchange;
+mod keeping;
+
+use crate::effect::{Effect, document_of_day};
 use crate::nation::{Nation, Todo};
 use crate::rng::{Rng, mix, per_mille};
 use crate::store::*;
 use event_schemas::basis::BasisKind;
-use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind, DossierStatus, WithdrawalReason};
+use event_schemas::card::{ApplicationReason, CardStatus, DossierStatus, WithdrawalReason};
 use event_schemas::command::{
     ApplicationDecision, ApplyForCard, Command, DecideCardApplication, HandOverCard, ProduceCard,
-    ReplaceCard, ReportCardLost, WithdrawCard,
 };
 use event_schemas::ids::CardId;
 use event_schemas::text::Text;
@@ -25,28 +28,10 @@ const CAMPAIGN_DAYS: u16 = 122;
 const TO_DECISION: std::ops::Range<u16> = 1..4;
 const TO_PRODUCTION: std::ops::Range<u16> = 1..5;
 const TO_HAND_OVER: std::ops::Range<u16> = 2..6;
+/// Until a lost, damaged, expired or outdated card leads its holder to the counter.
 const TO_REPLACEMENT: std::ops::Range<u16> = 3..20;
-/// So long before the law changes no application is received under the old one, so that none is produced under the new.
-const PAUSE_BEFORE_NEW_LAW_DAYS: i32 = 30;
-
-/// Law 26/2023/QH15 is in force from 1 July 2024.
-fn new_law_from() -> Date {
-    Date::new(2024, 7, 1).expect("this day exists")
-}
 
 impl Nation {
-    /// The document that is issued on a day; none in the pause before the law changes.
-    fn document_today(&self) -> Option<DocumentKind> {
-        let today = self.today();
-        if today >= new_law_from() {
-            Some(DocumentKind::CanCuoc2024)
-        } else if today < new_law_from().plus_days(-PAUSE_BEFORE_NEW_LAW_DAYS) {
-            Some(DocumentKind::Cccd2021)
-        } else {
-            None
-        }
-    }
-
     /// Whether a person may apply: of age, with a PIN, without an application, resident somewhere.
     fn may_apply(&self, person: PersonIndex) -> bool {
         let row = self.store.person(person);
@@ -57,7 +42,7 @@ impl Nation {
             && self.store.residence(person).is_some()
     }
 
-    /// First and last day of the campaign in this run.
+    /// First and last day of the campaign in this run; nobody applies before it.
     fn campaign(&self) -> std::ops::Range<Day> {
         let opening = Date::new(2021, 3, 1).expect("this day exists");
         let first = (opening.0 - self.options.start_date.0).max(1) as Day;
@@ -93,7 +78,7 @@ impl Nation {
 
     /// A first card after the campaign or beside it; whether this is settled.
     pub(crate) fn plan_first_card(&mut self, rng: &mut Rng, person: PersonIndex) -> bool {
-        if !self.may_apply(person) || self.store.person(person).card != NONE {
+        if !self.may_apply(person) || self.has_card(person) {
             return true;
         }
         if !self.is_free(person) {
@@ -101,6 +86,14 @@ impl Nation {
         }
         self.plan_application(rng, person, ApplicationReason::FirstIssue, "card.first");
         true
+    }
+
+    /// Whether there is a card to be exchanged or issued again. One that was withdrawn as wrong or altered is none.
+    fn has_card(&self, person: PersonIndex) -> bool {
+        let card = some(self.store.person(person).card).map(|card| &self.store.cards[card as usize]);
+        card.is_some_and(|card| {
+            card.status != CardStatus::Withdrawn || card.reason == Some(WithdrawalReason::NationalityLost)
+        })
     }
 
     pub(crate) fn plan_late_first_card(&mut self, rng: &mut Rng) -> bool {
@@ -120,14 +113,13 @@ impl Nation {
         reason: ApplicationReason,
         tag: &'static str,
     ) {
-        let (Some(document), Some(ward)) = (self.document_today(), self.store.residence(person)) else {
-            return;
-        };
-        let dossier = self.open_dossier(rng, person, document);
+        let Some(ward) = self.store.residence(person) else { return };
+        let dossier = self.open_dossier(rng, person);
         let command = Command::ApplyForCard(ApplyForCard {
             person: self.name_person(rng, person),
-            document,
+            document: document_of_day(self.today()),
             reason,
+            representative: None,
             received_at: self.ward_code(ward),
             received_on: self.today(),
         });
@@ -136,7 +128,7 @@ impl Nation {
         self.plan(office, BasisKind::Declaration, command, effect, tag);
     }
 
-    fn open_dossier(&mut self, rng: &mut Rng, person: PersonIndex, document: DocumentKind) -> DossierIndex {
+    fn open_dossier(&mut self, rng: &mut Rng, person: PersonIndex) -> DossierIndex {
         self.claim(person);
         let dossier = self.store.dossiers.len() as DossierIndex;
         self.store.dossiers.push(Dossier {
@@ -144,7 +136,6 @@ impl Nation {
             person,
             card: NONE,
             status: DossierStatus::Received,
-            document,
         });
         self.later(rng.random_range(TO_DECISION), Todo::DecideDossier(dossier));
         dossier
@@ -206,6 +197,9 @@ impl Nation {
             person,
             status: CardStatus::Produced,
             expires_on: None,
+            number: 0,
+            made: NEVER,
+            reason: None,
         });
         self.claim(person);
         let command = Command::ProduceCard(ProduceCard {
@@ -242,125 +236,6 @@ impl Nation {
         let effect = Effect::HandedOver { card, dossier };
         let office = self.card_office_of(self.store.last_ward(person));
         self.plan(office, BasisKind::Agency, command, effect, "card.hand_over");
-        true
-    }
-
-    /// A holder of a valid card who is free and has no application open.
-    fn find_holder(&self, rng: &mut Rng) -> Option<(PersonIndex, CardIndex)> {
-        let person = self.find_person(rng, |nation, person| {
-            let row = nation.store.person(person);
-            let valid = some(row.card)
-                .is_some_and(|card| nation.store.cards[card as usize].status == CardStatus::Active);
-            valid && row.dossier == NONE && nation.store.residence(person).is_some()
-        })?;
-        Some((person, self.store.person(person).card))
-    }
-
-    pub(crate) fn plan_loss(&mut self, rng: &mut Rng) -> bool {
-        let Some((person, card)) = self.find_holder(rng) else {
-            return false;
-        };
-        self.claim(person);
-        self.later(rng.random_range(TO_REPLACEMENT), Todo::ReplaceCard(card));
-        let command = Command::ReportCardLost(ReportCardLost {
-            card: self.store.cards[card as usize].id,
-            reported_on: self.today(),
-        });
-        let effect = Effect::CardStatus { card, status: CardStatus::ReportedLost };
-        let office = self.card_office_of(self.store.last_ward(person));
-        self.plan(office, BasisKind::Declaration, command, effect, "card.lost");
-        true
-    }
-
-    /// A replacement for a lost card; whether this is settled.
-    pub(crate) fn plan_replacement(&mut self, rng: &mut Rng, card: CardIndex) -> bool {
-        let row = &self.store.cards[card as usize];
-        let person = row.person;
-        let stands = row.status == CardStatus::ReportedLost && self.may_apply(person);
-        if !stands {
-            return true;
-        }
-        if !self.is_free(person) || self.document_today().is_none() {
-            return false;
-        }
-        self.plan_replace(rng, person, card, ApplicationReason::Lost, "card.replace_lost");
-        true
-    }
-
-    pub(crate) fn plan_damage(&mut self, rng: &mut Rng) -> bool {
-        match self.find_holder(rng) {
-            Some((person, card)) if self.may_apply(person) => {
-                let reason = ApplicationReason::Damaged;
-                self.plan_replace(rng, person, card, reason, "card.replace_damaged");
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn plan_replace(
-        &mut self,
-        rng: &mut Rng,
-        person: PersonIndex,
-        card: CardIndex,
-        reason: ApplicationReason,
-        tag: &'static str,
-    ) {
-        let (Some(document), Some(ward)) = (self.document_today(), self.store.residence(person)) else {
-            return;
-        };
-        let dossier = self.open_dossier(rng, person, document);
-        let command = Command::ReplaceCard(ReplaceCard {
-            card: self.store.cards[card as usize].id,
-            document,
-            reason,
-            received_at: self.ward_code(ward),
-            received_on: self.today(),
-        });
-        let effect = Effect::Dossier { dossier };
-        let office = self.card_office_of(ward);
-        self.plan(office, BasisKind::Declaration, command, effect, tag);
-    }
-
-    pub(crate) fn plan_withdrawal(&mut self, rng: &mut Rng) -> bool {
-        let Some((person, card)) = self.find_holder(rng) else {
-            return false;
-        };
-        self.claim(person);
-        let command = Command::WithdrawCard(WithdrawCard {
-            card: self.store.cards[card as usize].id,
-            reason: match per_mille(rng, 700) {
-                true => WithdrawalReason::IssuedWrongly,
-                false => WithdrawalReason::Altered,
-            },
-            withdrawn_on: self.today(),
-        });
-        let effect = Effect::CardStatus { card, status: CardStatus::Withdrawn };
-        let office = self.national_office();
-        self.plan(office, BasisKind::Agency, command, effect, "card.withdraw");
-        true
-    }
-
-    /// A card whose last day has passed leads its holder to the counter.
-    pub(crate) fn expire(&mut self, rng: &mut Rng, card: CardIndex) {
-        let today = self.today();
-        self.store.expire_card(card, today, self.day);
-        let row = &self.store.cards[card as usize];
-        if row.status == CardStatus::Expired && self.store.is_alive(row.person) {
-            let person = row.person;
-            self.later(rng.random_range(TO_REPLACEMENT), Todo::ExchangeCard(person));
-        }
-    }
-
-    /// An exchange because of age; whether this is settled.
-    pub(crate) fn plan_exchange(&mut self, rng: &mut Rng, person: PersonIndex) -> bool {
-        if !self.may_apply(person) {
-            return true;
-        }
-        if !self.is_free(person) || self.document_today().is_none() {
-            return false;
-        }
-        self.plan_application(rng, person, ApplicationReason::AgeExchange, "card.exchange");
         true
     }
 }

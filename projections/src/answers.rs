@@ -5,7 +5,7 @@ mod household;
 mod person;
 mod place;
 
-pub use card::{Acceptance, CardView, DossierView};
+pub use card::{Acceptance, CardView, DossierView, Procedure};
 pub use household::{HouseholdBrief, HouseholdView, MemberView};
 pub use person::{
     CardBrief, ChildView, DeathView, DossierBrief, ParentView, PersonBrief, PersonView, PinView,

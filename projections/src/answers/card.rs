@@ -61,6 +61,8 @@ pub struct DossierView {
     pub applicant: PersonBrief,
     pub document: DocumentKind,
     pub reason: ApplicationReason,
+    /// What the law of the day on which it was received calls that.
+    pub procedure: Procedure,
     pub replaces: Option<CardId>,
     /// Who applied for the person.
     pub representative: Option<PersonBrief>,
@@ -71,6 +73,39 @@ pub struct DossierView {
     /// Why it was refused or closed.
     pub ending: Option<Ending>,
     pub card: Option<CardId>,
+}
+
+/// What an application asks for: fees and periods depend on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Procedure {
+    /// *Cấp thẻ*.
+    FirstIssue,
+    /// *Cấp đổi*.
+    Exchange,
+    /// *Cấp lại*.
+    Reissue,
+}
+
+impl Procedure {
+    /// Law 59/2014/QH13 Art. 23, from 2024-07-01 Law 26/2023/QH15 Art. 24: they differ in a damaged card.
+    pub fn of(reason: ApplicationReason, received_on: Option<PartialDate>) -> Self {
+        let is_new_law =
+            received_on.is_some_and(|day| Date::new(2024, 7, 1).is_ok_and(|from| day.earliest() >= from));
+        match reason {
+            ApplicationReason::FirstIssue => Self::FirstIssue,
+            ApplicationReason::Lost | ApplicationReason::NationalityRegained => Self::Reissue,
+            ApplicationReason::Damaged if is_new_law => Self::Reissue,
+            ApplicationReason::Damaged
+            | ApplicationReason::AgeExchange
+            | ApplicationReason::InformationChanged
+            | ApplicationReason::AppearanceChanged
+            | ApplicationReason::WrongData
+            | ApplicationReason::UnitsRearranged
+            | ApplicationReason::PinReestablished
+            | ApplicationReason::OnRequest => Self::Exchange,
+        }
+    }
 }
 
 impl CardView {
@@ -164,6 +199,7 @@ impl DossierView {
             applicant: teller.person(received.person)?,
             document: received.document,
             reason: received.reason,
+            procedure: Procedure::of(received.reason, row.received_on),
             replaces: received.replaces,
             representative: received.representative.map(|person| teller.person(person)).transpose()?,
             received_at: teller.unit(received.received_at)?,
@@ -173,5 +209,23 @@ impl DossierView {
             ending: row.ending.clone(),
             card: row.card,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_card_is_exchanged_by_the_law_of_2014_and_issued_again_by_that_of_2023() {
+        let of = |reason, day: &str| Procedure::of(reason, Some(day.parse().unwrap()));
+        use ApplicationReason::{AgeExchange, Damaged, FirstIssue, Lost};
+        assert_eq!(of(Damaged, "2024-06-30"), Procedure::Exchange);
+        assert_eq!(of(Damaged, "2024-07-01"), Procedure::Reissue);
+        for day in ["2024-06-30", "2024-07-01"] {
+            assert_eq!(of(FirstIssue, day), Procedure::FirstIssue);
+            assert_eq!(of(AgeExchange, day), Procedure::Exchange);
+            assert_eq!(of(Lost, day), Procedure::Reissue);
+        }
     }
 }

@@ -132,6 +132,14 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
     let csv =
         good(&[&["query", "structure", "01", "--bands", "0,15,60", "--csv"][..], &as_office[..4]].concat());
     assert!(csv.starts_with("from,to,all,male,female") && csv.lines().count() == 4, "{csv}");
+    let sizes = good(&[&["query", "household-sizes", "01", "--csv"][..], &as_office[..4]].concat());
+    let members =
+        sizes.strip_prefix("kind,members,households\nfamily,").and_then(|rest| rest.strip_suffix(",1\n"));
+    let members = members.expect(&sizes);
+    let flows =
+        good(&[&["query", "flows", "VN", "--by", "registration", "--csv"][..], &as_office[..4]].concat());
+    let month = format!(",0,0,{members},0,0,0,0,0,{members}\n");
+    assert!(flows.starts_with("month,opening,born,enrolled") && flows.contains(&month), "{flows}");
     let (code, _, err) = run(&[&["query", "search", "%"][..], &as_office].concat());
     assert!(code == 1 && err.contains("search_empty"), "{err}");
     let table = good(&[&["query", "household", "H1"][..], &as_office].concat());

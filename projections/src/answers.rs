@@ -4,6 +4,7 @@ mod card;
 mod household;
 mod person;
 mod place;
+mod totals;
 
 pub use card::{Acceptance, CardView, DossierView, Procedure};
 pub use household::{HouseholdBrief, HouseholdView, MemberView};
@@ -12,10 +13,13 @@ pub use person::{
     ResidenceView, TieView,
 };
 pub use place::{BySex, PlaceView, Population, UnitBrief, UnitView};
+pub use totals::{
+    AgeBand, AreaView, DelayRow, DelaysAnswer, FlowsAnswer, HouseholdSizeRow, HouseholdSizesAnswer,
+    MovesAnswer, MovesRow, StructureAnswer, VitalAnswer, VitalRow,
+};
 
 use crate::due::DueReason;
 use crate::history::HistoryRecord;
-use crate::structure::Definition;
 use crate::view::Reading;
 use event_schemas::card::CardStatus;
 use event_schemas::ids::{CardId, DossierId, HouseholdId, LogId, Lsn, PersonId, UnitId, Version};
@@ -172,35 +176,6 @@ pub struct PopulationAnswer {
     pub population: Population,
     /// Each unit directly below, with everything below that.
     pub parts: Vec<PartPopulation>,
-}
-
-/// A population by age and sex.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct StructureAnswer {
-    /// With everything below it, as registered.
-    pub unit: UnitBrief,
-    pub definition: Definition,
-    /// What the definition means.
-    pub meaning: String,
-    pub meaning_vi: String,
-    /// Ages are those of this day; who is counted is as of the answer's lsn.
-    pub on: Date,
-    pub bands: Vec<AgeBand>,
-    /// Born after that day.
-    pub not_born: BySex,
-    pub all: BySex,
-}
-
-/// How many of an age.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct AgeBand {
-    pub from: i16,
-    /// Last age; none where there is no end.
-    pub to: Option<i16>,
-    #[serde(flatten)]
-    pub counts: BySex,
-    /// Of all: only the year or month of their birth is known; they count as born on its first day.
-    pub vague: u64,
 }
 
 /// Counts of one part.

@@ -1,7 +1,8 @@
 //! Applies admitted entries to a batch: rows by their folds, indexes and totals by what the rows became.
 
-use crate::derived::{Derived, TotalChanges, count_of};
-use crate::layout::{FACT_DAY, FACT_ENTRIES, FACTS, row_place};
+use crate::derived::{Derived, Parts, TotalChanges, count_of};
+use crate::layout::{DAYS, FACT_DAY, FACT_ENTRIES, FACT_UNITS, FACTS, row_place};
+use crate::reference::Reference;
 use crate::rows::each_kind;
 use crate::rows::{
     CardRow, DossierRow, DwellingRow, Fact, HouseholdRow, OfficeRow, PersonRow, Row, Stamp, UnitRow,
@@ -9,7 +10,7 @@ use crate::rows::{
 use event_schemas::header::EntryKind;
 use event_schemas::ids::{EventAddress, LogId, Lsn, Version};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, EntryError};
-use event_schemas::row::{Aspect, RowRef};
+use event_schemas::row::RowRef;
 use event_schemas::time::Date;
 use state_store::pages::PageRow;
 use state_store::store::StoreError;
@@ -40,6 +41,7 @@ pub enum ApplyError {
 /// Applies entries to one batch, in the order of their lsn.
 pub(crate) struct Applier<'a> {
     batch: Batch<'a>,
+    reference: &'a mut Reference,
     log_id: LogId,
     totals: TotalChanges,
     entries: [u64; EntryKind::ALL.len()],
@@ -50,16 +52,17 @@ pub(crate) struct Applier<'a> {
 /// A row that a record changes.
 struct Changing {
     row: RowRef,
-    /// Whether names or the birth may change.
-    renames: bool,
+    /// What may change of what it gives.
+    parts: Parts,
     before: Derived,
     value: Row,
 }
 
 impl<'a> Applier<'a> {
-    pub fn new(batch: Batch<'a>, log_id: LogId) -> Self {
+    /// The reference only grows: a batch that is not published leaves in it what the next one says again.
+    pub fn new(batch: Batch<'a>, reference: &'a mut Reference, log_id: LogId) -> Self {
         let entries = [0; EntryKind::ALL.len()];
-        Self { batch, log_id, totals: TotalChanges::default(), entries, day: None, lsn: Lsn::ZERO }
+        Self { batch, reference, log_id, totals: TotalChanges::default(), entries, day: None, lsn: Lsn::ZERO }
     }
 
     /// About how much memory the batch takes.
@@ -81,9 +84,11 @@ impl<'a> Applier<'a> {
                 if genesis.log_id != self.log_id {
                     return Err(ApplyError::OtherLog { lsn, found: genesis.log_id, expected: self.log_id });
                 }
-                self.day = Some(genesis.date);
+                self.open_day(lsn, genesis.date).map_err(|error| ApplyError::Store { lsn, error })?;
             }
-            EntryBody::DayOpened { date } => self.day = Some(date),
+            EntryBody::DayOpened { date } => {
+                self.open_day(lsn, date).map_err(|error| ApplyError::Store { lsn, error })?;
+            }
             EntryBody::Activate { format } => return Err(ApplyError::UnknownFormat { lsn, format }),
             _ => {}
         }
@@ -100,6 +105,12 @@ impl<'a> Applier<'a> {
         self.write_facts().map_err(stored)?;
         self.batch.publish(lsn).map_err(stored)?;
         Ok(lsn)
+    }
+
+    fn open_day(&mut self, lsn: Lsn, date: Date) -> Result<(), StoreError> {
+        self.day = Some(date);
+        self.reference.open_day(lsn, date);
+        self.batch.put(DAYS, &lsn.0.to_be_bytes(), date.0.to_be_bytes().to_vec())
     }
 
     fn write_facts(&mut self) -> Result<(), StoreError> {
@@ -124,13 +135,9 @@ impl<'a> Applier<'a> {
                 let (row, stated, previous) = (touch.row, touch.version, touch.previous);
                 return Err(ApplyError::OtherVersion { lsn, row, stated, previous, found });
             }
-            let renames = changes_identity(changes, touch.row);
-            rows.push(Changing {
-                row: touch.row,
-                renames,
-                before: Derived::of(touch.row, &value, renames),
-                value,
-            });
+            let parts = Parts::changed(changes, touch.row);
+            let before = Derived::of(touch.row, &value, parts, self.reference);
+            rows.push(Changing { row: touch.row, parts, before, value });
         }
         fold_changes(lsn, changes, &mut rows)?;
         for (touch, mut changing) in changes.rows.iter().zip(rows) {
@@ -146,24 +153,18 @@ impl<'a> Applier<'a> {
     }
 
     fn write_row(&mut self, changing: Changing) -> Result<(), StoreError> {
-        let Changing { row, renames, before, value } = changing;
-        let after = Derived::of(row, &value, renames);
+        let Changing { row, parts, before, value } = changing;
+        if let (RowRef::Unit(unit), Row::Unit(established)) = (row, &value) {
+            self.reference.establish(unit, established);
+            self.batch.put(FACTS, FACT_UNITS, self.lsn.0.to_be_bytes().to_vec())?;
+        }
+        let after = Derived::of(row, &value, parts, self.reference);
         self.totals.change(&mut self.batch, &before, &after)?;
         let (table, id) = row_place(row);
         let mut bytes = Vec::with_capacity(512);
         each_kind!(&value, inner => inner.encode(&mut bytes));
         self.batch.put_row(table, id, bytes)
     }
-}
-
-/// Whether any event touches names, birth or sex of this person.
-fn changes_identity(changes: &Changes, row: RowRef) -> bool {
-    let is_identity = |touched: RowRef, aspect: Aspect| touched == row && aspect == Aspect::Identity;
-    let mut found = changes.restatements.iter().any(|it| is_identity(it.stream.row, it.stream.aspect));
-    for event in &changes.events {
-        event.body.for_each_stream(|touched, aspect| found |= is_identity(touched, aspect));
-    }
-    found
 }
 
 /// Reads a row of any kind through `get`, decoded.

@@ -2,19 +2,27 @@
 //! special case.
 //!
 //! *Architecture invariant:* whatever an index or a total says follows from the rows alone: the sum of
-//! [`Derived::of`] with names over all rows is all that these tables hold (R2, R6).
+//! [`Derived::of`], with all parts, over all rows is all that these tables hold (R2, R6).
 
+use crate::changes::{Component, changes};
+use crate::class::Class;
+use crate::definition::Registered;
 use crate::layout::{
-    BY_CMND, BY_NAME, BY_PIN, BY_WORD, HOUSEHOLDS_BY_UNIT, RESIDENTS, ResidenceKind, TOTALS, Total, TotalKey,
-    UNITS_BY_CODE, UNITS_BY_PARENT, birth_key, code_prefix, household_key, name_key, pair_key, pin_key,
-    resident_key, total_key,
+    BY_CMND, BY_NAME, BY_PIN, BY_WORD, HOUSEHOLDS_BY_UNIT, RESIDENTS, ResidenceKind, TOTALS, UNITS_BY_CODE,
+    UNITS_BY_PARENT, code_prefix, household_key, name_key, pair_key, pin_key, resident_key,
 };
 use crate::names::{spellings, whole_name};
+use crate::reference::Reference;
+use crate::rows::residence::is_usual;
 use crate::rows::{HouseholdRow, PersonRow, Row, UnitRow};
+use crate::totals::{Grain, NATION, NOWHERE, Total, TotalKey, Whereabouts};
+use crate::vital::Happenings;
 use event_schemas::document::IdentityDocument;
+use event_schemas::household::Membership;
 use event_schemas::ids::{HouseholdId, PersonId, UnitId};
 use event_schemas::person::Sex;
-use event_schemas::row::RowRef;
+use event_schemas::record::Changes;
+use event_schemas::row::{Aspect, RowRef};
 use state_store::engine::TableId;
 use state_store::store::StoreError;
 use state_store::tables::Batch;
@@ -37,19 +45,61 @@ pub(crate) struct Derived {
     pub totals: Vec<TotalKey>,
 }
 
+/// Parts of what a person's row gives that are costly to derive. What a record leaves as it is, is left out of the row before and
+/// after it alike.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Parts {
+    /// Words of names, and the birth that they lie under.
+    names: bool,
+    /// Whoever is counted: by birth, residence, marriage, death.
+    people: bool,
+}
+
+impl Parts {
+    /// What a record may change of a row.
+    pub fn changed(changes: &Changes, row: RowRef) -> Self {
+        let mut parts = Self::default();
+        for restatement in changes.restatements.iter().filter(|it| it.stream.row == row) {
+            parts.touch(restatement.stream.aspect);
+        }
+        for event in &changes.events {
+            event.body.for_each_stream(|touched, aspect| {
+                if touched == row {
+                    parts.touch(aspect);
+                }
+            });
+        }
+        parts
+    }
+
+    fn touch(&mut self, aspect: Aspect) {
+        match aspect {
+            Aspect::Identity => (self.names, self.people) = (true, true),
+            Aspect::Existence
+            | Aspect::Life
+            | Aspect::Marriage
+            | Aspect::PermanentResidence
+            | Aspect::TemporaryResidence => self.people = true,
+            _ => {}
+        }
+    }
+}
+
 impl Derived {
-    /// Of a row as it stands. Names are costly to derive; `with_names` is false where a record leaves them as they are, for the row
-    /// before and after it alike.
-    pub fn of(row: RowRef, value: &Row, with_names: bool) -> Self {
+    /// Of a row as it stands.
+    pub fn of(row: RowRef, value: &Row, parts: Parts, reference: &Reference) -> Self {
         let mut derived = Self::default();
         match (row, value) {
             (RowRef::Person(id), Row::Person(person)) => {
                 derived.person(id, person);
-                if with_names {
+                if parts.people && person.registration.is_some() {
+                    derived.people(id, person, reference);
+                }
+                if parts.names {
                     derived.names(id, person);
                 }
             }
-            (RowRef::Household(id), Row::Household(household)) => derived.household(id, household),
+            (RowRef::Household(id), Row::Household(household)) => derived.household(id, household, reference),
             (RowRef::Unit(id), Row::Unit(unit)) => derived.unit(id, unit),
             _ => {}
         }
@@ -69,34 +119,89 @@ impl Derived {
         for number in person.documents.iter().filter_map(IdentityDocument::cmnd_number) {
             self.entry(BY_CMND, &pair_key(number, id.0), Vec::new());
         }
-        let sex = person.identity.as_ref().map_or(Sex::Unknown, |identity| identity.sex);
+    }
+
+    /// Where a person is and was counted.
+    fn people(&mut self, id: PersonId, person: &PersonRow, reference: &Reference) {
+        let class = Class::of(person);
+        self.happened(id, person, class, reference);
         if person.death.is_some() {
-            self.totals.push(total_key(UnitId::NONE, Total::Dead, sex));
+            self.totals.push(TotalKey::by_sex(UnitId::NONE, Total::Dead, class.sex));
             return;
         }
-        let permanent = person.permanent_unit();
-        self.totals.push(total_key(permanent.unwrap_or(UnitId::NONE), Total::Permanent, sex));
-        self.by_birth(person, sex);
+        let (permanent, temporary) = (person.permanent_unit(), person.temporary_unit());
+        let home = permanent.unwrap_or(UnitId::NONE);
+        self.totals.push(TotalKey::by_sex(home, Total::Permanent, class.sex));
         if let Some(unit) = permanent {
             self.entry(RESIDENTS, &resident_key(ResidenceKind::Permanent, unit, id), Vec::new());
         }
-        if let Some(unit) = person.temporary_unit() {
-            self.totals.push(total_key(unit, Total::Temporary, sex));
+        if let Some(unit) = temporary {
+            self.totals.push(TotalKey::by_sex(unit, Total::Temporary, class.sex));
             self.entry(RESIDENTS, &resident_key(ResidenceKind::Temporary, unit, id), Vec::new());
+        }
+        let usually = temporary.is_some() && {
+            let stays = person.stays();
+            is_usual(&stays, stays.len() - 1)
+        };
+        let registered = Registered { home, stay: temporary.unwrap_or(UnitId::NONE), usually };
+        for (unit, whereabouts) in registered.whereabouts().into_iter().flatten() {
+            self.by_birth(unit, whereabouts, person, class, reference);
         }
     }
 
-    /// Where a living person is counted, once at home and once where he stays: every definition of a population is a sum of
-    /// these.
-    fn by_birth(&mut self, person: &PersonRow, sex: Sex) {
+    /// A living person in one unit, and in all that it lies below.
+    fn by_birth(
+        &mut self,
+        unit: UnitId,
+        whereabouts: Whereabouts,
+        person: &PersonRow,
+        class: Class,
+        reference: &Reference,
+    ) {
         let Some(birth) = person.identity.as_ref().map(|identity| identity.birth) else { return };
-        let (permanent, temporary) = (person.permanent_unit(), person.temporary_unit());
-        if let Some(unit) = temporary {
-            self.totals.push(birth_key(unit, Total::Staying, sex, birth));
+        self.totals.push(TotalKey::by_birth(unit, (Grain::Births, whereabouts), birth, class));
+        if unit == UnitId::NONE {
+            return;
         }
-        let at_home = if temporary.is_some() { Total::Away } else { Total::AtHome };
-        if permanent.is_some() || temporary.is_none() {
-            self.totals.push(birth_key(permanent.unwrap_or(UnitId::NONE), at_home, sex, birth));
+        let mut province = unit;
+        for above in reference.with_ancestors(unit) {
+            self.totals.push(TotalKey::by_cohort(above, whereabouts, birth, class));
+            province = above;
+        }
+        self.totals.push(TotalKey::by_cohort(NATION, whereabouts, birth, class));
+        for above in [province, NATION] {
+            self.totals.push(TotalKey::by_birth(above, (Grain::BirthsRolledUp, whereabouts), birth, class));
+        }
+    }
+
+    /// What brought a person where he is counted, and what happened in his life.
+    fn happened(&mut self, id: PersonId, person: &PersonRow, class: Class, reference: &Reference) {
+        let class = class.at_any_time();
+        for change in changes(person, reference) {
+            let (month, component, counted) = (change.month, change.component as u8, change.counted);
+            let is_move = matches!(change.component, Component::MovedIn | Component::MovedOut);
+            for (unit, other) in reference.levels(change.unit, change.other) {
+                self.totals.push(TotalKey::change(unit, month, component, counted, class));
+                if is_move {
+                    self.totals.push(TotalKey::moved(unit, month, component, other, counted, class));
+                }
+            }
+            if !is_move {
+                self.totals.push(TotalKey::change(NATION, month, component, counted, class));
+            }
+        }
+        let happenings = Happenings::of(id, person, reference);
+        for event in happenings.events {
+            let what = event.what as u8;
+            for unit in reference.rolled_up(event.unit) {
+                self.totals.push(TotalKey::vital(unit, event.month, what, event.counted, class));
+            }
+        }
+        for late in happenings.delays {
+            let (what, delay) = (late.what as u8, late.delay as u8);
+            for unit in reference.rolled_up(late.unit) {
+                self.totals.push(TotalKey::delay(unit, late.month, what, delay));
+            }
         }
     }
 
@@ -118,12 +223,19 @@ impl Derived {
         }
     }
 
-    fn household(&mut self, id: HouseholdId, household: &HouseholdRow) {
+    fn household(&mut self, id: HouseholdId, household: &HouseholdRow, reference: &Reference) {
         if household.formed.is_none() || household.ended.is_some() {
             return;
         }
         let unit = household.unit();
-        self.totals.push(total_key(unit.unwrap_or(UnitId::NONE), Total::Households, Sex::Unknown));
+        let place = unit.unwrap_or(UnitId::NONE);
+        self.totals.push(TotalKey::by_sex(place, Total::Households, Sex::Unknown));
+        let members = household.members.iter().filter(|member| member.membership == Membership::Permanent);
+        let kind = household.formed.as_ref().map_or_else(Default::default, |formed| formed.kind);
+        let members = u16::try_from(members.count()).unwrap_or(u16::MAX);
+        for above in reference.rolled_up(unit.unwrap_or(NOWHERE)) {
+            self.totals.push(TotalKey::household(above, kind, members));
+        }
         if let Some(unit) = unit {
             self.entry(HOUSEHOLDS_BY_UNIT, &household_key(unit, id), Vec::new());
         }
@@ -181,11 +293,16 @@ impl TotalChanges {
         if before.totals == after.totals {
             return Ok(());
         }
-        for key in &before.totals {
-            *self.0.entry(*key).or_default() -= 1;
-        }
+        // What was counted before and is counted still needs no entry; the lists are short.
+        let mut gone = before.totals.clone();
         for key in &after.totals {
-            *self.0.entry(*key).or_default() += 1;
+            match gone.iter().position(|kept| kept == key) {
+                Some(place) => drop(gone.swap_remove(place)),
+                None => *self.0.entry(*key).or_default() += 1,
+            }
+        }
+        for key in gone {
+            *self.0.entry(key).or_default() -= 1;
         }
         Ok(())
     }
@@ -196,10 +313,10 @@ impl TotalChanges {
             if change == 0 {
                 continue;
             }
-            let before = batch.get(TOTALS, &key)?.map_or(0, |bytes| count_of(&bytes));
+            let before = batch.get(TOTALS, key.as_bytes())?.map_or(0, |bytes| count_of(&bytes));
             match before.checked_add_signed(change) {
-                Some(0) => batch.delete(TOTALS, &key)?,
-                Some(after) => batch.put(TOTALS, &key, after.to_be_bytes().to_vec())?,
+                Some(0) => batch.delete(TOTALS, key.as_bytes())?,
+                Some(after) => batch.put(TOTALS, key.as_bytes(), after.to_be_bytes().to_vec())?,
                 None => return Ok(Err(key)),
             }
         }

@@ -1,8 +1,9 @@
 //! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
 //!
 //! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads;
-//! `persons`, `search`, `households`, `cards`, `units`, `views` the handlers; `live` a stream.
+//! `persons`, `search`, `households`, `cards`, `units`, `totals`, `views` the handlers; `area` what totals are asked for; `live` a stream.
 
+mod area;
 mod ask;
 mod cards;
 mod households;
@@ -10,15 +11,16 @@ mod live;
 mod persons;
 pub mod problems;
 mod search;
+mod totals;
 mod units;
 mod views;
 
 pub use ask::{AsOf, DEFAULT_LIMIT, MAX_LIMIT, MembersQuery, Paging, QueryState};
 
 use crate::answers::{
-    CardAnswer, CardsDueAnswer, DossierAnswer, HistoryAnswer, HouseholdAnswer, HouseholdsAnswer,
-    MembersAnswer, PersonAnswer, PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer,
-    StructureAnswer, UnitAnswer,
+    CardAnswer, CardsDueAnswer, DelaysAnswer, DossierAnswer, FlowsAnswer, HistoryAnswer, HouseholdAnswer,
+    HouseholdSizesAnswer, HouseholdsAnswer, MembersAnswer, MovesAnswer, PersonAnswer, PopulationAnswer,
+    Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer, VitalAnswer,
 };
 use crate::checksum::Checksum;
 use crate::live::Summary;
@@ -113,11 +115,51 @@ pub fn routes() -> RouteTable<QueryState> {
         Route::get(
             UNITS,
             "/v1/units/{code}/structure",
-            "A population by age and sex, under a named definition.",
-            units::structure,
+            "A population by age, sex, category and marital status, under a named definition; VN is the nation.",
+            totals::structure,
         )
-        .query::<units::StructureQuery>()
+        .query::<totals::StructureQuery>()
         .answer::<Reflecting<StructureAnswer>>(),
+        Route::get(
+            UNITS,
+            "/v1/units/{code}/household-sizes",
+            "Households by kind and number of permanent members.",
+            totals::household_sizes,
+        )
+        .query::<totals::AreaQuery>()
+        .answer::<Reflecting<HouseholdSizesAnswer>>(),
+        Route::get(
+            UNITS,
+            "/v1/units/{code}/flows",
+            "A population month by month: what it was, every flow, what it became.",
+            totals::flows,
+        )
+        .query::<totals::FlowsQuery>()
+        .answer::<Reflecting<FlowsAnswer>>(),
+        Route::get(
+            UNITS,
+            "/v1/units/{code}/vital-events",
+            "Births, deaths, marriages and divorces by month.",
+            totals::vital_events,
+        )
+        .query::<totals::FlowsQuery>()
+        .answer::<Reflecting<VitalAnswer>>(),
+        Route::get(
+            UNITS,
+            "/v1/units/{code}/moves",
+            "Where people came from and went to, by units of the same level.",
+            totals::moves,
+        )
+        .query::<totals::FlowsQuery>()
+        .answer::<Reflecting<MovesAnswer>>(),
+        Route::get(
+            UNITS,
+            "/v1/units/{code}/delays",
+            "How many days after them events were registered.",
+            totals::delays,
+        )
+        .query::<totals::FlowsQuery>()
+        .answer::<Reflecting<DelaysAnswer>>(),
         Route::get(
             WATCH,
             "/v1/events",

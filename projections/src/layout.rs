@@ -11,24 +11,24 @@
 //! | units by parent | parent 4, unit 4 | – |
 //! | persons by word of a name | folded word, 0, earliest day of birth 4, person 4 | – |
 //! | persons by whole name | folded words in order, 0, earliest day of birth 4, person 4 | – |
-//! | totals | unit 4, total 1, sex 1, birth 4 (packed; 0 where the total is not by birth) | count 8 |
-//! | facts | name | see [`FACT_DAY`], [`FACT_ENTRIES`] |
+//! | totals | see `totals` | count 8 |
+//! | days | first lsn of an opened day 8 | days since 1970-01-01, 4 |
+//! | facts | name | see [`FACT_DAY`], [`FACT_ENTRIES`], [`FACT_UNITS`] |
 //!
 //! Numbers are big-endian, so that the order of keys is the order of numbers.
 
 use event_schemas::ids::{HouseholdId, PersonId, UnitId};
-use event_schemas::person::Sex;
 use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
 use event_schemas::row::RowRef;
-use event_schemas::time::{Date, PartialDate};
+use event_schemas::time::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use state_store::engine::TableId;
 use state_store::tables::{TableKind, TableSpec};
 
 /// One more whenever the same records would make other rows, indexes or totals.
-pub const FOLD_REVISION: u32 = 4;
+pub const FOLD_REVISION: u32 = 5;
 
 pub(crate) const PERSONS: TableId = TableId(1);
 pub(crate) const HOUSEHOLDS: TableId = TableId(2);
@@ -47,11 +47,14 @@ pub(crate) const BY_WORD: TableId = TableId(26);
 pub(crate) const BY_NAME: TableId = TableId(27);
 pub(crate) const TOTALS: TableId = TableId(30);
 pub(crate) const FACTS: TableId = TableId(31);
+pub(crate) const DAYS: TableId = TableId(32);
 
 /// The opened day: days since 1970-01-01, 4 bytes.
 pub(crate) const FACT_DAY: &[u8] = b"day";
 /// Admitted entries by kind: one count of 8 bytes each, in the order of their numbers.
 pub(crate) const FACT_ENTRIES: &[u8] = b"entries";
+/// Lsn of the last record that changed a unit, 8 bytes.
+pub(crate) const FACT_UNITS: &[u8] = b"units";
 
 const fn rows(id: TableId, name: &'static str, rows_per_page: u16) -> TableSpec {
     TableSpec { id, name, kind: TableKind::Rows { rows_per_page } }
@@ -81,6 +84,7 @@ pub(crate) const TABLES: &[TableSpec] = &[
     sorted(BY_NAME, "persons by whole name"),
     sorted(TOTALS, "totals"),
     sorted(FACTS, "facts"),
+    sorted(DAYS, "days"),
 ];
 
 /// Table and id of a row.
@@ -103,26 +107,6 @@ pub enum ResidenceKind {
     #[default]
     Permanent,
     Temporary,
-}
-
-/// What is counted by unit. [`UnitId::NONE`] stands for "in no unit": abroad, no residence, dead.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub(crate) enum Total {
-    /// Living persons by permanent residence. Over all units, `NONE` included, these are all living persons.
-    Permanent = 1,
-    /// Living persons by temporary residence, counted a second time.
-    Temporary = 2,
-    /// Persons who died; only under `NONE`.
-    Dead = 3,
-    /// Households that have not ended.
-    Households = 4,
-    /// By birth: living persons with permanent residence here and no temporary one elsewhere.
-    AtHome = 5,
-    /// By birth: living persons with permanent residence here who stay elsewhere.
-    Away = 6,
-    /// By birth: living persons who stay here.
-    Staying = 7,
 }
 
 fn join<const A: usize, const B: usize, const N: usize>(first: [u8; A], second: [u8; B]) -> [u8; N] {
@@ -170,31 +154,4 @@ pub(crate) fn name_key(name: &str, birth: Date, person: PersonId) -> Vec<u8> {
     key.extend_from_slice(&(birth.0 as u32 ^ 1 << 31).to_be_bytes());
     key.extend_from_slice(&person.0.to_be_bytes());
     key
-}
-
-pub(crate) fn total_prefix(unit: UnitId, total: Total) -> [u8; 5] {
-    join(unit.0.to_be_bytes(), [total as u8])
-}
-
-/// Key of a total.
-pub(crate) type TotalKey = [u8; 10];
-
-pub(crate) fn total_key(unit: UnitId, total: Total, sex: Sex) -> TotalKey {
-    join::<5, 5, 10>(total_prefix(unit, total), [sex as u8, 0, 0, 0, 0])
-}
-
-pub(crate) fn birth_key(unit: UnitId, total: Total, sex: Sex, birth: PartialDate) -> TotalKey {
-    let born: [u8; 5] = join([sex as u8], birth.packed().to_be_bytes());
-    join(total_prefix(unit, total), born)
-}
-
-/// Sex and birth of a total's key.
-pub(crate) fn counted_in(key: &[u8]) -> Option<(Sex, Option<PartialDate>)> {
-    let sex = match *key.get(5)? {
-        sex if sex == Sex::Male as u8 => Sex::Male,
-        sex if sex == Sex::Female as u8 => Sex::Female,
-        _ => Sex::Unknown,
-    };
-    let birth = key.last_chunk().copied().map(u32::from_be_bytes).and_then(PartialDate::from_packed);
-    Some((sex, birth))
 }

@@ -9,7 +9,9 @@
 //! - [`history`]: a row's records, newest first, by walking the log; [`cursor`]: how listings go on;
 //! - [`names`]: how names are compared; [`search`]: finding persons by what is known of them;
 //! - [`due`]: who needs a card;
-//! - [`structure`]: a population by age and sex, under a named definition;
+//! - [`definition`]: who is counted where; [`changes`], [`vital`]: how a person came to be counted, and what happened, from the row
+//!   alone; `totals`: what is counted by what; `reference`: the days of records, and units above units;
+//! - [`structure`]: populations by age; [`flows`]: populations month by month; [`tree`]: units as they stand on a day;
 //! - [`live`]: what was recorded, in short, as it is recorded;
 //! - [`answers`]: the JSON of answers; [`http`]: the routes.
 //!
@@ -21,24 +23,33 @@
 
 pub mod answers;
 mod apply;
+pub mod changes;
 pub mod checksum;
+pub mod class;
 pub mod cursor;
+pub mod definition;
 mod derived;
 pub mod due;
+pub mod flows;
 mod generations;
 pub mod history;
 pub mod http;
 pub mod layout;
 pub mod live;
+pub mod month;
 pub mod names;
 pub mod projector;
 pub mod rebuild;
+mod reference;
 pub mod rows;
 pub mod search;
 pub mod service;
 mod stored;
 pub mod structure;
+mod totals;
+pub mod tree;
 pub mod view;
+pub mod vital;
 
 pub use apply::ApplyError;
 pub use layout::{FOLD_REVISION, ResidenceKind};

@@ -3,6 +3,7 @@
 
 use crate::apply::{Applier, ApplyError};
 use crate::layout::FOLD_REVISION;
+use crate::reference::Reference;
 use crate::view::View;
 use event_log::{Admission, AdmissionState, DropCounters, LogError, LogReader, LogSource, RawEntry, Verdict};
 use event_schemas::header::{EntryHeader, EntryKind};
@@ -46,6 +47,7 @@ pub struct Step {
 /// Folds one log into one view.
 pub struct Projector {
     view: Arc<View>,
+    reference: Reference,
     instance: InstanceId,
     reader: Box<dyn LogReader>,
     admission: Admission,
@@ -62,6 +64,7 @@ impl Projector {
             Err(reason) => (view.discard(DiscardReason::Mismatch(reason))?, AdmissionState::default()),
         };
         Ok(Self {
+            reference: Reference::load(&view)?,
             view: Arc::new(view),
             instance: source.instance(),
             reader: source.open_reader(state.next)?,
@@ -95,7 +98,7 @@ impl Projector {
             self.waiting.extend(batch.entries);
         }
         let mut step = Step::default();
-        let mut applier = Applier::new(self.view.tables().batch(), self.view.log_id());
+        let mut applier = Applier::new(self.view.tables().batch(), &mut self.reference, self.view.log_id());
         // What is applied to a batch that is not published changes nothing, so admission must not run ahead of it.
         let mut admission = self.admission.clone();
         while step.read < max_entries

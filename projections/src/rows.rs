@@ -9,14 +9,16 @@ mod card;
 mod household;
 mod person;
 mod place;
+pub(crate) mod residence;
 
 pub use card::{CardRow, DossierRow, Ending};
 pub use household::{HouseholdEnd, HouseholdRow, Member};
 pub use person::{
     Child, Death, FormerNames, HouseholdTie, Marital, Marriage, MarriageEnd, OpenDefect, Parent, PersonRow,
-    PinEntry, Registration, Residence, Stay,
+    PinEntry, Registration,
 };
 pub use place::{DwellingRow, OfficeRow, UnitRow};
+pub use residence::{Residence, Spell, Stay};
 
 use crate::stored::stored;
 use event_schemas::event::Event;

@@ -3,13 +3,14 @@
 use crate::apply::read_row;
 use crate::derived::count_of;
 use crate::layout::{
-    BY_CMND, BY_PIN, FACT_DAY, FACT_ENTRIES, FACTS, FOLD_REVISION, HOUSEHOLDS_BY_UNIT, RESIDENTS,
-    ResidenceKind, TABLES, TOTALS, Total, UNITS_BY_CODE, UNITS_BY_PARENT, code_prefix, counted_in,
-    household_key, pin_key, resident_key, residents_prefix, row_place, second_of, total_prefix,
+    BY_CMND, BY_PIN, FACT_DAY, FACT_ENTRIES, FACT_UNITS, FACTS, FOLD_REVISION, HOUSEHOLDS_BY_UNIT, RESIDENTS,
+    ResidenceKind, TABLES, TOTALS, UNITS_BY_CODE, UNITS_BY_PARENT, code_prefix, household_key, pin_key,
+    resident_key, residents_prefix, row_place, second_of,
 };
 use crate::rows::{
     CardRow, DossierRow, DwellingRow, HouseholdRow, OfficeRow, PersonRow, Row, Stamp, UnitRow,
 };
+use crate::totals::{Total, all_of, sex_of};
 use event_schemas::header::EntryKind;
 use event_schemas::ids::{
     CardId, DossierId, DwellingId, HouseholdId, InstanceId, LogId, Lsn, OfficeId, PersonId, UnitId,
@@ -18,7 +19,7 @@ use event_schemas::person::Sex;
 use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
 use event_schemas::row::RowRef;
-use event_schemas::time::{Date, PartialDate};
+use event_schemas::time::Date;
 use state_store::engine::{KeyRange, Order, TableId};
 use state_store::home::Home;
 use state_store::restart::{RestartPoint, StoreIdentity};
@@ -397,34 +398,43 @@ impl Reading<'_> {
     }
 
     fn count_by_sex(&self, unit: UnitId, total: Total) -> Result<CountBySex, StoreError> {
-        let range = KeyRange::prefix(&total_prefix(unit, total));
-        let found = self.snapshot.scan(TOTALS, &range, Order::Ascending, 8)?;
+        let found = self.snapshot.scan(TOTALS, &all_of(unit, total), Order::Ascending, 8)?;
         let mut counts = CountBySex::default();
         for (key, value) in &found.entries {
-            counts.count(counted_in(key).map_or(Sex::Unknown, |(sex, _)| sex), count_of(value));
+            counts.count(sex_of(key).unwrap_or_default(), count_of(value));
         }
         Ok(counts)
     }
 
-    /// Calls `visit` with sex, birth and count of every total of this kind in exactly this unit, after the last key if there is one.
-    /// Visits at most [`MAX_SCAN_ENTRIES`]; the key to go on after, if there is more.
-    pub(crate) fn by_birth(
+    /// Calls `visit` with every total of a range until it says no more; whether it never did.
+    pub(crate) fn each_total(
         &self,
-        unit: UnitId,
-        total: Total,
-        after: Option<&[u8]>,
-        mut visit: impl FnMut(Sex, PartialDate, u64),
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut range = KeyRange::prefix(&total_prefix(unit, total));
-        if let Some(after) = after {
-            range = range.beyond(after, Order::Ascending);
-        }
-        let found = self.snapshot.scan(TOTALS, &range, Order::Ascending, MAX_SCAN_ENTRIES)?;
-        for (key, value) in &found.entries {
-            if let Some((sex, Some(birth))) = counted_in(key) {
-                visit(sex, birth, count_of(value));
+        mut range: KeyRange,
+        mut visit: impl FnMut(&[u8], u64) -> bool,
+    ) -> Result<bool, StoreError> {
+        loop {
+            let found = self.snapshot.scan(TOTALS, &range, Order::Ascending, MAX_SCAN_ENTRIES)?;
+            for (key, value) in &found.entries {
+                if !visit(key, count_of(value)) {
+                    return Ok(false);
+                }
+            }
+            match found.entries.last().filter(|_| found.more) {
+                Some((last, _)) => range = range.beyond(last, Order::Ascending),
+                None => return Ok(true),
             }
         }
-        Ok(found.entries.last().filter(|_| found.more).map(|(key, _)| key.clone()))
+    }
+
+    /// Ids of rows of a table from `first` on, the first so many.
+    pub(crate) fn ids_from(&self, table: TableId, first: u32) -> Result<Vec<u32>, StoreError> {
+        let rows = self.snapshot.scan_rows(table, first, MAX_SCAN_ENTRIES)?;
+        Ok(rows.into_iter().map(|(id, _)| id).collect())
+    }
+
+    /// Lsn of the last record that changed a unit.
+    pub(crate) fn units_changed(&self) -> Result<Lsn, StoreError> {
+        let saved = self.snapshot.get(FACTS, FACT_UNITS)?;
+        Ok(Lsn(saved.map_or(0, |bytes| count_of(&bytes))))
     }
 }

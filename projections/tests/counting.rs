@@ -3,12 +3,14 @@
 
 mod common;
 
-use common::town::{DISTRICT, Town, WARDS, identity, place};
+use common::town::{DISTRICT, PROVINCE, Town, WARDS, identity, place};
 use common::{date, event, folded};
 use event_schemas::event::{EventBody, Origin, PermanentResidenceRegistered, PersonRegistered};
 use event_schemas::ids::{PersonId, UnitId};
 use event_schemas::person::{PersonalData, Sex};
-use projections::structure::{Definition, structure};
+use projections::definition::Definition;
+use projections::structure::{Apart, Question, Structure, structure};
+use projections::tree::Tree;
 use projections::{Projector, view::CountBySex};
 
 fn town_of(births: &[(&str, Sex, UnitId)]) -> Town {
@@ -28,13 +30,18 @@ fn town_of(births: &[(&str, Sex, UnitId)]) -> Town {
     town
 }
 
+fn counted(projector: &Projector, unit: UnitId, on: &str, bands: &str, definition: Definition) -> Structure {
+    let reading = projector.view().read();
+    let tree = Tree::load(&reading).unwrap();
+    let (on, bands) = (date(on), bands.parse().unwrap());
+    let question = Question { definition, on, bands, apart: Apart::default() };
+    structure(&reading, &tree, &tree.established_below(unit), &question).unwrap().unwrap()
+}
+
 /// `(first age, all, vague)` of every band that holds anybody.
 fn ages(projector: &Projector, unit: UnitId, on: &str, bands: &str) -> Vec<(i16, u64, u64)> {
-    let reading = projector.view().read();
-    let units = reading.subtree(unit, 10).unwrap().unwrap();
-    let counted = structure(&reading, &units, Definition::Permanent, date(on), &bands.parse().unwrap());
-    let bands = counted.unwrap().unwrap().bands.into_iter();
-    bands.map(|(from, _, counts, vague)| (from, counts.all(), vague)).filter(|band| band.1 > 0).collect()
+    let bands = counted(projector, unit, on, bands, Definition::Permanent).bands.into_iter();
+    bands.map(|band| (band.from, band.counts.all(), band.vague)).filter(|band| band.1 > 0).collect()
 }
 
 #[test]
@@ -51,6 +58,24 @@ fn nobody_is_older_than_the_day_says() {
     assert_eq!(ages(&projector, DISTRICT, "2021-03-01", "1"), [(17, 3, 0)]);
     assert_eq!(ages(&projector, DISTRICT, "2024-02-29", "1"), [(19, 1, 0), (20, 2, 0)]);
     assert_eq!(ages(&projector, WARDS[0], "2021-03-01", "0,17"), [(17, 2, 0)]);
+    // The province has totals of its own, for any day.
+    assert_eq!(ages(&projector, PROVINCE, "2021-02-28", "1"), [(16, 2, 0), (17, 1, 0)]);
+    assert_eq!(ages(&projector, UnitId(2), "2022-01-01", "1"), [(17, 3, 0)]);
+}
+
+#[test]
+fn cohorts_turn_a_year_older_with_the_day_of_birth_on_1_january_too() {
+    let born = [
+        ("2003-12-31", Sex::Male, WARDS[0]),
+        ("2004-01-01", Sex::Male, WARDS[0]),
+        ("2004", Sex::Male, WARDS[0]),
+        ("2004-01-02", Sex::Female, WARDS[1]),
+    ];
+    let projector = folded(&town_of(&born).scribe.log);
+    for unit in [DISTRICT, PROVINCE] {
+        assert_eq!(ages(&projector, unit, "2024-01-01", "1"), [(19, 1, 0), (20, 3, 1)]);
+        assert_eq!(ages(&projector, unit, "2024-01-02", "1"), [(20, 4, 1)]);
+    }
 }
 
 #[test]
@@ -69,13 +94,9 @@ fn vague_births_count_by_their_first_day_and_are_said_to() {
 fn whoever_is_born_later_has_a_row_of_their_own() {
     let born = [("1990-01-01", Sex::Male, WARDS[0]), ("2020-01-01", Sex::Unknown, WARDS[0])];
     let projector = folded(&town_of(&born).scribe.log);
-    let reading = projector.view().read();
-    let units = reading.subtree(WARDS[0], 10).unwrap().unwrap();
-    let bands = "5".parse().unwrap();
-    let counted =
-        structure(&reading, &units, Definition::Usual, date("2019-12-31"), &bands).unwrap().unwrap();
+    let counted = counted(&projector, WARDS[0], "2019-12-31", "5", Definition::Usual);
     assert_eq!(counted.not_born, CountBySex { unknown: 1, male: 0, female: 0 });
     assert_eq!(counted.all.all(), 2);
-    let in_bands: u64 = counted.bands.iter().map(|band| band.2.all()).sum();
+    let in_bands: u64 = counted.bands.iter().map(|band| band.counts.all()).sum();
     assert_eq!(in_bands, 1);
 }

@@ -7,11 +7,9 @@ use common::town::{DISTRICT, PROVINCE, Town, WARDS};
 use common::{folded, projector, run_to_end, sums};
 use event_schemas::ids::{HouseholdId, Lsn, PersonId, UnitId};
 use event_schemas::person::Sex;
-use projections::structure::Definition;
 use projections::{Reading, ResidenceKind};
 use proptest::prelude::*;
 use state_store::memory::MemoryHome;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 fn life() -> impl Strategy<Value = Vec<(u8, u32)>> {
@@ -37,7 +35,6 @@ fn check_against_the_town(reading: &Reading<'_>, town: &Town) {
         assert_eq!(counts.permanent.all(), here.clone().count() as u64, "{unit}");
         assert_eq!(counts.permanent.male, here.filter(|truth| truth.sex == Sex::Male).count() as u64);
         living += counts.permanent.all();
-        check_definitions(reading, town, unit);
     }
     assert_eq!(living, town.people.values().filter(|truth| truth.alive).count() as u64);
     assert_eq!(
@@ -76,33 +73,6 @@ fn check_against_the_town(reading: &Reading<'_>, town: &Town) {
         assert_eq!(row.members.iter().map(|member| member.person).collect::<Vec<_>>(), *members);
         assert_eq!(row.head, members.first().copied());
     }
-}
-
-/// Each definition counts whom it says, and nobody twice.
-fn check_definitions(reading: &Reading<'_>, town: &Town, unit: UnitId) {
-    let bands = "5".parse().unwrap();
-    let counted = |definition| {
-        let units = BTreeSet::from([unit]);
-        let day = event_schemas::time::Date(18_000);
-        projections::structure::structure(reading, &units, definition, day, &bands)
-            .unwrap()
-            .unwrap()
-            .all
-            .all()
-    };
-    let living = town.people.values().filter(|truth| truth.alive);
-    let those = |counts: &dyn Fn(&common::town::Truth) -> bool| {
-        living.clone().filter(|truth| counts(truth)).count() as u64
-    };
-    let home = |truth: &common::town::Truth| truth.unit.unwrap_or(UnitId::NONE) == unit;
-    let stays = |truth: &common::town::Truth| truth.stays_in == Some(unit);
-    let permanent = those(&|truth| home(truth) && (truth.unit.is_some() || truth.stays_in.is_none()));
-    assert_eq!(counted(Definition::Permanent), permanent);
-    assert_eq!(counted(Definition::Temporary), those(&|truth| stays(truth)));
-    assert_eq!(
-        counted(Definition::Usual),
-        those(&|truth| stays(truth) || (home(truth) && truth.stays_in.is_none()))
-    );
 }
 
 /// Pages of three, one after the other.

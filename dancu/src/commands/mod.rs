@@ -5,6 +5,7 @@ mod init;
 mod inspect;
 mod keys;
 mod query;
+mod query_totals;
 mod rebuild;
 mod refusals;
 mod schema;

@@ -1,5 +1,6 @@
 //! `dancu query`
 
+use super::query_totals::{self, Csv, Flows, HouseholdSizes, Structure};
 use crate::client::{Api, Target};
 use crate::tables;
 use anyhow::{Result, ensure};
@@ -69,22 +70,18 @@ enum Question {
     Unit { unit: String },
     /// How many people live in a unit and in each part of it.
     Population { unit: String },
-    /// A population by age and sex, under a named definition.
-    Structure {
-        unit: String,
-        /// permanent (the default), temporary or usual.
-        #[arg(long)]
-        definition: Option<String>,
-        /// Ages as on this day, the first of a year, such as 2026-01-01; of the registry's year unless stated.
-        #[arg(long)]
-        on: Option<String>,
-        /// Width in years, or the first ages of each: 5 (the default), or 0,6,15,60.
-        #[arg(long)]
-        bands: Option<String>,
-        /// Print the bands as CSV.
-        #[arg(long, conflicts_with = "json")]
-        csv: bool,
-    },
+    /// A population by age, sex, category and marital status, under a named definition.
+    Structure(Structure),
+    /// A population month by month: what it was, every flow, what it became.
+    Flows(Flows),
+    /// Births, deaths, marriages and divorces by month.
+    VitalEvents(Flows),
+    /// Where people came from and went to.
+    Moves(Flows),
+    /// How many days after them events were registered.
+    Delays(Flows),
+    /// Households by kind and number of permanent members.
+    HouseholdSizes(HouseholdSizes),
     /// Residents of a unit who need a card, and why.
     CardsDue {
         unit: String,
@@ -147,7 +144,7 @@ impl Query {
             Shape::AsItIs => tables::print(&answer),
             Shape::Population => tables::print(&population(answer)),
             Shape::History => tables::print(&history(answer)),
-            Shape::Csv => print!("{}", csv(&answer["bands"])),
+            Shape::Csv(rows) => print!("{}", query_totals::csv(&answer, rows)),
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -159,8 +156,7 @@ enum Shape {
     AsItIs,
     Population,
     History,
-    /// The bands of a structure.
-    Csv,
+    Csv(Csv),
 }
 
 impl Question {
@@ -168,8 +164,35 @@ impl Question {
         match self {
             Self::Population { .. } => Shape::Population,
             Self::History { .. } => Shape::History,
-            Self::Structure { csv: true, .. } => Shape::Csv,
-            _ => Shape::AsItIs,
+            _ => self.csv().map_or(Shape::AsItIs, Shape::Csv),
+        }
+    }
+
+    fn csv(&self) -> Option<Csv> {
+        const MONTHS: Csv = (
+            "months",
+            &[
+                "month",
+                "opening",
+                "born",
+                "enrolled",
+                "arrived",
+                "moved_in",
+                "died",
+                "left",
+                "moved_out",
+                "closing",
+            ],
+        );
+        const EVENTS: Csv = ("events", &["month", "event", "all", "male", "female", "unknown"]);
+        match self {
+            Self::Structure(structure) => structure.csv(),
+            Self::Flows(flows) => flows.csv(MONTHS),
+            Self::VitalEvents(flows) => flows.csv(EVENTS),
+            Self::Moves(flows) => flows.csv(("moves", &["other", "moved_in", "moved_out"])),
+            Self::Delays(flows) => flows.csv(("delays", &["event", "days", "count"])),
+            Self::HouseholdSizes(sizes) => sizes.csv(),
+            _ => None,
         }
     }
 
@@ -196,11 +219,12 @@ impl Question {
             Self::Dossier { dossier } => plain(format!("/v1/dossiers/{}", word(dossier)?)),
             Self::Unit { unit } => plain(format!("/v1/units/{}", word(unit)?)),
             Self::Population { unit } => plain(format!("/v1/units/{}/population", word(unit)?)),
-            Self::Structure { unit, definition, on, bands, csv: _ } => {
-                let parameters = [("definition", definition), ("on", on), ("bands", bands)];
-                let parameters = parameters.into_iter().filter_map(|(key, value)| Some((key, value?)));
-                Ok((format!("/v1/units/{}/structure", word(unit)?), parameters.collect()))
-            }
+            Self::Structure(question) => in_unit(question.address(), "structure"),
+            Self::Flows(question) => in_unit(question.address(), "flows"),
+            Self::VitalEvents(question) => in_unit(question.address(), "vital-events"),
+            Self::Moves(question) => in_unit(question.address(), "moves"),
+            Self::Delays(question) => in_unit(question.address(), "delays"),
+            Self::HouseholdSizes(question) => in_unit(question.address(), "household-sizes"),
             Self::CardsDue { unit, by, page } => {
                 let mut parameters = page.parameters();
                 parameters.extend(by.map(|by| ("by", by)));
@@ -255,17 +279,6 @@ fn population(mut answer: Value) -> Value {
     answer
 }
 
-/// A list of objects, their members as columns.
-fn csv(rows: &Value) -> String {
-    const COLUMNS: [&str; 7] = ["from", "to", "all", "male", "female", "unknown", "vague"];
-    let mut text = COLUMNS.join(",") + "\n";
-    for row in rows.as_array().into_iter().flatten() {
-        let cells: Vec<String> = COLUMNS.iter().map(|column| tables::plain(&row[*column])).collect();
-        text += &(cells.join(",") + "\n");
-    }
-    text
-}
-
 /// One row for each event.
 fn history(mut answer: Value) -> Value {
     let mut rows = Vec::new();
@@ -304,6 +317,10 @@ fn person_path(person: &str) -> String {
         (true, 9) => format!("by-cmnd/{person}"),
         _ => person.to_owned(),
     }
+}
+
+fn in_unit((unit, parameters): (String, Parameters), what: &str) -> Result<(String, Parameters)> {
+    Ok((format!("/v1/units/{}/{what}", word(unit)?), parameters))
 }
 
 /// Ids and codes are letters and digits; anything else would be another address.

@@ -1,5 +1,7 @@
 //! What the views say beside the simulation's own ledger.
 
+mod totals;
+
 use super::offices::Offices;
 use event_schemas::household::Membership;
 use event_schemas::ids::PersonId;
@@ -46,6 +48,7 @@ pub async fn compare(world: &World, offices: &Offices, sample: usize) -> anyhow:
         let difference = format!("ward {ward}: {found} in the view, {expected} in the ledger");
         compared.note((found != expected).then_some(difference));
     }
+    totals::compare(world, offices, &mut compared).await?;
     let persons: Vec<LedgerPerson> = spread(ledger.persons().collect(), sample);
     compared.persons = persons.len();
     let mut checks = futures_util::stream::iter(persons)

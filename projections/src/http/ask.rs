@@ -1,5 +1,6 @@
 //! How a question becomes an answer: wait for the token, take one reading on a thread that may block, answer.
 
+use super::area::Trees;
 use super::live::Listeners;
 use super::problems;
 use crate::answers::{HistoryAnswer, Reflecting, Teller};
@@ -35,6 +36,7 @@ pub struct QueryState {
     views: Views,
     readings: Arc<Semaphore>,
     listeners: Listeners,
+    trees: Trees,
     stopped: watch::Receiver<bool>,
 }
 
@@ -155,12 +157,17 @@ impl QueryState {
     /// For the routes of [`super::routes`]. `stopped` tells streams that the service ends.
     pub fn new(views: Views, stopped: watch::Receiver<bool>) -> Self {
         let readings = Arc::new(Semaphore::new(MAX_READINGS));
-        Self { views, readings, listeners: Listeners::default(), stopped }
+        Self { views, readings, listeners: Listeners::default(), trees: Trees::default(), stopped }
     }
 
     /// Who follows what is recorded.
     pub(super) fn listeners(&self) -> &Listeners {
         &self.listeners
+    }
+
+    /// Units as they stand.
+    pub(super) fn trees(&self) -> Trees {
+        self.trees.clone()
     }
 
     /// Turns of reading.

@@ -24,8 +24,11 @@ kinds! {
     SEARCH_TOO_BROAD = "search_too_broad", 400, "Too many persons would have to be looked at; add another criterion.", "Quá nhiều người phù hợp; hãy bổ sung tiêu chí.";
     BAD_DATE = "bad_date", 400, "A date is a year, a month or a day, such as 1985, 1985-03 or 1985-03-02.", "Ngày có dạng năm, tháng hoặc ngày, ví dụ 1985, 1985-03 hoặc 1985-03-02.";
     BAD_BANDS = "bad_bands", 400, "Bands are a width in years, such as 5, or the first ages of each, such as 0,6,15,60.", "Nhóm tuổi là số năm, ví dụ 5, hoặc tuổi đầu của từng nhóm, ví dụ 0,6,15,60.";
-    NOT_FIRST_OF_YEAR = "not_first_of_year", 400, "Ages are told for the first day of a year.", "Tuổi được tính tại ngày đầu năm.";
-    STRUCTURE_TOO_LARGE = "structure_too_large", 400, "The unit is too large to be counted in one answer; ask for its parts.", "Đơn vị quá lớn để thống kê trong một lần; hãy hỏi từng đơn vị trực thuộc.";
+    BAD_APART = "bad_apart", 400, "People are told apart by category, by marital, or by both: category,marital.", "Phân tổ theo category, marital hoặc cả hai: category,marital.";
+    BAD_MONTH = "bad_month", 400, "A month looks like 2024-03.", "Tháng có dạng 2024-03.";
+    BAD_PERIOD = "bad_period", 400, "The period ends before it begins, or is too long.", "Khoảng thời gian không hợp lệ hoặc quá dài.";
+    NOT_A_CHOICE_HERE = "not_a_choice_here", 400, "This question has no such choice.", "Câu hỏi này không có lựa chọn đó.";
+    STRUCTURE_TOO_LARGE = "structure_too_large", 400, "Too many counts would have to be summed up; ask for parts of the unit, for fewer months, or for ages on 1 January.", "Phải cộng quá nhiều số liệu; hãy hỏi từng đơn vị trực thuộc, ít tháng hơn hoặc tuổi tính tại ngày 01 tháng 01.";
     PERSON_NOT_FOUND = "person_not_found", 404, "There is no such person.", "Không có người này.";
     HOUSEHOLD_NOT_FOUND = "household_not_found", 404, "There is no such household.", "Không có hộ này.";
     CARD_NOT_FOUND = "card_not_found", 404, "There is no such card.", "Không có thẻ này.";

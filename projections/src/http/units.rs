@@ -3,20 +3,15 @@
 use super::ask::{Answered, AsOf, MembersQuery, NoAnswer, Paging, QueryState, id_of};
 use super::problems;
 use crate::answers::{
-    AgeBand, HouseholdsAnswer, MembersAnswer, PartPopulation, PopulationAnswer, StructureAnswer, Teller,
-    UnitAnswer, UnitView,
+    HouseholdsAnswer, MembersAnswer, PartPopulation, PopulationAnswer, Teller, UnitAnswer, UnitView,
 };
 use crate::cursor::{Cursor, ListingKind};
 use crate::layout::ResidenceKind;
-use crate::structure::{Bands, Definition};
-use crate::view::MAX_UNITS_VISITED;
 use access::http::{Problem, QueryOf};
 use axum::extract::{Path, State};
-use event_schemas::ids::{HouseholdId, LogId, Lsn, PersonId, UnitId};
+use event_schemas::ids::{HouseholdId, PersonId, UnitId};
 use event_schemas::place::UnitCode;
 use event_schemas::time::Date;
-use schemars::JsonSchema;
-use serde::Deserialize;
 
 /// Near matches named for a code that does not exist.
 const MAX_NEAR_MATCHES: usize = 5;
@@ -109,64 +104,6 @@ pub(super) async fn population(
         Ok(PopulationAnswer { unit: teller.unit(unit)?, population, parts })
     };
     state.answer(as_of, make).await
-}
-
-/// How to count.
-#[derive(Clone, Default, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StructureQuery {
-    /// Who is counted where.
-    pub definition: Option<Definition>,
-    /// Ages as on this day, the first of a year; of the registry's year unless stated.
-    pub on: Option<Date>,
-    /// Width in years, or the first ages of each: 5, or 0,6,15,60. Five years unless stated.
-    pub bands: Option<String>,
-    /// Answer no earlier state than this lsn.
-    pub at_least: Option<Lsn>,
-    /// The log that `at_least` belongs to.
-    pub log_id: Option<LogId>,
-    /// How long to wait for it, in milliseconds; at most 30,000.
-    pub wait_ms: Option<u64>,
-}
-
-pub(super) async fn structure(
-    State(state): State<QueryState>,
-    Path(code): Path<String>,
-    QueryOf(query): QueryOf<StructureQuery>,
-) -> Answered<StructureAnswer> {
-    let StructureQuery { definition, on, bands, at_least, log_id, wait_ms } = query;
-    let name = name_of(&code)?;
-    let bands: Bands =
-        bands.as_deref().unwrap_or("5").parse().map_err(|_| Problem::of(&problems::BAD_BANDS))?;
-    // Ages on any two days next to each other would tell who is born on which.
-    if on.is_some_and(|on| on.ymd().1 != 1 || on.ymd().2 != 1) {
-        return Err(Problem::of(&problems::NOT_FIRST_OF_YEAR));
-    }
-    let definition = definition.unwrap_or_default();
-    let make = move |teller: &mut Teller<'_>| {
-        let unit = find(teller, name)?;
-        let today = teller.reading.day()?.unwrap_or(Date(0));
-        let on = on.unwrap_or_else(|| Date::new(today.year(), 1, 1).unwrap_or(today));
-        let units = teller.reading.subtree(unit, MAX_UNITS_VISITED)?;
-        let units = units.ok_or(&problems::STRUCTURE_TOO_LARGE)?;
-        let counted = crate::structure::structure(teller.reading, &units, definition, on, &bands)?;
-        let counted = counted.ok_or(&problems::STRUCTURE_TOO_LARGE)?;
-        let bands = counted.bands.into_iter();
-        let (meaning, meaning_vi) = definition.meaning();
-        Ok(StructureAnswer {
-            unit: teller.unit(unit)?,
-            definition,
-            meaning: meaning.to_owned(),
-            meaning_vi: meaning_vi.to_owned(),
-            on,
-            bands: bands
-                .map(|(from, to, counts, vague)| AgeBand { from, to, counts: counts.into(), vague })
-                .collect(),
-            not_born: counted.not_born.into(),
-            all: counted.all.into(),
-        })
-    };
-    state.answer(AsOf { at_least, log_id, wait_ms }, make).await
 }
 
 pub(super) fn listing(teller: &Teller<'_>, kind: ListingKind, unit: UnitId) -> Cursor {

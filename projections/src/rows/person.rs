@@ -1,5 +1,6 @@
 //! The row of a person.
 
+use super::residence::{Residence, Spell, Stay};
 use super::{Fact, Stamp};
 use crate::stored::{page_rows, stored};
 use event_schemas::basis::RegisterEntry;
@@ -11,10 +12,9 @@ use event_schemas::ids::{CardId, DossierId, EventAddress, HouseholdId, PersonId,
 use event_schemas::kin::{KinRef, MarriageEndReason, ParentKind, ParentRole, Period, RegisteredParentLink};
 use event_schemas::person::{Identity, MaritalStatus, Names, PersonalData};
 use event_schemas::pin::Pin;
-use event_schemas::place::RegisteredPlace;
 use event_schemas::row::{Aspect, RowRef};
 use event_schemas::text::Text;
-use event_schemas::time::{Date, PartialDate};
+use event_schemas::time::PartialDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,11 @@ pub struct PersonRow {
     pub marriages: Vec<Marriage>,
     pub defects: Vec<OpenDefect>,
     pub permanent: Option<Residence>,
+    /// What came before `permanent`, in the order of days.
+    pub permanent_before: Vec<Spell>,
     pub temporary: Option<Stay>,
+    /// What came before `temporary`, in the order of days.
+    pub temporary_before: Vec<Spell>,
     pub household: Option<HouseholdTie>,
     pub temporary_household: Option<HouseholdTie>,
     /// In the order of applications.
@@ -137,24 +141,6 @@ pub struct OpenDefect {
     pub by: EventAddress,
 }
 
-/// Permanent residence.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Residence {
-    pub place: RegisteredPlace,
-    pub since: PartialDate,
-    pub by: EventAddress,
-}
-
-/// Temporary residence.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Stay {
-    pub place: RegisteredPlace,
-    pub since: PartialDate,
-    /// Last day.
-    pub until: Date,
-    pub by: EventAddress,
-}
-
 /// Belonging to a household.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct HouseholdTie {
@@ -168,7 +154,7 @@ stored! {
     PersonRow {
         part stamp, part registration, value data, value identity, part former_names, value documents, part pins,
         part parents, part children, part death, part marital, part marriages, part defects, part permanent,
-        part temporary, part household, part temporary_household, value dossiers, value cards,
+        part permanent_before, part temporary, part temporary_before, part household, part temporary_household, value dossiers, value cards,
     }
     Registration { value origin, value on, value by }
     FormerNames { value names, value until, value reason, value by }
@@ -180,8 +166,6 @@ stored! {
     Marriage { value spouse, value since, value entry, value by, part end }
     MarriageEnd { value on, value reason, value by }
     OpenDefect { value defect, value by }
-    Residence { value place, value since, value by }
-    Stay { value place, value since, value until, value by }
     HouseholdTie { value household, value relationship, value since, value by }
 }
 
@@ -196,16 +180,6 @@ impl PersonRow {
     /// Names as written, surname first; empty if none is known.
     pub fn display_name(&self) -> String {
         self.identity.as_ref().map_or_else(String::new, |identity| identity.names.to_string())
-    }
-
-    /// The unit of permanent residence, if it is in Viet Nam.
-    pub fn permanent_unit(&self) -> Option<UnitId> {
-        self.permanent.as_ref().and_then(|residence| residence.place.unit().copied())
-    }
-
-    /// The unit of temporary residence, if it is in Viet Nam.
-    pub fn temporary_unit(&self) -> Option<UnitId> {
-        self.temporary.as_ref().and_then(|stay| stay.place.unit().copied())
     }
 
     pub(super) fn fold(&mut self, id: PersonId, aspect: Aspect, fact: Fact<'_>) {
@@ -244,8 +218,14 @@ impl PersonRow {
             }
             Aspect::Life => self.death = None,
             Aspect::Defects => self.defects.clear(),
-            Aspect::PermanentResidence => self.permanent = None,
-            Aspect::TemporaryResidence => self.temporary = None,
+            Aspect::PermanentResidence => {
+                self.permanent = None;
+                self.permanent_before.clear();
+            }
+            Aspect::TemporaryResidence => {
+                self.temporary = None;
+                self.temporary_before.clear();
+            }
             Aspect::Membership => self.household = None,
             Aspect::TemporaryMembership => self.temporary_household = None,
             Aspect::Marriage => {
@@ -379,28 +359,6 @@ impl PersonRow {
 
     fn set_marital(&mut self, status: MaritalStatus, fact: Fact<'_>) {
         self.marital = Some(Marital { status, since: fact.event.effective_on, by: fact.at });
-    }
-
-    fn fold_permanent(&mut self, fact: Fact<'_>) {
-        match &fact.event.body {
-            EventBody::PermanentResidenceRegistered(e) => {
-                let since = fact.event.effective_on;
-                self.permanent = Some(Residence { place: e.place.clone(), since, by: fact.at });
-            }
-            EventBody::PermanentResidenceEnded(_) => self.permanent = None,
-            _ => {}
-        }
-    }
-
-    fn fold_temporary(&mut self, fact: Fact<'_>) {
-        match &fact.event.body {
-            EventBody::TemporaryResidenceRegistered(e) => {
-                let since = fact.event.effective_on;
-                self.temporary = Some(Stay { place: e.place.clone(), since, until: e.until, by: fact.at });
-            }
-            EventBody::TemporaryResidenceEnded(_) => self.temporary = None,
-            _ => {}
-        }
     }
 
     fn fold_cards(&mut self, fact: Fact<'_>) {

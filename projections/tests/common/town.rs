@@ -33,6 +33,53 @@ pub struct Truth {
     pub card: Option<CardId>,
     pub lost: Option<CardId>,
     pub dossier_open: bool,
+    pub birth: PartialDate,
+    pub citizen: bool,
+    /// Where he was registered, in the order of records.
+    pub homes: Vec<Entry>,
+    pub stays: Vec<Entry>,
+    pub died_on: Option<Date>,
+}
+
+/// One registration of residence, or the end of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    pub on: Date,
+    pub recorded_on: Date,
+    pub unit: Option<UnitId>,
+    /// Of a stay.
+    pub until: Date,
+}
+
+impl Truth {
+    /// What holds at the end of a day, by all that is known or by what was recorded by then.
+    pub fn holds(entries: &[Entry], day: Date, as_recorded: bool) -> Option<usize> {
+        let counts = |entry: &Entry| if as_recorded { entry.recorded_on <= day } else { entry.on <= day };
+        let known = entries.iter().enumerate().filter(|(_, entry)| counts(entry));
+        known.max_by_key(|(number, entry)| (entry.on, *number)).map(|(number, _)| number)
+    }
+
+    /// Whether a stay, with those it prolongs, is registered for 183 days or more.
+    pub fn stays_long(&self, number: usize) -> bool {
+        let mut in_order: Vec<(usize, Entry)> = self.stays.iter().copied().enumerate().collect();
+        in_order.sort_by_key(|(number, entry)| (entry.on, *number));
+        let mut going_on: Option<(UnitId, Date, Option<Date>)> = None;
+        for (place, entry) in in_order {
+            going_on = match (entry.unit, going_on) {
+                (Some(unit), Some((before, begun, None))) if before == unit => Some((unit, begun, None)),
+                (Some(unit), Some((before, begun, Some(end)))) if (before, end) == (unit, entry.on) => {
+                    Some((unit, begun, None))
+                }
+                (Some(unit), _) => Some((unit, entry.on, None)),
+                (None, Some((unit, begun, _))) => Some((unit, begun, Some(entry.on))),
+                (None, None) => None,
+            };
+            if place == number {
+                return going_on.is_some_and(|(_, begun, _)| entry.until.0 - begun.0 >= 182);
+            }
+        }
+        false
+    }
 }
 
 pub struct Town {
@@ -40,7 +87,9 @@ pub struct Town {
     pub people: BTreeMap<PersonId, Truth>,
     /// Members in the order of joining; the first is the head.
     pub households: BTreeMap<HouseholdId, (UnitId, Vec<PersonId>)>,
-    today: Date,
+    pub today: Date,
+    /// Whether births and nationalities differ, some births vague.
+    pub varied: bool,
     next_household: u32,
     next_card: u32,
     next_dossier: u32,
@@ -111,6 +160,7 @@ impl Town {
             people: BTreeMap::new(),
             households: BTreeMap::new(),
             today: date("2021-07-01"),
+            varied: false,
             next_household: 1,
             next_card: 1,
             next_dossier: 1,
@@ -119,7 +169,7 @@ impl Town {
 
     /// Lives one step; `which` is taken modulo whatever there is to choose from.
     pub fn live(&mut self, what: u8, which: u32) {
-        match what % 16 {
+        match what % 17 {
             0 => self.enrol(1 + which % 4, WARDS[(which / 4) as usize % 2]),
             1 => self.birth(which),
             2 => self.death(which),
@@ -135,7 +185,8 @@ impl Town {
             13 => self.return_card(which),
             14 => self.find_card(which),
             15 => self.damage_card(which),
-            _ => self.pass_a_day(which),
+            16 => self.move_late(which),
+            _ => self.pass_days(which),
         }
     }
 
@@ -152,6 +203,14 @@ impl Town {
     fn next_person(&mut self, which: u32) -> (PersonId, Sex, Vec<EventBody>) {
         let person = PersonId(self.people.len() as u32 + 1);
         let sex = [Sex::Male, Sex::Female][which as usize % 2];
+        let born = Date(-10_000 + (which * 7_919 % 28_000) as i32);
+        let birth = match which % 5 {
+            _ if !self.varied => PartialDate::of_day(date("1990-05-01")),
+            3 => PartialDate::of_year(born.year()).unwrap(),
+            4 => PartialDate::of_month(born.year(), born.ymd().1).unwrap(),
+            _ => PartialDate::of_day(born),
+        };
+        let citizen = !self.varied || !which.is_multiple_of(7);
         let pin = PinCell::of(1, sex, 1990).unwrap().pin(person.0);
         let truth = Truth {
             alive: true,
@@ -163,10 +222,22 @@ impl Town {
             card: None,
             lost: None,
             dossier_open: false,
+            birth,
+            citizen,
+            homes: Vec::new(),
+            stays: Vec::new(),
+            died_on: None,
         };
         self.people.insert(person, truth);
         let issued = PinIssued { person, pin, draw: person.0, key_version: 1 };
-        (person, sex, vec![registered(person, "An", sex), EventBody::PinIssued(issued)])
+        let mut body = registered(person, "An", sex);
+        if let EventBody::PersonRegistered(registered) = &mut body {
+            registered.identity.birth = birth;
+            if !citizen {
+                registered.identity.nationality = Nationality::Undetermined;
+            }
+        }
+        (person, sex, vec![body, EventBody::PinIssued(issued)])
     }
 
     fn settle(
@@ -179,6 +250,8 @@ impl Town {
         let relationship = if head { Relationship::Head } else { Relationship::OtherKin };
         let truth = self.people.get_mut(&person).unwrap();
         (truth.unit, truth.household) = (Some(unit), Some(household));
+        let (on, recorded_on, until) = (self.today, self.today, self.today);
+        truth.homes.push(Entry { on, recorded_on, unit: Some(unit), until });
         self.households.get_mut(&household).unwrap().1.push(person);
         let membership = Membership::Permanent;
         vec![
@@ -272,10 +345,15 @@ impl Town {
         let reason = ResidenceEndReason::Died;
         let truth = self.people.get_mut(&person).unwrap();
         truth.alive = false;
+        truth.died_on = Some(self.today);
+        let (on, until) = (self.today, self.today);
+        let ended = Entry { on, recorded_on: on, unit: None, until };
         if truth.unit.take().is_some() {
+            truth.homes.push(ended);
             bodies.push(EventBody::PermanentResidenceEnded(PermanentResidenceEnded { person, reason }));
         }
         if truth.stays_in.take().is_some() {
+            truth.stays.push(ended);
             bodies.push(EventBody::TemporaryResidenceEnded(TemporaryResidenceEnded { person, reason }));
         }
         if let Some(card) = truth.card.take() {
@@ -299,17 +377,22 @@ impl Town {
     fn stay(&mut self, which: u32) {
         let Some(person) = self.alive(which) else { return };
         let unit = WARDS[which as usize % 2];
-        self.people.get_mut(&person).unwrap().stays_in = Some(unit);
-        let until = self.today.plus_days(30);
+        let until = self.today.plus_days(if which.is_multiple_of(3) { 200 } else { 30 });
+        let truth = self.people.get_mut(&person).unwrap();
+        truth.stays_in = Some(unit);
+        truth.stays.push(Entry { on: self.today, recorded_on: self.today, unit: Some(unit), until });
         let stay = TemporaryResidenceRegistered { person, place: place(unit), until };
         self.record(vec![EventBody::TemporaryResidenceRegistered(stay)]);
     }
 
     fn end_stay(&mut self, which: u32) {
         let Some(person) = self.alive(which) else { return };
-        if self.people.get_mut(&person).unwrap().stays_in.take().is_none() {
+        let truth = self.people.get_mut(&person).unwrap();
+        if truth.stays_in.take().is_none() {
             return;
         }
+        let (on, until) = (self.today, self.today);
+        truth.stays.push(Entry { on, recorded_on: on, unit: None, until });
         let reason = ResidenceEndReason::LeftEarly;
         self.record(vec![EventBody::TemporaryResidenceEnded(TemporaryResidenceEnded { person, reason })]);
     }
@@ -403,8 +486,22 @@ impl Town {
         self.record(vec![EventBody::PinAccepted(PinAccepted { person, pin })]);
     }
 
-    fn pass_a_day(&mut self, which: u32) {
-        self.today = self.today.plus_days(1);
+    /// A move that is registered some time after it, and may come before others that are known.
+    fn move_late(&mut self, which: u32) {
+        let Some(person) = self.alive(which) else { return };
+        let (today, unit) = (self.today, WARDS[which as usize / 5 % 2]);
+        let truth = self.people.get_mut(&person).unwrap();
+        let Some(first) = truth.homes.iter().map(|entry| entry.on).min() else { return };
+        let on = today.plus_days(-(which as i32 % 90)).max(first);
+        truth.homes.push(Entry { on, recorded_on: today, unit: Some(unit), until: today });
+        truth.unit = Truth::holds(&truth.homes, today, false).and_then(|number| truth.homes[number].unit);
+        let registered = PermanentResidenceRegistered { person, place: place(unit) };
+        let body = EventBody::PermanentResidenceRegistered(registered);
+        self.scribe.record(vec![event(on, body)]);
+    }
+
+    fn pass_days(&mut self, which: u32) {
+        self.today = self.today.plus_days(1 + which as i32 % 40);
         self.scribe.log.append(&EntryBody::DayOpened { date: self.today });
         match which % 4 {
             0 => drop(self.scribe.log.append_raw(b"not ours".to_vec())),

@@ -1,0 +1,78 @@
+//! Totals and flows beside the ledger's own: people by sex and marital status, households by size, and every district's balance.
+
+use super::{Compared, differs};
+use crate::demo::offices::Offices;
+use event_schemas::person::{MaritalStatus, Sex};
+use event_schemas::place::UnitCode;
+use projections::answers::{FlowsAnswer, HouseholdSizesAnswer, Reflecting, StructureAnswer};
+use simulator::World;
+use std::collections::BTreeMap;
+
+/// Women and men of one marital status.
+type BySex = (u64, u64);
+
+/// Whom the ledger knows in one ward.
+#[derive(Default)]
+struct Ward {
+    residents: BTreeMap<String, BySex>,
+    stays: BTreeMap<String, BySex>,
+    households: BTreeMap<u16, u64>,
+}
+
+pub(super) async fn compare(world: &World, offices: &Offices, compared: &mut Compared) -> anyhow::Result<()> {
+    for (code, ward) in wards(world) {
+        for (definition, expected) in [("permanent", &ward.residents), ("temporary", &ward.stays)] {
+            let path = format!("/v1/units/{code}/structure?definition={definition}&bands=150&apart=marital");
+            let found: Reflecting<StructureAnswer> = offices.get(&path).await?;
+            let found = found.body.bands.iter().map(|band| {
+                (status(band.marital.unwrap_or_default()), (band.counts.female, band.counts.male))
+            });
+            let found: BTreeMap<String, BySex> = found.collect();
+            compared.note(differs(&format!("{definition} residents of {code}"), &found, expected));
+        }
+        let sizes: Reflecting<HouseholdSizesAnswer> =
+            offices.get(&format!("/v1/units/{code}/household-sizes")).await?;
+        let mut found: BTreeMap<u16, u64> = BTreeMap::new();
+        for row in &sizes.body.sizes {
+            *found.entry(row.members).or_default() += row.households;
+        }
+        compared.note(differs(&format!("households of {code}"), &found, &ward.households));
+    }
+    for (district, expected) in world.ledger().population_by_district() {
+        for by in ["event", "registration"] {
+            let path = format!("/v1/units/{district}/flows?by={by}");
+            let flows: Reflecting<FlowsAnswer> = offices.get(&path).await?;
+            let closing = flows.body.months.last().map(|month| month.closing);
+            compared.note(differs(&format!("balance of {district} by {by}"), closing, Some(expected as i64)));
+        }
+    }
+    Ok(())
+}
+
+fn wards(world: &World) -> BTreeMap<UnitCode, Ward> {
+    let mut wards: BTreeMap<UnitCode, Ward> = BTreeMap::new();
+    for person in world.ledger().persons().filter(|person| person.alive) {
+        let count = |counts: &mut BTreeMap<String, BySex>| {
+            let (women, men) = counts.entry(status(person.marital)).or_default();
+            match person.sex {
+                Sex::Female => *women += 1,
+                _ => *men += 1,
+            }
+        };
+        if let Some(ward) = person.ward {
+            count(&mut wards.entry(ward).or_default().residents);
+        }
+        if let Some(stay) = &person.temporary {
+            count(&mut wards.entry(stay.ward).or_default().stays);
+        }
+    }
+    for household in world.ledger().households().filter(|household| !household.ended) {
+        let ward = wards.entry(household.ward).or_default();
+        *ward.households.entry(household.members.len() as u16).or_default() += 1;
+    }
+    wards
+}
+
+fn status(status: MaritalStatus) -> String {
+    format!("{status:?}")
+}

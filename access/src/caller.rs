@@ -44,7 +44,8 @@ scopes! {
     ReadHouseholds = "households:read", "Read households, their members and their history.";
     ReadCards = "cards:read", "Read cards and applications for cards.";
     ReadUnits = "units:read", "Read administrative units and how many people live in them; names nobody.";
-    WatchRecords = "records:watch", "Follow what is recorded, counted by kind; names nobody.";
+    ReadTotals = "totals:read", "Read totals in which small counts are hidden; names nobody.";
+    WatchRecords = "records:watch", "Follow what is recorded, counted by kind; without units:read many records at a time.";
     Operate = "service:operate", "See how the service is doing, and have views rebuilt.";
 }
 

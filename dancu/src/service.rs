@@ -22,6 +22,7 @@ use event_schemas::ids::InstanceId;
 use event_schemas::record::{ClockKind, Genesis};
 use event_schemas::text::Text;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use projections::disclosure::DEFAULT_THRESHOLD;
 use projections::http::QueryState;
 use projections::{Options as ViewOptions, ViewService, Views};
 use state_store::store::Store;
@@ -48,13 +49,16 @@ pub struct Settings {
     pub limits: Limits,
     /// Longest time between two savings of changed state.
     pub save_every: Duration,
+    /// Counts from one up to below this are hidden from whoever may see totals and no persons.
+    pub hide_below: u64,
 }
 
 impl Settings {
     /// On a port of the machine's choice, everything else as usual.
     pub fn on_any_port() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { listen, limits: Limits::default(), save_every: WriterOptions::default().checkpoint_every }
+        let save_every = WriterOptions::default().checkpoint_every;
+        Self { listen, limits: Limits::default(), save_every, hide_below: DEFAULT_THRESHOLD }
     }
 }
 
@@ -94,7 +98,8 @@ impl Running {
             limits: settings.limits,
             stop: stopped.clone(),
         };
-        let router = router(&guard, api, views, clock, render, stop.subscribe());
+        let queries = QueryState::new(views.clone(), stop.subscribe()).hiding_below(settings.hide_below);
+        let router = router(&guard, api, (views, queries), clock, render);
         let serving = tokio::spawn(serve(listener, router, settings.limits, stopped));
         Ok(Self { address, gateway, commands, view_service, stop, serving })
     }
@@ -252,10 +257,9 @@ fn wait_for_genesis(gateway: &Handle, source: &dyn LogSource) -> Result<Genesis>
 fn router(
     guard: &Guard,
     api: CommandApi,
-    views: Views,
+    (views, queries): (Views, QueryState),
     clock: Option<ScriptedClock>,
     render: RenderFn,
-    stopping: watch::Receiver<bool>,
 ) -> Router {
     let mut description = OpenApi::new(
         "Dancu",
@@ -277,7 +281,7 @@ fn router(
     };
     let mut router = command_routes()
         .into_router(guard, api)
-        .merge(projections::http::routes().into_router(guard, QueryState::new(views, stopping)))
+        .merge(projections::http::routes().into_router(guard, queries))
         .merge(operation_routes().into_router(guard, operations))
         .merge(page_routes().into_router(guard, Document::new(description)));
     if let Some(clock) = clock {

@@ -1,12 +1,14 @@
 //! The JSON of answers. Public, so that whoever prints tables reads the same types.
 
 mod card;
+mod disclosed;
 mod household;
 mod person;
 mod place;
 mod totals;
 
 pub use card::{Acceptance, CardView, DossierView, Procedure};
+pub use disclosed::{DisclosedBand, DisclosedSizes, DisclosedStructure, Hidden, HouseholdSizeCell};
 pub use household::{HouseholdBrief, HouseholdView, MemberView};
 pub use person::{
     CardBrief, ChildView, DeathView, DossierBrief, ParentView, PersonBrief, PersonView, PinView,

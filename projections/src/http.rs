@@ -1,11 +1,12 @@
 //! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
 //!
 //! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads;
-//! `persons`, `search`, `households`, `cards`, `units`, `totals`, `views` the handlers; `area` what totals are asked for; `live` a stream.
+//! `persons`, `search`, `households`, `cards`, `units`, `totals`, `disclosed`, `views` the handlers; `area` what totals are asked for; `live` a stream.
 
 mod area;
 mod ask;
 mod cards;
+mod disclosed;
 mod households;
 mod live;
 mod persons;
@@ -18,9 +19,10 @@ mod views;
 pub use ask::{AsOf, DEFAULT_LIMIT, MAX_LIMIT, MembersQuery, Paging, QueryState};
 
 use crate::answers::{
-    CardAnswer, CardsDueAnswer, DelaysAnswer, DossierAnswer, FlowsAnswer, HistoryAnswer, HouseholdAnswer,
-    HouseholdSizesAnswer, HouseholdsAnswer, MembersAnswer, MovesAnswer, PersonAnswer, PopulationAnswer,
-    Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer, VitalAnswer,
+    CardAnswer, CardsDueAnswer, DelaysAnswer, DisclosedSizes, DisclosedStructure, DossierAnswer, FlowsAnswer,
+    HistoryAnswer, HouseholdAnswer, HouseholdSizesAnswer, HouseholdsAnswer, MembersAnswer, MovesAnswer,
+    PersonAnswer, PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer,
+    VitalAnswer,
 };
 use crate::checksum::Checksum;
 use crate::live::Summary;
@@ -32,6 +34,7 @@ use access::http::{Access, Route, RouteTable};
 const PERSONS: Access = Access::Personal(Scope::ReadPersons);
 const HOUSEHOLDS: Access = Access::Personal(Scope::ReadHouseholds);
 const CARDS: Access = Access::Personal(Scope::ReadCards);
+const TOTALS: Access = Access::Scope(Scope::ReadTotals);
 const UNITS: Access = Access::Scope(Scope::ReadUnits);
 const WATCH: Access = Access::Scope(Scope::WatchRecords);
 const OPERATE: Access = Access::Scope(Scope::Operate);
@@ -160,6 +163,22 @@ pub fn routes() -> RouteTable<QueryState> {
         )
         .query::<totals::FlowsQuery>()
         .answer::<Reflecting<DelaysAnswer>>(),
+        Route::get(
+            TOTALS,
+            "/v1/totals/{code}/structure",
+            "Who usually lives there, by sex and five years of age, with small counts hidden; VN is the nation.",
+            disclosed::structure,
+        )
+        .query::<AsOf>()
+        .answer::<Reflecting<DisclosedStructure>>(),
+        Route::get(
+            TOTALS,
+            "/v1/totals/{code}/household-sizes",
+            "Households by kind and size, with small counts hidden.",
+            disclosed::household_sizes,
+        )
+        .query::<AsOf>()
+        .answer::<Reflecting<DisclosedSizes>>(),
         Route::get(
             WATCH,
             "/v1/events",

@@ -12,6 +12,7 @@
 //! - [`definition`]: who is counted where; [`changes`], [`vital`]: how a person came to be counted, and what happened, from the row
 //!   alone; `totals`: what is counted by what; `reference`: the days of records, and units above units;
 //! - [`structure`]: populations by age; [`flows`]: populations month by month; [`tree`]: units as they stand on a day;
+//! - [`disclosure`]: which counts may be shown to whoever may see no persons;
 //! - [`live`]: what was recorded, in short, as it is recorded;
 //! - [`answers`]: the JSON of answers; [`http`]: the routes.
 //!
@@ -29,6 +30,7 @@ pub mod class;
 pub mod cursor;
 pub mod definition;
 mod derived;
+pub mod disclosure;
 pub mod due;
 pub mod flows;
 mod generations;

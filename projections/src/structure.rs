@@ -42,7 +42,7 @@ impl Bands {
     }
 
     /// First and last age of each.
-    fn ages(&self) -> impl Iterator<Item = (i16, Option<i16>)> {
+    pub(crate) fn ages(&self) -> impl Iterator<Item = (i16, Option<i16>)> {
         let last = self.0.iter().skip(1).map(|next| Some(next - 1)).chain([None]);
         self.0.iter().copied().zip(last)
     }

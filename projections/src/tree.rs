@@ -113,6 +113,23 @@ impl Tree {
         versions.filter(|version| self.with_ancestors_on(*version, day).contains(&unit)).collect()
     }
 
+    /// The units directly below one on a day, each with every version that counts there.
+    pub(crate) fn parts_on(&self, unit: UnitId, day: Date) -> BTreeMap<UnitId, BTreeSet<UnitId>> {
+        let mut parts: BTreeMap<UnitId, BTreeSet<UnitId>> = BTreeMap::new();
+        for version in self.versions.keys() {
+            let above = self.with_ancestors_on(*version, day);
+            let place = if unit == UnitId::NONE {
+                Some(above.len())
+            } else {
+                above.iter().position(|id| *id == unit)
+            };
+            if let Some(part) = place.and_then(|place| above.get(place.checked_sub(1)?)) {
+                parts.entry(*part).or_default().insert(*version);
+            }
+        }
+        parts
+    }
+
     /// One version with what was established below it.
     pub fn established_below(&self, unit: UnitId) -> BTreeSet<UnitId> {
         let mut all = BTreeSet::from([unit]);
@@ -131,30 +148,23 @@ impl Tree {
             return vec![Source::RolledUp(UnitId::NONE)];
         }
         let mut sources = Vec::new();
-        let mut waiting: Vec<UnitId> = self.below.get(&UnitId::NONE).cloned().unwrap_or_default();
-        // A version below one that nobody established lies in no province.
-        waiting.extend(units.iter().filter(|unit| self.is_adrift(**unit)));
+        let is_top = |unit: &&UnitId| !units.contains(&self.parent(**unit));
+        let mut waiting: Vec<UnitId> = units.iter().filter(is_top).copied().collect();
         while let Some(unit) = waiting.pop() {
             let may_roll_up = !provinces_only || self.parent(unit) == UnitId::NONE;
             if may_roll_up && self.is_whole(unit, units, MAX_LEVELS) {
                 sources.push(Source::RolledUp(unit));
                 continue;
             }
-            if units.contains(&unit) {
-                sources.push(Source::Alone(unit));
-            }
-            waiting.extend(self.below.get(&unit).into_iter().flatten());
+            sources.push(Source::Alone(unit));
+            let below = self.below.get(&unit).into_iter().flatten();
+            waiting.extend(below.filter(|below| units.contains(below)));
         }
         sources
     }
 
     fn parent(&self, unit: UnitId) -> UnitId {
         self.versions.get(&unit).map_or(UnitId::NONE, |version| version.parent)
-    }
-
-    fn is_adrift(&self, unit: UnitId) -> bool {
-        let parent = self.parent(unit);
-        !self.versions.contains_key(&unit) || parent != UnitId::NONE && !self.versions.contains_key(&parent)
     }
 
     fn is_whole(&self, unit: UnitId, units: &BTreeSet<UnitId>, levels: usize) -> bool {

@@ -120,7 +120,7 @@ async fn what_is_recorded_is_told_once_from_wherever_a_client_left_off() {
     let last = town.scribe.log.last_lsn();
     // Everything is read, then the service ends, and with it the stream.
     let told = |path: String, last_event_id: Option<String>| {
-        let request = Request::get(path).header("authorization", "Bearer records:watch");
+        let request = Request::get(path).header("authorization", "Bearer records:watch,units:read");
         let request = match last_event_id {
             Some(id) => request.header("last-event-id", id),
             None => request,

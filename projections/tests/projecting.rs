@@ -80,7 +80,7 @@ fn foreign_bytes_and_duplicates_are_dropped_and_counted_by_reason() {
     assert_eq!(projector.lsn(), town.scribe.log.last_lsn());
     assert_eq!(projector.drops().total(), 2);
     let day = projector.view().read().day().unwrap().unwrap();
-    assert_eq!(day, date("2021-07-03"));
+    assert_eq!(day, date("2021-07-05"));
 }
 
 #[test]

@@ -50,6 +50,9 @@ pub struct Serve {
     /// Longest time between two savings of changed state, such as 30s; what was not saved is read from the log at a start.
     #[arg(long, default_value = "30s", value_parser = span)]
     save_every: Duration,
+    /// Counts from one up to below this are hidden from tokens that may see totals and no persons.
+    #[arg(long, default_value_t = projections::disclosure::DEFAULT_THRESHOLD)]
+    hide_below: u64,
     /// Most connections.
     #[arg(long)]
     connections: Option<usize>,
@@ -76,11 +79,12 @@ impl Serve {
             ..defaults
         };
         ensure!(limits.connections > 0, "--connections must be at least 1");
+        ensure!((1..=1_000_000).contains(&self.hide_below), "--hide-below must be between 1 and 1,000,000");
+        let (listen, save_every, hide_below) = (self.listen, self.save_every, self.hide_below);
+        let settings = Settings { listen, limits, save_every, hide_below };
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let running =
-            Running::start(&home, Settings { listen: self.listen, limits, save_every: self.save_every })
-                .await?;
+        let running = Running::start(&home, settings).await?;
         if let Some(reason) = self.consent_to_clock.clone() {
             running.gateway.consent_to_clock(self.officer, reason);
         }

@@ -5,6 +5,7 @@ use super::live::Listeners;
 use super::problems;
 use crate::answers::{HistoryAnswer, Reflecting, Teller};
 use crate::cursor::{Cursor, CursorError, ListingKind};
+use crate::disclosure::DEFAULT_THRESHOLD;
 use crate::history::{HistoryError, HistoryPage, history};
 use crate::layout::ResidenceKind;
 use crate::service::{Views, WaitError};
@@ -37,6 +38,7 @@ pub struct QueryState {
     readings: Arc<Semaphore>,
     listeners: Listeners,
     trees: Trees,
+    hide_below: u64,
     stopped: watch::Receiver<bool>,
 }
 
@@ -157,7 +159,17 @@ impl QueryState {
     /// For the routes of [`super::routes`]. `stopped` tells streams that the service ends.
     pub fn new(views: Views, stopped: watch::Receiver<bool>) -> Self {
         let readings = Arc::new(Semaphore::new(MAX_READINGS));
-        Self { views, readings, listeners: Listeners::default(), trees: Trees::default(), stopped }
+        let (listeners, trees) = (Listeners::default(), Trees::default());
+        Self { views, readings, listeners, trees, hide_below: DEFAULT_THRESHOLD, stopped }
+    }
+
+    /// Counts from one up to below this are hidden from whoever may see no persons.
+    pub fn hiding_below(self, hide_below: u64) -> Self {
+        Self { hide_below, ..self }
+    }
+
+    pub(super) fn hide_below(&self) -> u64 {
+        self.hide_below
     }
 
     /// Who follows what is recorded.

@@ -5,10 +5,10 @@
 
 use super::ask::QueryState;
 use super::problems;
-use crate::live::{Summary, summaries};
+use crate::live::{Gathering, Summary, summaries};
 use crate::service::Views;
-use access::Caller;
 use access::http::{Problem, QueryOf};
+use access::{Caller, Scope};
 use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -97,6 +97,8 @@ pub(super) async fn events(
             format!("Không thể bắt đầu sau lsn {after}: dữ liệu tra cứu đang ở lsn {shown}."),
         ));
     }
+    let gathers = !caller.may(Scope::ReadUnits);
+    let after = if gathers { Gathering::begins_after(after, state.hide_below()) } else { after };
     let place = state.listeners().enter(&caller);
     let place = place.ok_or_else(|| Problem::of(&problems::TOO_MANY_STREAMS).retry_after_s(5))?;
     let begin = Begin { log_id: views.log_id(), lsn: after };
@@ -106,6 +108,9 @@ pub(super) async fn events(
         stopped: state.stopped(),
         ends_at: Instant::now() + LONGEST_LIFE,
         at: after,
+        // Whoever may not see every single record sees many at a time.
+        gathering: gathers.then(Gathering::default),
+        enough: state.hide_below(),
         waiting: VecDeque::from([Message::Begin(begin)]),
         _place: place,
     };
@@ -153,6 +158,9 @@ struct Listener {
     stopped: watch::Receiver<bool>,
     ends_at: Instant,
     at: Lsn,
+    gathering: Option<Gathering>,
+    /// Records that are told together.
+    enough: u64,
     waiting: VecDeque<Message>,
     _place: Place,
 }
@@ -184,7 +192,13 @@ impl Listener {
         });
         match read.await {
             Ok(Ok((found, last))) => {
-                self.waiting.extend(found.into_iter().map(Message::Recorded));
+                for summary in found {
+                    let told = match &mut self.gathering {
+                        Some(gathering) => gathering.gather(summary, self.enough),
+                        None => Some(summary),
+                    };
+                    self.waiting.extend(told.map(Message::Recorded));
+                }
                 self.at = last;
                 Ok(())
             }

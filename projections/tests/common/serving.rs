@@ -77,6 +77,16 @@ impl Api {
         (status, serde_json::from_slice(&bytes).unwrap())
     }
 
+    /// With the scopes of another token.
+    pub async fn get_as(&self, scopes: &str, path: &str) -> (u16, Value) {
+        let bearer = format!("Bearer {scopes}");
+        let request = Request::get(path).header("authorization", bearer).header("x-purpose", "kiem tra");
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = axum::body::to_bytes(response.into_body(), 8 << 20).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap())
+    }
+
     pub async fn answer<T: serde::de::DeserializeOwned>(&self, path: &str) -> Reflecting<T> {
         let (status, body) = self.get(path).await;
         assert_eq!(status, 200, "{path}: {body}");

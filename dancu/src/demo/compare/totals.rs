@@ -22,7 +22,10 @@ struct Ward {
 pub(super) async fn compare(world: &World, offices: &Offices, compared: &mut Compared) -> anyhow::Result<()> {
     for (code, ward) in wards(world) {
         for (definition, expected) in [("permanent", &ward.residents), ("temporary", &ward.stays)] {
-            let path = format!("/v1/units/{code}/structure?definition={definition}&bands=150&apart=marital");
+            // By then everybody is born, and of one band.
+            let path = format!(
+                "/v1/units/{code}/structure?definition={definition}&on=2399-01-01&bands=150&apart=marital"
+            );
             let found: Reflecting<StructureAnswer> = offices.get(&path).await?;
             let found = found.body.bands.iter().map(|band| {
                 (status(band.marital.unwrap_or_default()), (band.counts.female, band.counts.male))

@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint bench fuzz preflight
+.PHONY: help demo test soak lint bench fuzz preflight preflight-kafka
 
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -28,11 +28,11 @@ demo: preflight
 	$(CARGO) build --locked --release -p dancu
 	$(DANCU) demo $(DEMO_FLAGS)
 
-test: preflight
+test: preflight preflight-kafka
 	$(CARGO) test --locked --workspace --no-fail-fast
 
 # The full counts: seeds of the simulation, rounds of kill -9, cases of each property, and an hour of fuzzing in all.
-soak: preflight
+soak: preflight preflight-kafka
 	SIMULATION_SEEDS=20000 DANCU_KILL_ROUNDS=1000 DANCU_DEMO_PERSONS=100000 PROPTEST_CASES=4096 \
 		$(CARGO) test --locked --release --workspace --no-fail-fast -- --nocapture
 	$(MAKE) fuzz FUZZ_SECONDS=1800
@@ -58,3 +58,10 @@ preflight:
 		echo 'There is no cargo. Install Rust: https://rustup.rs'; exit 1; }
 	@command -v cc >/dev/null || { \
 		echo 'There is no C compiler or linker. Run: sudo apt-get install -y gcc libc6-dev'; exit 1; }
+
+# Tests of the Kafka engine run a real broker, which kafka/cluster fetches.
+preflight-kafka:
+	@command -v java >/dev/null && command -v mvn >/dev/null || { \
+		echo 'There is no Java or no Maven, which a Kafka broker needs. Run: sudo apt-get install -y openjdk-17-jre-headless maven'; \
+		exit 1; }
+	@kafka/cluster fetch

@@ -10,6 +10,7 @@
 //! | `registry/`, `command-ids/`, `views/` | saved state and views; made from the log whenever they are missing |
 //! | `audit/` | who read whom, and why |
 
+use crate::log::LogPlace;
 use access::{KeyRing, SecretKey, WallClock};
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
@@ -54,6 +55,8 @@ pub struct Config {
     pub clock: ClockChoice,
     /// When a scripted clock begins.
     pub begins_at: Timestamp,
+    #[serde(default)]
+    pub log: LogPlace,
 }
 
 /// The secret of PINs, as kept in its file.
@@ -72,11 +75,14 @@ pub struct Home {
 }
 
 /// A home that is to be made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Default, Debug)]
 pub struct NewHome {
-    pub clock: ClockChoice,
+    /// The machine's unless stated.
+    pub clock: Option<ClockChoice>,
     /// When a scripted clock begins; the present if not stated.
     pub begins_at: Option<Timestamp>,
+    /// In the home itself if not stated.
+    pub log: Option<LogPlace>,
 }
 
 impl Home {
@@ -111,7 +117,8 @@ impl Home {
             config: Config {
                 service: Uuid::new_v4(),
                 log_id: LogId::from(Uuid::new_v4()),
-                clock: new.clock,
+                clock: new.clock.unwrap_or(ClockChoice::Wall),
+                log: new.log.unwrap_or_default(),
                 begins_at: new.begins_at.unwrap_or_else(|| command_service::WallClock.now()),
             },
         };
@@ -127,16 +134,17 @@ impl Home {
         Ok(home)
     }
 
-    /// Opens the home, or makes it if there is none. A clock that is asked for must be the one that is there.
-    pub fn open_or_create(
-        dir: &Path,
-        clock: Option<ClockChoice>,
-        begins_at: Option<Timestamp>,
-    ) -> Result<Self> {
+    /// Opens the home, or makes it if there is none. What is asked for must be what is there.
+    pub fn open_or_create(dir: &Path, new: NewHome) -> Result<Self> {
         if !dir.join(CONFIG_FILE).exists() {
-            return Self::create(dir, NewHome { clock: clock.unwrap_or(ClockChoice::Wall), begins_at });
+            return Self::create(dir, new);
         }
         let home = Self::open(dir)?;
+        let NewHome { clock, log, .. } = new;
+        if log.is_some_and(|log| log != home.config.log) {
+            let path = dir.join(CONFIG_FILE);
+            bail!("{} names another log; leave --log out, or use another --dir", path.display());
+        }
         if clock.is_some_and(|clock| clock != home.config.clock) {
             let kind = home.config.clock;
             bail!(

@@ -2,7 +2,7 @@
 //!
 //! Layout:
 //! - [`commands`]: one file for each subcommand;
-//! - [`home`]: the directory that a registry lives in; [`service`]: the parts of the service put together;
+//! - [`home`]: the directory that a registry lives in; [`log`]: which engine keeps its log; [`service`]: the parts of the service put together;
 //! - [`bench`]: measurements; [`demo`]: a synthetic province, submitted over HTTP;
 //! - [`client`]: HTTP as an office uses it; [`tables`]: answers for people; [`logging`], [`duration`]: small things.
 //!
@@ -14,6 +14,7 @@ mod commands;
 mod demo;
 mod duration;
 mod home;
+mod log;
 mod logging;
 mod service;
 mod tables;

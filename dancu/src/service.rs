@@ -1,6 +1,7 @@
 //! The service in one process: log, writer, projector, audit log, both APIs.
 
 use crate::home::{Home, wall_clock};
+use crate::log::OpenLog;
 use access::audit::AuditOptions;
 use access::http::{Guard, OpenApi, route};
 use access::{FileAudit, Verifier};
@@ -16,9 +17,7 @@ use command_service::http::{
 use command_service::service::{CommandService, Handle, Options, Parts};
 use command_service::writer::{NewLog, WriterOptions};
 use command_service::{ScriptedClock, WallClock};
-use event_log::embedded::Options as LogOptions;
-use event_log::{EmbeddedLog, EventLog, LogSource};
-use event_schemas::ids::InstanceId;
+use event_log::LogSource;
 use event_schemas::record::{ClockKind, Genesis};
 use event_schemas::text::Text;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -32,7 +31,6 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
 /// How long the first entry of a log may take to be written.
 const GENESIS_WAIT: Duration = Duration::from_secs(30);
@@ -181,13 +179,11 @@ pub struct Writing {
 impl Writing {
     /// Opens the log, which has begun when this returns. It may not lead yet.
     pub fn open(home: &Home, save_every: Duration) -> Result<Self> {
-        let log = open_log(home)?;
+        let OpenLog { log, source, admission, is_exclusive } = crate::log::open(home)?;
         let instance = log.instance();
-        let source: Arc<dyn LogSource> = Arc::new(log.handle());
-        let last_recorded_at = log.handle().admission().recorded_at;
         let scripted = match home.clock_kind() {
             ClockKind::Wall => None,
-            ClockKind::Scripted => Some(ScriptedClock::new(home.config.begins_at.max(last_recorded_at))),
+            ClockKind::Scripted => Some(ScriptedClock::new(home.config.begins_at.max(admission.recorded_at))),
         };
         let clock: Arc<dyn Clock> = match &scripted {
             Some(clock) => Arc::new(clock.clone()),
@@ -195,14 +191,15 @@ impl Writing {
         };
         let registry_dir = home.registry_dir();
         let parts = Parts {
-            log: Box::new(log) as Box<dyn EventLog>,
+            log,
             source: Arc::clone(&source),
             clock,
             pins: Arc::new(home.pins()?),
             store: Some(Box::new(move |identity| Store::open_dir(&registry_dir, identity))),
         };
         let (gateway, commands) =
-            CommandService::open(service_options(home, save_every), parts).context("opening the registry")?;
+            CommandService::open(service_options(home, save_every, is_exclusive), parts)
+                .context("opening the registry")?;
         let genesis = wait_for_genesis(&gateway, &*source)?;
         ensure!(
             genesis.log_id == home.config.log_id,
@@ -217,19 +214,11 @@ impl Writing {
     }
 }
 
-/// Opens the log for writing; its lock is what keeps a second process away.
-fn open_log(home: &Home) -> Result<EmbeddedLog> {
-    let instance = InstanceId::from(Uuid::new_v4());
-    let expected_instance = home.log_instance()?;
-    let options = LogOptions { expected_instance, ..LogOptions::in_directory(home.log_dir(), instance)? };
-    EmbeddedLog::open(options).context("opening the log")
-}
-
-fn service_options(home: &Home, checkpoint_every: Duration) -> Options {
+fn service_options(home: &Home, checkpoint_every: Duration, is_log_exclusive: bool) -> Options {
     let note = Text::new("begun by dancu").expect("a short text");
     let writer = WriterOptions {
         new_log: Some(NewLog { log_id: home.config.log_id, note }),
-        is_log_exclusive: true,
+        is_log_exclusive,
         command_ids_dir: Some(home.command_ids_dir()),
         checkpoint_every,
         ..WriterOptions::default()

@@ -15,7 +15,8 @@ pub const MAX_GROUP_BYTES: usize = 4 << 20;
 
 const _: () = assert!(HEADER_LEN + MAX_BODY_LEN <= MAX_GROUP_BYTES);
 
-/// Entries that are made durable together, by one flush: all of them or none (W9).
+/// Entries that are submitted together, and are durable together or of unknown fate. An engine with one flush for a group keeps
+/// all of them or none; one that sends entries one by one may keep the first ones alone: a command is one entry (W9).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct AppendGroup {
     pub entries: Vec<Vec<u8>>,
@@ -90,6 +91,9 @@ pub enum LogError {
     /// What is there is not a log.
     #[error("{place} is not a log of this product: {why}")]
     Foreign { place: String, why: String },
+    /// What holds the log may lose what is in it.
+    #[error("{place} must not keep a registry: {why}")]
+    Unsuitable { place: String, why: String },
     /// A log in a format that this binary does not read.
     #[error("{place} has storage format {found}; this binary reads format {known}")]
     UnknownFormat { place: String, found: u32, known: u32 },
@@ -179,6 +183,7 @@ pub struct RawEntry {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct ReadBatch {
     pub entries: Vec<RawEntry>,
-    /// True if nothing durable was left behind these entries when they were read.
+    /// True only if nothing durable was left behind these entries when they were read. An engine that learns of the end
+    /// later says so with an empty batch.
     pub at_end: bool,
 }

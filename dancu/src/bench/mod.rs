@@ -8,7 +8,7 @@ mod workload;
 use self::workload::{Enrolments, OFFICE, prepare};
 
 use crate::client::{Api, Target};
-use crate::home::{ClockChoice, Home, NewHome, wall_clock};
+use crate::home::{Home, NewHome, wall_clock};
 use crate::service::{Running, Settings, Writing, wait_until_leading};
 use access::{Caller, Issuer, Scope, SecretKey};
 use anyhow::{Context, Result, bail, ensure};
@@ -103,7 +103,7 @@ impl Bench {
 
     async fn measure(&self, dir: &Path) -> Result<Vec<Measured>> {
         let alone = Alone::start(&dir.join("alone")).await?;
-        let home = Home::create(&dir.join("whole"), NewHome { clock: ClockChoice::Wall, begins_at: None })?;
+        let home = Home::create(&dir.join("whole"), NewHome::default())?;
         let running = Running::start(&home, Settings::on_any_port()).await?;
         running.wait_until_leading(READY_WAIT).await?;
         prepare(&running.gateway).await?;
@@ -276,7 +276,7 @@ struct Alone {
 
 impl Alone {
     async fn start(dir: &Path) -> Result<Self> {
-        let home = Home::create(dir, NewHome { clock: ClockChoice::Wall, begins_at: None })?;
+        let home = Home::create(dir, NewHome::default())?;
         let opened = home.clone();
         let writing =
             tokio::task::spawn_blocking(move || Writing::open(&opened, Settings::on_any_port().save_every))

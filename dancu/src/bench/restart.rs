@@ -2,7 +2,7 @@
 
 use super::workload::{HOUSEHOLD_PERSONS, Households, OFFICE, prepare};
 use super::{Measured, PART_COMMANDS, PARTS_IN_FLIGHT, READY_WAIT, expect_accepted};
-use crate::home::{ClockChoice, Home, NewHome};
+use crate::home::{Home, NewHome};
 use crate::service::{Running, Settings};
 use anyhow::Result;
 use command_service::{CommandGateway, Stats};
@@ -18,7 +18,7 @@ const STATS_AGE: Duration = Duration::from_millis(1_500);
 
 /// Enrols `persons`, then stops and starts again.
 pub async fn measure(dir: &Path, persons: u32) -> Result<Vec<Measured>> {
-    let home = Home::create(dir, NewHome { clock: ClockChoice::Wall, begins_at: None })?;
+    let home = Home::create(dir, NewHome::default())?;
     let running = start(&home).await?;
     prepare(&running.gateway).await?;
     let households = persons.div_ceil(HOUSEHOLD_PERSONS);

@@ -1,6 +1,7 @@
 //! `dancu init`
 
 use crate::home::{ClockChoice, DEFAULT_DIR, Home, NewHome};
+use crate::log::LogArgs;
 use crate::service::{Running, Settings};
 use anyhow::Result;
 use clap::Args;
@@ -21,13 +22,18 @@ pub struct Init {
     /// When a scripted clock begins, such as 2020-01-01T00:00:00Z; the present unless stated.
     #[arg(long)]
     begins_at: Option<Timestamp>,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 const GENESIS_WAIT: Duration = Duration::from_secs(30);
 
 impl Init {
     pub async fn run(self) -> Result<ExitCode> {
-        let home = Home::create(&self.dir, NewHome { clock: self.clock, begins_at: self.begins_at })?;
+        let home = Home::create(
+            &self.dir,
+            NewHome { clock: Some(self.clock), begins_at: self.begins_at, log: self.log.place()? },
+        )?;
         // The service itself writes the log's first entry; it listens nowhere that anybody knows of meanwhile.
         let running = Running::start(&home, Settings::on_any_port()).await?;
         running.wait_until_leading(GENESIS_WAIT).await?;

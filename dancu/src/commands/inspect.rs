@@ -4,7 +4,7 @@ use crate::home::{DEFAULT_DIR, Home};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use command_service::follower;
-use event_log::{EmbeddedHandle, LogSource};
+use event_log::LogSource;
 use event_schemas::header::EntryHeader;
 use event_schemas::ids::Lsn;
 use event_schemas::record::AdmittedEntry;
@@ -35,11 +35,11 @@ pub struct Inspect {
 impl Inspect {
     pub fn run(self) -> Result<ExitCode> {
         let home = Home::open(&self.dir)?;
-        let log = EmbeddedHandle::open_read_only(home.log_dir()).context("the log cannot be opened")?;
-        let last = log.admission().last_lsn;
+        let (log, admission) = crate::log::open_read_only(&home)?;
+        let last = admission.last_lsn;
         let mut out = std::io::stdout().lock();
         if let Some(lsn) = self.lsn {
-            let entry = read(&log, lsn, last)?;
+            let entry = read(&*log, lsn, last)?;
             writeln!(out, "{}", serde_json::to_string_pretty(&entry)?)?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -49,7 +49,7 @@ impl Inspect {
         let (from, to) = (self.from.unwrap_or(Lsn(1)), self.to.unwrap_or(last));
         ensure!(from <= to, "--from {from} lies behind --to {to}");
         for lsn in from.0..=to.0 {
-            let entry = read(&log, Lsn(lsn), last)?;
+            let entry = read(&*log, Lsn(lsn), last)?;
             if writeln!(out, "{entry}").is_err() {
                 // Whoever read this, `head` for instance, has seen enough.
                 break;
@@ -59,7 +59,7 @@ impl Inspect {
     }
 }
 
-fn read(log: &EmbeddedHandle, lsn: Lsn, last: Lsn) -> Result<Value> {
+fn read(log: &dyn LogSource, lsn: Lsn, last: Lsn) -> Result<Value> {
     let bytes = log.fetch(lsn)?.with_context(|| format!("there is no lsn {lsn}; the last is {last}"))?;
     let header = EntryHeader::of_entry(&bytes)?;
     let entry = follower::decode(lsn, header, &bytes)?;

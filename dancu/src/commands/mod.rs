@@ -13,6 +13,7 @@ mod serve;
 mod simulate;
 mod submit;
 mod token;
+mod topic;
 pub mod units;
 mod verify;
 mod watch;
@@ -48,6 +49,8 @@ pub enum Command {
     Keys(keys::Keys),
     /// Make a token for an officer of an office.
     Token(token::Token),
+    /// Make the Kafka topic that keeps a log.
+    Topic(topic::Topic),
     /// Submit one command, or a batch with one command a line.
     Submit(submit::Submit),
     /// Ask for a person, a household, a card, a unit, a history.
@@ -82,6 +85,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Serve(serve) => waiting_for(serve.run()),
         Command::Keys(keys) => keys.run(),
         Command::Token(token) => token.run(),
+        Command::Topic(topic) => topic.run(),
         Command::Submit(submit) => waiting_for(submit.run()),
         Command::Query(query) => waiting_for(query.run()),
         Command::Example(example) => example.run(),

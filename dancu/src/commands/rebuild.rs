@@ -5,13 +5,11 @@ use crate::home::Home;
 use crate::tables::table;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use event_log::{EmbeddedHandle, LogSource};
 use indicatif::ProgressBar;
 use projections::{Options, RebuildReport, Views};
 use reqwest::Method;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Fold the views anew from the log, prove them equal, put the fresh ones in place.
@@ -69,9 +67,8 @@ impl Rebuild {
 
 fn rebuild_in(dir: &Path, accept_difference: bool) -> Result<RebuildReport> {
     let home = Home::open(dir)?;
-    let log = EmbeddedHandle::open_read_only(home.log_dir()).context("the log cannot be opened")?;
-    let last = log.admission().last_lsn;
-    let source: Arc<dyn LogSource> = Arc::new(log);
+    let (source, admission) = crate::log::open_read_only(&home)?;
+    let last = admission.last_lsn;
     let (views, service) = Views::start(Options::in_directory(home.views_dir()), home.config.log_id, source)
         .context("the views cannot be opened; if the service is running, leave --dir out and give --token")?;
     while views.progress().lsn < last && views.progress().stopped.is_none() {

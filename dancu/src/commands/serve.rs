@@ -1,10 +1,11 @@
 //! `dancu serve`
 
 use crate::duration::span;
-use crate::home::{ClockChoice, DEFAULT_DIR, Home};
+use crate::home::{ClockChoice, DEFAULT_DIR, Home, NewHome};
+use crate::log::LogArgs;
 use crate::service::{Running, Settings};
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use command_service::gateway::CommandGateway;
 use command_service::http::Limits;
 use event_schemas::ids::OfficerId;
@@ -29,9 +30,8 @@ pub struct Serve {
     /// Address to listen on; port 0 chooses one.
     #[arg(long, default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
-    /// Which engine keeps the log.
-    #[arg(long, value_enum, default_value_t = LogEngine::Embedded)]
-    log: LogEngine,
+    #[command(flatten)]
+    log: LogArgs,
     /// How recorded time comes about; chosen once, when the registry is made.
     #[arg(long, value_enum)]
     clock: Option<ClockChoice>,
@@ -58,20 +58,13 @@ pub struct Serve {
     connections: Option<usize>,
 }
 
-/// Which engine keeps the log.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum LogEngine {
-    /// Files in the registry's directory, for one process.
-    Embedded,
-}
-
 const LEADING_WAIT: Duration = Duration::from_secs(3_600);
 const HEALTH_EVERY: Duration = Duration::from_millis(250);
 
 impl Serve {
     pub async fn run(self) -> Result<ExitCode> {
-        let LogEngine::Embedded = self.log;
-        let home = Home::open_or_create(&self.dir, self.clock, self.begins_at)?;
+        let new = NewHome { clock: self.clock, begins_at: self.begins_at, log: self.log.place()? };
+        let home = Home::open_or_create(&self.dir, new)?;
         let defaults = Limits::default();
         let limits = Limits {
             requests_per_second: self.requests_per_second.unwrap_or(defaults.requests_per_second),

@@ -6,13 +6,11 @@ use access::audit::verify::{AuditSummary, verify};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use command_service::invariants::Auditor;
-use event_log::{EmbeddedHandle, LogSource};
 use event_schemas::ids::Position;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Check a log: entries, chain, terms, versions, every decision, digests; and the audit log of reads. Names the first bad place.
@@ -31,25 +29,34 @@ pub struct Verify {
 
 const READ_ENTRIES: usize = 4_096;
 const READ_BYTES: usize = 8 << 20;
+/// Entries of a log on other machines may take a moment to come; after so many waits for nothing they will not.
+const READ_WAIT: Duration = Duration::from_secs(1);
+const MAX_IDLE_READS: u32 = 30;
 
 impl Verify {
     pub fn run(self) -> Result<ExitCode> {
         let home = Home::open(&self.dir)?;
-        let log = EmbeddedHandle::open_read_only(home.log_dir()).context("the log cannot be opened")?;
+        let (log, _) = crate::log::open_read_only(&home)?;
         let end = log.end();
         let mut reader = log.open_reader(Position(0))?;
         let progress = progress_bar(end.0);
         let begin = Instant::now();
-        let mut auditor = Auditor::of_log(Arc::new(log));
+        let mut auditor = Auditor::of_log(log);
         let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
         let mut entries = 0_u64;
+        let mut idle_reads = 0;
         loop {
-            let batch = reader.read(READ_ENTRIES, READ_BYTES, Duration::ZERO).with_context(|| {
+            let batch = reader.read(READ_ENTRIES, READ_BYTES, READ_WAIT).with_context(|| {
                 format!("after lsn {} the log cannot be read", auditor.admission().state().last_lsn)
             })?;
             if batch.entries.is_empty() {
-                break;
+                idle_reads += 1;
+                if reader.position() >= end || idle_reads >= MAX_IDLE_READS {
+                    break;
+                }
+                continue;
             }
+            idle_reads = 0;
             for raw in &batch.entries {
                 entries += 1;
                 let admitted = auditor

@@ -1,0 +1,183 @@
+//! Which engine keeps a registry's log, and opening it.
+
+use crate::home::Home;
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use event_log::embedded::Options as EmbeddedOptions;
+use event_log::kafka::{Connection, Options as KafkaOptions};
+use event_log::{AdmissionState, EmbeddedHandle, EmbeddedLog, EventLog, KafkaHandle, KafkaLog, LogSource};
+use event_schemas::ids::InstanceId;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Topic of the log unless said otherwise.
+pub const DEFAULT_TOPIC: &str = "dancu-log";
+
+/// Where the log is; part of what never changes about a registry.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogPlace {
+    /// In the registry's own directory.
+    #[default]
+    Embedded,
+    Kafka(KafkaPlace),
+}
+
+/// A topic.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaPlace {
+    pub bootstrap: String,
+    pub topic: String,
+    /// File with further settings of the client, one `name=value` a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<PathBuf>,
+}
+
+/// Which engine keeps the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogEngine {
+    /// Files in the registry's directory, for one process.
+    Embedded,
+    /// A topic of Apache Kafka.
+    Kafka,
+}
+
+/// Choice of the log when a registry is made; later it must be the same.
+#[derive(Clone, Debug, Args)]
+pub struct LogArgs {
+    /// Which engine keeps the log; chosen once, when the registry is made.
+    #[arg(long, value_enum)]
+    log: Option<LogEngine>,
+    #[command(flatten)]
+    kafka: KafkaArgs,
+}
+
+/// A topic and how to reach it.
+#[derive(Clone, Debug, Args)]
+pub struct KafkaArgs {
+    /// Kafka brokers, host:port, several with commas between.
+    #[arg(long, value_name = "HOST:PORT", env = "DANCU_KAFKA_BOOTSTRAP")]
+    bootstrap: Option<String>,
+    /// Kafka topic of the log; `dancu topic create` makes one.
+    #[arg(long, default_value = DEFAULT_TOPIC)]
+    topic: String,
+    /// File with further settings of the Kafka client, such as those of TLS and SASL: one name=value a line, mode 0600.
+    #[arg(long, value_name = "FILE")]
+    kafka_settings: Option<PathBuf>,
+}
+
+impl KafkaArgs {
+    /// The topic that is named.
+    pub fn place(&self) -> Result<KafkaPlace> {
+        let bootstrap = self.bootstrap.clone().context("name the brokers with --bootstrap HOST:PORT")?;
+        Ok(KafkaPlace { bootstrap, topic: self.topic.clone(), settings: self.kafka_settings.clone() })
+    }
+}
+
+impl LogArgs {
+    /// What is asked for; `None` if nothing is.
+    pub fn place(&self) -> Result<Option<LogPlace>> {
+        match self.log {
+            Some(LogEngine::Kafka) => Ok(Some(LogPlace::Kafka(self.kafka.place()?))),
+            Some(LogEngine::Embedded) => Ok(Some(LogPlace::Embedded)),
+            None => {
+                ensure!(self.kafka.kafka_settings.is_none(), "--kafka-settings needs --log kafka");
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl KafkaPlace {
+    /// How clients reach it.
+    ///
+    /// # Errors
+    /// If the file of settings cannot be read, or others may read it.
+    pub fn connection(&self) -> Result<Connection> {
+        let settings = self.settings.as_deref().map_or(Ok(Vec::new()), read_settings)?;
+        Ok(Connection { bootstrap: self.bootstrap.clone(), topic: self.topic.clone(), settings })
+    }
+}
+
+/// One `name=value` a line; empty lines and those that begin with `#` are passed over.
+fn read_settings(path: &Path) -> Result<Vec<(String, String)>> {
+    let shown = path.display();
+    let mode = fs::metadata(path).with_context(|| format!("reading {shown}"))?.permissions().mode();
+    ensure!(
+        mode & 0o077 == 0,
+        "{shown} may hold passwords and can be read by others; run `chmod 600 {shown}`"
+    );
+    let text = fs::read_to_string(path).with_context(|| format!("reading {shown}"))?;
+    let mut settings = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        // The line itself is never shown: it may hold a password.
+        let Some((name, value)) = line.split_once('=') else {
+            bail!("{shown}: line {} is not name=value", number + 1);
+        };
+        settings.push((name.trim().to_owned(), value.trim().to_owned()));
+    }
+    Ok(settings)
+}
+
+/// A log open for writing.
+pub struct OpenLog {
+    pub log: Box<dyn EventLog>,
+    pub source: Arc<dyn LogSource>,
+    /// Admission's state after the last entry.
+    pub admission: AdmissionState,
+    /// Whether no other process can write it meanwhile.
+    pub is_exclusive: bool,
+}
+
+/// Opens the registry's log for writing: the one that it had before, if it had one.
+pub fn open(home: &Home) -> Result<OpenLog> {
+    let new_instance = InstanceId::from(Uuid::new_v4());
+    let expected_instance = home.log_instance()?;
+    match &home.config.log {
+        LogPlace::Embedded => {
+            let options = EmbeddedOptions {
+                expected_instance,
+                ..EmbeddedOptions::in_directory(home.log_dir(), new_instance)?
+            };
+            let log = EmbeddedLog::open(options).context("opening the log")?;
+            let handle = log.handle();
+            let admission = handle.admission();
+            Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, is_exclusive: true })
+        }
+        LogPlace::Kafka(place) => {
+            let options =
+                KafkaOptions { expected_instance, ..KafkaOptions::new(place.connection()?, new_instance) };
+            let log = KafkaLog::open(options).context("opening the log")?;
+            let handle = log.handle();
+            let admission = handle.admission()?;
+            Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, is_exclusive: false })
+        }
+    }
+}
+
+/// The registry's log for tools that only read, and admission's state at its end.
+pub fn open_read_only(home: &Home) -> Result<(Arc<dyn LogSource>, AdmissionState)> {
+    let opening = "the log cannot be opened";
+    match &home.config.log {
+        LogPlace::Embedded => {
+            let log = EmbeddedHandle::open_read_only(home.log_dir()).context(opening)?;
+            let admission = log.admission();
+            Ok((Arc::new(log), admission))
+        }
+        LogPlace::Kafka(place) => {
+            let log =
+                KafkaHandle::open_read_only(place.connection()?, home.log_instance()?).context(opening)?;
+            let admission = log.admission()?;
+            Ok((Arc::new(log), admission))
+        }
+    }
+}

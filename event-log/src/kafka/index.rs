@@ -1,0 +1,214 @@
+//! Finding entries by lsn: a thread reads the log once, runs admission, and notes where lsn and position drift apart.
+//!
+//! Admitted entries have lsns without a gap and positions with one wherever something was dropped. So a run of entries without
+//! a drop needs one note of 16 bytes, however long it is, and the place of any lsn is exact.
+
+use super::client::{Connection, Known, PARTITION, REQUEST_TIMEOUT, Reading, Reports, let_go};
+use super::reader::KafkaReader;
+use crate::admission::{Admission, AdmissionState};
+use crate::engine::{LogError, LogReader};
+use event_schemas::ids::{Lsn, Position};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// Entries and bytes that are judged at once.
+const BATCH_ENTRIES: usize = 4_096;
+const BATCH_BYTES: usize = 4 << 20;
+/// Wait for the next entry, which also bounds how soon the thread ends.
+const FOLLOW_WAIT: Duration = Duration::from_millis(50);
+/// Pause after a failure of reading.
+const FAILURE_PAUSE: Duration = Duration::from_millis(500);
+/// Longest that a question waits until the index has read what is in the log.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Answers by lsn.
+pub(super) struct Index {
+    shared: Arc<Shared>,
+    connection: Connection,
+    /// Takes single entries, one question at a time.
+    fetcher: Mutex<Option<BaseConsumer<Reports>>>,
+}
+
+struct Shared {
+    known: Arc<Known>,
+    progress: Mutex<Progress>,
+    moved: Condvar,
+    is_ending: AtomicBool,
+}
+
+#[derive(Default)]
+struct Progress {
+    admission: Admission,
+    /// Everything before this position was judged.
+    read_to: Position,
+    runs: Vec<Run>,
+    failure: Option<LogError>,
+}
+
+/// From this lsn on, the position is as far from the lsn as here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Run {
+    lsn: Lsn,
+    position: Position,
+}
+
+impl Progress {
+    fn judge(&mut self, position: Position, entry: &[u8]) {
+        self.read_to = position.next();
+        let Some(lsn) = self.admission.admit(position, entry).lsn() else { return };
+        let goes_on = self.runs.last().is_some_and(|run| position.0 - run.position.0 == lsn.0 - run.lsn.0);
+        if !goes_on {
+            self.runs.push(Run { lsn, position });
+        }
+    }
+
+    fn place_of(&self, lsn: Lsn) -> Option<Position> {
+        if lsn == Lsn::ZERO || lsn > self.admission.state().last_lsn {
+            return None;
+        }
+        let behind = self.runs.partition_point(|run| run.lsn <= lsn);
+        let run = self.runs[behind.checked_sub(1)?];
+        Some(Position(run.position.0 + (lsn.0 - run.lsn.0)))
+    }
+}
+
+impl Shared {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().expect("nothing panics while it is held")
+    }
+
+    /// Once everything that is known to be in the log was judged.
+    fn caught_up(&self) -> Result<MutexGuard<'_, Progress>, LogError> {
+        let wanted = self.known.end();
+        let begin = Instant::now();
+        let mut progress = self.progress();
+        while progress.read_to < wanted {
+            if let Some(failure) = progress.failure.clone().filter(|_| begin.elapsed() > REQUEST_TIMEOUT) {
+                return Err(failure);
+            }
+            if begin.elapsed() > CATCH_UP_TIMEOUT {
+                let action = format!("reading the log up to position {} to find an entry", wanted.0);
+                let cause =
+                    format!("only position {} was reached in {CATCH_UP_TIMEOUT:?}", progress.read_to.0);
+                return Err(LogError::Io { action, cause });
+            }
+            let waited = self.moved.wait_timeout(progress, FOLLOW_WAIT);
+            progress = waited.expect("nothing panics while it is held").0;
+        }
+        Ok(progress)
+    }
+
+    fn follow(&self, connection: &Connection, known: &Arc<Known>, mut reader: KafkaReader) {
+        while !self.is_ending.load(Ordering::Acquire) {
+            match reader.read(BATCH_ENTRIES, BATCH_BYTES, FOLLOW_WAIT) {
+                Ok(batch) => {
+                    let mut progress = self.progress();
+                    progress.failure = None;
+                    for entry in &batch.entries {
+                        progress.judge(entry.position, &entry.bytes);
+                    }
+                    progress.read_to = progress.read_to.max(reader.position());
+                    drop(progress);
+                    self.moved.notify_all();
+                }
+                Err(failure) => {
+                    tracing::warn!(%failure, "the index of lsns cannot be read on; it tries again");
+                    self.progress().failure = Some(failure);
+                    std::thread::sleep(FAILURE_PAUSE);
+                    if let Ok(again) = KafkaReader::open(connection, Arc::clone(known), reader.position()) {
+                        reader = again;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Index {
+    pub fn start(connection: &Connection, known: Arc<Known>) -> Result<Self, LogError> {
+        let shared = Arc::new(Shared {
+            known: Arc::clone(&known),
+            progress: Mutex::default(),
+            moved: Condvar::new(),
+            is_ending: AtomicBool::new(false),
+        });
+        let reader = KafkaReader::open(connection, Arc::clone(&known), Position(0))?;
+        let (following, its_connection) = (Arc::clone(&shared), connection.clone());
+        let follow = move || following.follow(&its_connection, &known, reader);
+        std::thread::Builder::new().name("kafka-index".to_owned()).spawn(follow).map_err(|error| {
+            LogError::Io {
+                action: "starting the thread that finds entries".to_owned(),
+                cause: error.to_string(),
+            }
+        })?;
+        Ok(Self { shared, connection: connection.clone(), fetcher: Mutex::new(None) })
+    }
+
+    /// Admission's state after everything that is known to be in the log.
+    pub fn admission(&self) -> Result<AdmissionState, LogError> {
+        Ok(*self.shared.caught_up()?.admission.state())
+    }
+
+    /// Where the entry is that was admitted as `lsn`.
+    pub fn place_of(&self, lsn: Lsn) -> Result<Option<Position>, LogError> {
+        Ok(self.shared.caught_up()?.place_of(lsn))
+    }
+
+    /// The bytes of the entry that was admitted as `lsn`.
+    pub fn fetch(&self, lsn: Lsn) -> Result<Option<Vec<u8>>, LogError> {
+        let Some(position) = self.place_of(lsn)? else { return Ok(None) };
+        let mut fetcher = self.fetcher.lock().expect("nothing panics while it is held");
+        let consumer = match fetcher.take() {
+            Some(consumer) => consumer,
+            None => {
+                let consumer = self.connection.consumer(Reading::SingleEntries)?;
+                self.connection.assign(&consumer, position)?;
+                consumer
+            }
+        };
+        let fetched = self.fetch_at(&consumer, position);
+        match &fetched {
+            Ok(_) => *fetcher = Some(consumer),
+            Err(_) => let_go(consumer),
+        }
+        fetched.map(Some)
+    }
+
+    fn fetch_at(&self, consumer: &BaseConsumer<Reports>, position: Position) -> Result<Vec<u8>, LogError> {
+        let failed = |error: &KafkaError| self.connection.failure("fetching an entry", error);
+        {
+            let mut partitions = TopicPartitionList::with_capacity(1);
+            partitions
+                .add_partition_offset(&self.connection.topic, PARTITION, Offset::Offset(position.0 as i64))
+                .and_then(|()| consumer.assign(&partitions))
+                .map_err(|error| failed(&error))?;
+        }
+        let begin = Instant::now();
+        while let Some(left) = REQUEST_TIMEOUT.checked_sub(begin.elapsed()) {
+            match consumer.poll(left) {
+                Some(Ok(message)) if message.offset() == position.0 as i64 => {
+                    return Ok(message.payload().unwrap_or_default().to_vec());
+                }
+                // Left over from the question before.
+                Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) | None => {}
+                Some(Err(error)) => return Err(failed(&error)),
+            }
+        }
+        let action = format!("fetching position {} ({})", position.0, self.connection.place());
+        Err(LogError::Io { action, cause: format!("no answer came in {REQUEST_TIMEOUT:?}") })
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.shared.is_ending.store(true, Ordering::Release);
+        if let Some(consumer) = self.fetcher.lock().expect("nothing panics while it is held").take() {
+            let_go(consumer);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The log in the one partition of an Apache Kafka topic: an idempotent producer, readers, and no transactions.
+//!
+//! | in the topic | is |
+//! |---|---|
+//! | message 0 | the mark: a key that no entry has, and the instance of this copy of the log |
+//! | every other message | one raw entry, without a key; its offset is its [`Position`] |
+//!
+//! The settings of the topic are checked on opening, because a topic that deletes or compacts loses facts in silence.
+//! Who may write is not a matter of the broker: whatever arrives has one order, and [`crate::admission`] says what of it is
+//! a fact. So a delivery whose fate is unknown needs nothing but a new term.
+//!
+//! *Architecture invariant:* an outcome is durable only after every delivery report of the group was clean (W1); anything
+//! else is unknown (W8).
+//! *Architecture invariant:* settings of clients may hold passwords; none is ever logged or part of an error.
+//! *Architecture invariant:* durability here is replication: a broker does not flush every write to its disk.
+
+mod client;
+mod index;
+#[cfg(any(test, feature = "conformance"))]
+pub mod local;
+mod mark;
+mod producer;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod topic;
+
+pub use client::Connection;
+pub use reader::KafkaReader;
+pub use topic::{TopicOptions, create_topic};
+
+use crate::admission::AdmissionState;
+use crate::engine::{
+    AppendGroup, AppendOutcome, EventLog, GroupId, LogError, LogReader, LogSource, SubmitError,
+};
+use client::Known;
+use event_schemas::ids::{InstanceId, Lsn, Position};
+use index::Index;
+use producer::Appender;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Groups in flight unless said otherwise: brokers far away answer later than a disk.
+pub const DEFAULT_GROUPS_IN_FLIGHT: usize = 8;
+
+/// How to open a log in Kafka.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub connection: Connection,
+    /// Names the log if the topic is empty; random bits that the caller provides.
+    pub new_instance: InstanceId,
+    /// Refuse to open any other copy than this one.
+    pub expected_instance: Option<InstanceId>,
+    /// Bound of what is sent and not answered (O1).
+    pub max_groups_in_flight: usize,
+}
+
+impl Options {
+    /// With the bounds that suit most.
+    pub fn new(connection: Connection, new_instance: InstanceId) -> Self {
+        Self {
+            connection,
+            new_instance,
+            expected_instance: None,
+            max_groups_in_flight: DEFAULT_GROUPS_IN_FLIGHT,
+        }
+    }
+}
+
+/// The Kafka engine, open for writing. Any number of nodes may have one open: only the admitted one's entries count.
+pub struct KafkaLog {
+    appender: Appender,
+    handle: KafkaHandle,
+}
+
+impl KafkaLog {
+    /// Connects, checks the topic, and marks it if it is empty.
+    ///
+    /// # Errors
+    /// [`LogError::Missing`] without such a topic, or if its beginning is gone; [`LogError::Unsuitable`] if its settings
+    /// would lose entries; [`LogError::Foreign`] if something else is in it; [`LogError::Io`] if no broker answers.
+    pub fn open(options: Options) -> Result<Self, LogError> {
+        assert!(options.max_groups_in_flight > 0, "at least one group must be allowed in flight");
+        let connection = &options.connection;
+        topic::check(connection)?;
+        let end = mark::prepare(connection, options.new_instance)?;
+        let handle = KafkaHandle::begin(connection.clone(), options.expected_instance, end)?;
+        let appender =
+            Appender::start(connection.clone(), Arc::clone(&handle.known), options.max_groups_in_flight)?;
+        Ok(Self { appender, handle })
+    }
+
+    /// Access for readers on other threads.
+    pub fn handle(&self) -> KafkaHandle {
+        self.handle.clone()
+    }
+}
+
+impl EventLog for KafkaLog {
+    fn instance(&self) -> InstanceId {
+        self.handle.instance
+    }
+
+    fn end(&self) -> Position {
+        self.handle.end()
+    }
+
+    fn submit(&mut self, group: AppendGroup) -> Result<GroupId, SubmitError> {
+        group.check()?;
+        self.appender.submit(&group)
+    }
+
+    fn poll(&mut self, wait: Duration) -> Result<Option<AppendOutcome>, LogError> {
+        Ok(self.appender.poll(wait))
+    }
+
+    fn reader(&self, from: Position) -> Result<Box<dyn LogReader>, LogError> {
+        self.handle.open_reader(from)
+    }
+
+    fn close(self: Box<Self>) -> Result<(), LogError> {
+        self.appender.close()
+    }
+}
+
+/// Opens readers on any thread, and finds entries by lsn. Cheap to clone.
+#[derive(Clone)]
+pub struct KafkaHandle {
+    connection: Connection,
+    instance: InstanceId,
+    known: Arc<Known>,
+    index: Arc<Index>,
+}
+
+impl KafkaHandle {
+    /// A log that others write.
+    ///
+    /// # Errors
+    /// As [`KafkaLog::open`]; [`LogError::Missing`] if it has not begun.
+    pub fn open_read_only(connection: Connection, expected: Option<InstanceId>) -> Result<Self, LogError> {
+        topic::check(&connection)?;
+        let end = mark::end_of(&connection)?;
+        if end == Position(0) {
+            return Err(LogError::Missing { place: connection.place() });
+        }
+        Self::begin(connection, expected, end)
+    }
+
+    fn begin(connection: Connection, expected: Option<InstanceId>, end: Position) -> Result<Self, LogError> {
+        let instance = mark::read(&connection)?;
+        if let Some(expected) = expected.filter(|expected| *expected != instance) {
+            return Err(LogError::WrongInstance { place: connection.place(), expected, found: instance });
+        }
+        let known = Arc::new(Known::new(end));
+        let index = Arc::new(Index::start(&connection, Arc::clone(&known))?);
+        Ok(Self { connection, instance, known, index })
+    }
+
+    /// Admission's state after everything that is known to be in the log.
+    pub fn admission(&self) -> Result<AdmissionState, LogError> {
+        self.index.admission()
+    }
+}
+
+impl LogSource for KafkaHandle {
+    fn instance(&self) -> InstanceId {
+        self.instance
+    }
+
+    fn end(&self) -> Position {
+        self.known.end()
+    }
+
+    fn open_reader(&self, from: Position) -> Result<Box<dyn LogReader>, LogError> {
+        self.known.raise(mark::end_of(&self.connection)?);
+        Ok(Box::new(KafkaReader::open(&self.connection, Arc::clone(&self.known), from)?))
+    }
+
+    fn locate(&self, lsn: Lsn) -> Result<Position, LogError> {
+        if lsn == Lsn::ZERO {
+            return Ok(Position(0));
+        }
+        let end = self.end();
+        Ok(self.index.place_of(lsn)?.unwrap_or(end))
+    }
+
+    fn fetch(&self, lsn: Lsn) -> Result<Option<Vec<u8>>, LogError> {
+        self.index.fetch(lsn)
+    }
+}

@@ -1,0 +1,141 @@
+//! Reading raw entries in the order of offsets.
+
+use super::client::{Connection, Known, Reading, Reports, let_go};
+use super::mark::FIRST_ENTRY;
+use crate::engine::{LogError, LogReader, RawEntry, ReadBatch};
+use event_schemas::ids::Position;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest that one read waits for an entry that is known to be in the log.
+const FETCH_WAIT: Duration = Duration::from_millis(100);
+
+/// Reads the log; it has a client of its own.
+pub struct KafkaReader {
+    connection: Connection,
+    known: Arc<Known>,
+    consumer: Option<BaseConsumer<Reports>>,
+    position: Position,
+    /// Where the broker last said that nothing follows.
+    end_seen_at: Option<Position>,
+    /// Fetched, but too long for the batch before.
+    kept: Option<RawEntry>,
+}
+
+/// What one look brought.
+enum Seen {
+    Entry(RawEntry),
+    /// Nothing follows for now.
+    End,
+    Nothing,
+}
+
+impl KafkaReader {
+    pub(super) fn open(connection: &Connection, known: Arc<Known>, from: Position) -> Result<Self, LogError> {
+        let end = known.end();
+        if from > end {
+            let (wanted, end) = (format!("position {}", from.0), format!("position {}", end.0));
+            return Err(LogError::BeyondEnd { wanted, end });
+        }
+        let position = from.max(FIRST_ENTRY);
+        let consumer = connection.consumer(Reading::Everything)?;
+        connection.assign(&consumer, position)?;
+        let connection = connection.clone();
+        Ok(Self { connection, known, consumer: Some(consumer), position, end_seen_at: None, kept: None })
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Seen, LogError> {
+        if let Some(entry) = self.kept.take() {
+            return Ok(Seen::Entry(entry));
+        }
+        let consumer = self.consumer.as_ref().expect("only dropping takes it");
+        match consumer.poll(wait) {
+            None => Ok(Seen::Nothing),
+            Some(Ok(message)) => {
+                let position = Position(message.offset().max(0) as u64);
+                // A borrowed message holds on to everything that was fetched with it.
+                let bytes = message.payload().unwrap_or_default().to_vec();
+                Ok(Seen::Entry(RawEntry { position, bytes }))
+            }
+            Some(Err(KafkaError::PartitionEOF(_))) => {
+                self.end_seen_at = Some(self.position);
+                Ok(Seen::End)
+            }
+            Some(Err(error)) => self.judge(error),
+        }
+    }
+
+    /// Clients heal by themselves after most errors; after these they do not.
+    fn judge(&self, error: KafkaError) -> Result<Seen, LogError> {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+                let place = format!("position {} of {}", self.position.0, self.connection.place());
+                Err(LogError::Missing { place })
+            }
+            Some(
+                RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition,
+            ) => {
+                tracing::debug!(%error, "reading goes on when the broker answers");
+                Ok(Seen::Nothing)
+            }
+            _ => Err(self.connection.failure("reading the log", &error)),
+        }
+    }
+
+    /// How long the next look may wait. What is known to be there comes soon; else only the first look of a read waits.
+    fn wait_now(&self, is_first: bool, wait: Duration) -> Duration {
+        if self.position < self.known.end() {
+            FETCH_WAIT
+        } else if is_first {
+            wait
+        } else {
+            Duration::ZERO
+        }
+    }
+}
+
+impl LogReader for KafkaReader {
+    fn read(&mut self, max_entries: usize, max_bytes: usize, wait: Duration) -> Result<ReadBatch, LogError> {
+        let mut batch = ReadBatch::default();
+        let mut bytes = 0;
+        while batch.entries.len() < max_entries {
+            match self.next(self.wait_now(batch.entries.is_empty(), wait))? {
+                Seen::Entry(entry) => {
+                    if !batch.entries.is_empty() && bytes + entry.bytes.len() > max_bytes {
+                        self.kept = Some(entry);
+                        break;
+                    }
+                    bytes += entry.bytes.len();
+                    self.position = entry.position.next();
+                    self.known.raise(self.position);
+                    batch.entries.push(entry);
+                }
+                Seen::End | Seen::Nothing => break,
+            }
+        }
+        batch.at_end = self.kept.is_none()
+            && self.end_seen_at == Some(self.position)
+            && self.position >= self.known.end();
+        Ok(batch)
+    }
+
+    fn position(&self) -> Position {
+        self.position
+    }
+}
+
+impl Drop for KafkaReader {
+    fn drop(&mut self) {
+        if let Some(consumer) = self.consumer.take() {
+            let_go(consumer);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+use super::*;
+use crate::conformance::{self, Scribe, Subject};
+use crate::engine::RawEntry;
+use local::LocalCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const INSTANCE: InstanceId = InstanceId(0x7a);
+const WAIT: Duration = Duration::from_secs(20);
+
+/// One broker for all tests of this process; each has a topic of its own.
+struct Broker {
+    cluster: LocalCluster,
+    _dir: tempfile::TempDir,
+}
+
+static BROKER: Mutex<Option<Broker>> = Mutex::new(None);
+static USERS: AtomicUsize = AtomicUsize::new(0);
+
+/// Keeps the broker running; the last one stops it, because statics are never dropped.
+struct InUse;
+
+impl InUse {
+    fn begin() -> Self {
+        USERS.fetch_add(1, Ordering::SeqCst);
+        Self
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        if USERS.fetch_sub(1, Ordering::SeqCst) == 1 {
+            BROKER.lock().unwrap().take();
+        }
+    }
+}
+
+/// A topic that does not exist yet.
+fn fresh_connection() -> Connection {
+    static TOPICS: AtomicUsize = AtomicUsize::new(0);
+    let mut broker = BROKER.lock().unwrap();
+    let broker = broker.get_or_insert_with(|| {
+        let dir = tempfile::tempdir().unwrap();
+        Broker { cluster: LocalCluster::start(dir.path(), 1), _dir: dir }
+    });
+    broker.cluster.connection(&format!("log-{}", TOPICS.fetch_add(1, Ordering::SeqCst)))
+}
+
+fn fresh_topic() -> Connection {
+    let connection = fresh_connection();
+    create_topic(&connection, None).unwrap();
+    connection
+}
+
+fn open(connection: &Connection) -> Result<KafkaLog, LogError> {
+    KafkaLog::open(Options::new(connection.clone(), INSTANCE))
+}
+
+struct OnTopic(Connection);
+
+impl Subject for OnTopic {
+    fn open(&mut self) -> (Box<dyn EventLog>, Arc<dyn LogSource>) {
+        let log = open(&self.0).unwrap();
+        let handle = log.handle();
+        (Box::new(log), Arc::new(handle))
+    }
+}
+
+fn append(log: &mut KafkaLog, entries: Vec<Vec<u8>>) {
+    log.submit(AppendGroup { entries }).unwrap();
+    let outcome = log.poll(WAIT).unwrap().expect("an outcome comes in time");
+    assert!(matches!(outcome, AppendOutcome::Durable { .. }), "{outcome:?}");
+}
+
+fn all_of(source: &KafkaHandle) -> Vec<RawEntry> {
+    conformance::read_all(&mut *source.open_reader(Position(0)).unwrap())
+}
+
+fn send_foreign(connection: &Connection, payload: &[u8]) {
+    let producer: BaseProducer = connection.config().create().unwrap();
+    producer.send(BaseRecord::<(), _>::to(&connection.topic).payload(payload)).unwrap();
+    producer.flush(WAIT).unwrap();
+}
+
+#[test]
+fn the_engine_does_what_every_engine_must() {
+    let _in_use = InUse::begin();
+    conformance::check_all(|| OnTopic(fresh_topic()));
+}
+
+#[test]
+fn a_topic_that_is_not_there_is_missing() {
+    let _in_use = InUse::begin();
+    let connection = fresh_connection();
+    assert!(matches!(open(&connection).err(), Some(LogError::Missing { .. })));
+}
+
+#[test]
+fn a_topic_that_may_lose_entries_is_refused_with_every_reason() {
+    let _in_use = InUse::begin();
+    let connection = fresh_connection();
+    topic::create_careless(&connection);
+    let Some(LogError::Unsuitable { why, .. }) = open(&connection).err() else { panic!("it was taken") };
+    for setting in ["cleanup.policy", "retention.ms", "message.timestamp.type"] {
+        assert!(why.contains(setting), "{why}");
+    }
+}
+
+#[test]
+fn a_topic_of_others_is_foreign() {
+    let _in_use = InUse::begin();
+    let connection = fresh_topic();
+    send_foreign(&connection, b"something else");
+    assert!(matches!(open(&connection).err(), Some(LogError::Foreign { .. })));
+}
+
+#[test]
+fn nobody_to_answer_is_an_error_that_says_so() {
+    let connection =
+        Connection { bootstrap: "127.0.0.1:1".to_owned(), topic: "log".to_owned(), settings: Vec::new() };
+    let error = mark::end_of(&connection).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error.contains("no broker answers") && error.contains("127.0.0.1:1"), "{error}");
+}
+
+#[test]
+fn another_copy_than_the_expected_one_is_refused() {
+    let _in_use = InUse::begin();
+    let connection = fresh_topic();
+    open(&connection).unwrap();
+    let options =
+        Options { expected_instance: Some(InstanceId(1)), ..Options::new(connection, InstanceId(2)) };
+    let error = KafkaLog::open(options).err();
+    assert!(matches!(error, Some(LogError::WrongInstance { found: INSTANCE, .. })), "{error:?}");
+}
+
+#[test]
+fn foreign_bytes_among_entries_are_read_and_never_found_by_lsn() {
+    let _in_use = InUse::begin();
+    let connection = fresh_topic();
+    let mut log = open(&connection).unwrap();
+    let mut scribe = Scribe::new();
+    append(&mut log, vec![scribe.genesis(), scribe.claim()]);
+    send_foreign(&connection, b"a stranger's message");
+    let record = scribe.record(b"after the stranger");
+    append(&mut log, vec![record.clone()]);
+    let handle = log.handle();
+    assert_eq!(all_of(&handle).len(), 4);
+    assert_eq!(handle.fetch(scribe.last_lsn()).unwrap(), Some(record));
+    assert_eq!(handle.admission().unwrap().last_lsn, scribe.last_lsn());
+}
+
+#[test]
+fn two_nodes_see_the_same_order_and_only_one_claim_of_a_term_is_admitted() {
+    let _in_use = InUse::begin();
+    let connection = fresh_topic();
+    let (mut one, mut other) = (open(&connection).unwrap(), open(&connection).unwrap());
+    let mut scribe = Scribe::new();
+    append(&mut one, vec![scribe.genesis()]);
+    let mut rival = Scribe::new();
+    rival.follow(&all_of(&other.handle()).into_iter().map(|entry| entry.bytes).collect::<Vec<_>>());
+    append(&mut one, vec![scribe.claim(), scribe.record(b"the first leader's")]);
+    append(&mut other, vec![rival.claim(), rival.record(b"the rival's")]);
+    assert_eq!(all_of(&one.handle()), all_of(&other.handle()));
+    for node in [&one, &other] {
+        let state = node.handle().admission().unwrap();
+        assert_eq!((state.term, state.last_lsn), (event_schemas::ids::Term(1), Lsn(3)));
+    }
+}

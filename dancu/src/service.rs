@@ -64,6 +64,7 @@ impl Settings {
 pub struct Running {
     pub address: SocketAddr,
     pub gateway: Handle,
+    pub views: Views,
     commands: CommandService,
     view_service: ViewService,
     stop: watch::Sender<bool>,
@@ -84,12 +85,7 @@ impl Running {
         };
         let Opened { gateway, commands, views, view_service, clock } = opened;
         let (stop, stopped) = Stop::new();
-        let audit = FileAudit::open(&home.audit_dir(), AuditOptions::default(), wall_clock())
-            .context("opening the audit log of reads")?;
-        let guard = Guard {
-            authenticate: Arc::new(Verifier::new(home.key_ring()?, home.audience(), wall_clock())),
-            audit: Arc::new(audit),
-        };
+        let guard = guard(home)?;
         let api = CommandApi {
             gateway: Arc::new(gateway.clone()),
             audit: Arc::clone(&guard.audit),
@@ -97,9 +93,9 @@ impl Running {
             stop: stopped.clone(),
         };
         let queries = QueryState::new(views.clone(), stop.subscribe()).hiding_below(settings.hide_below);
-        let router = router(&guard, api, (views, queries), clock, render);
+        let router = router(&guard, api, (views.clone(), queries), clock, render);
         let serving = tokio::spawn(serve(listener, router, settings.limits, stopped));
-        Ok(Self { address, gateway, commands, view_service, stop, serving })
+        Ok(Self { address, gateway, views, commands, view_service, stop, serving })
     }
 
     /// Returns once commands are decided here.
@@ -125,6 +121,16 @@ impl Running {
         .await?
         .context("stopping the writer")
     }
+}
+
+/// Who asks, and the record of reads.
+pub fn guard(home: &Home) -> Result<Guard> {
+    let audit = FileAudit::open(&home.audit_dir(), AuditOptions::default(), wall_clock())
+        .context("opening the audit log of reads")?;
+    Ok(Guard {
+        authenticate: Arc::new(Verifier::new(home.key_ring()?, home.audience(), wall_clock())),
+        audit: Arc::new(audit),
+    })
 }
 
 /// Everything behind the APIs.
@@ -197,9 +203,9 @@ impl Writing {
             pins: Arc::new(home.pins()?),
             store: Some(Box::new(move |identity| Store::open_dir(&registry_dir, identity))),
         };
-        let (gateway, commands) =
-            CommandService::open(service_options(home, save_every, is_exclusive), parts)
-                .context("opening the registry")?;
+        let options =
+            Options { writer: writer_options(home, save_every, is_exclusive), ..Options::default() };
+        let (gateway, commands) = CommandService::open(options, parts).context("opening the registry")?;
         let genesis = wait_for_genesis(&gateway, &*source)?;
         ensure!(
             genesis.log_id == home.config.log_id,
@@ -214,16 +220,16 @@ impl Writing {
     }
 }
 
-fn service_options(home: &Home, checkpoint_every: Duration, is_log_exclusive: bool) -> Options {
+/// How the writer of this home behaves.
+pub fn writer_options(home: &Home, checkpoint_every: Duration, is_log_exclusive: bool) -> WriterOptions {
     let note = Text::new("begun by dancu").expect("a short text");
-    let writer = WriterOptions {
+    WriterOptions {
         new_log: Some(NewLog { log_id: home.config.log_id, note }),
         is_log_exclusive,
         command_ids_dir: Some(home.command_ids_dir()),
         checkpoint_every,
         ..WriterOptions::default()
-    };
-    Options { writer, ..Options::default() }
+    }
 }
 
 /// The views follow a log that has begun.

@@ -1,36 +1,37 @@
-//! `dancu bench`
+//! `dancu bench`: what this machine does, each figure beside its limit.
 //!
-//! Layout: [`workload`] what is submitted; [`restart`] a registry of many persons, its memory, and how soon it is back.
+//! Layout: [`measured`] a figure and how it is printed; [`workload`] what is submitted; [`stepped`] the writer with groups of a
+//! chosen size; [`bare`] what the machine does without us; [`wire`] HTTP by hand. One file for each family of figures:
+//! [`writer`], [`http`], [`fold`], [`ids`], [`registry`].
 
-mod restart;
+mod bare;
+mod fold;
+mod http;
+mod ids;
+mod measured;
+mod registry;
+mod stepped;
+mod wire;
 mod workload;
+mod writer;
 
-use self::workload::{Enrolments, OFFICE, prepare};
-
-use crate::client::{Api, Target};
-use crate::home::{Home, NewHome, wall_clock};
-use crate::service::{Running, Settings, Writing, wait_until_leading};
-use access::{Caller, Issuer, Scope, SecretKey};
+use self::measured::Measured;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use command_service::service::Handle;
-use command_service::{Answer, CommandGateway};
-use event_schemas::CommandEnvelope;
+use command_service::Answer;
 use event_schemas::outcome::Outcome;
-use futures_util::stream::{self, StreamExt};
-use reqwest::{Body, Method};
-use serde::Serialize;
-use std::fs::{self, File};
-use std::io::Write;
-use std::net::SocketAddr;
+use futures_util::future::LocalBoxFuture;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uuid::Uuid;
 
-/// Measure this machine: durable commands a second, beside what its disk can do at all.
+/// Measure this machine, each figure beside what it can be at most.
 ///
-/// Rounds of each measurement take turns; what is printed is the median. The registry measured is made for it and removed.
+/// Rounds of what is compared take turns; what is printed is their median, so ratios mean more than values. The registries
+/// measured are made for it and removed.
 #[derive(Debug, Args)]
 pub struct Bench {
     /// Commands of one round.
@@ -39,271 +40,170 @@ pub struct Bench {
     /// Rounds of each measurement.
     #[arg(long, default_value_t = 5)]
     rounds: u32,
-    /// Persons of the registry whose memory and restart are measured; 0 leaves that out.
+    /// Persons of the registries that stand for a large one.
     #[arg(long, default_value_t = 1_000_000)]
     persons: u32,
-    /// One JSON object a line.
+    /// Measure only this: a family (see --list), or a figure by its name. May be given several times.
+    #[arg(long)]
+    only: Vec<String>,
+    /// Print the names of families and figures, and measure nothing.
+    #[arg(long)]
+    list: bool,
+    /// One JSON object a line: name, value, unit, beside, ratio, durability, method.
     #[arg(long)]
     json: bool,
-    /// Where the registry is made; on the disk that is to be measured.
+    /// Where the registries are made; on the disk that is to be measured.
     #[arg(long)]
     dir: Option<PathBuf>,
 }
 
 const READY_WAIT: Duration = Duration::from_secs(30);
-/// Commands handed over together in one process, and how many such parts are under way.
-const PART_COMMANDS: usize = 1_024;
-const PARTS_IN_FLIGHT: usize = 16;
-const CHUNK_BYTES: usize = 64 << 10;
-const TOKEN_TTL_S: i64 = 86_400;
+/// Persons that commands of the smaller measurements are about.
+const FEW_PERSONS: u32 = 100_000;
 
-/// One measurement.
-#[derive(Serialize)]
-struct Measured {
+/// Figures that are measured together, because they share what they need or stand beside one another.
+struct Family {
     name: &'static str,
-    value: f64,
-    unit: &'static str,
-    /// What the same machine does without us, or the limit that was set.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    beside: Option<Beside>,
-    durability: &'static str,
-    method: String,
+    figures: &'static [&'static str],
+    measure: for<'a> fn(&'a Setup) -> LocalBoxFuture<'a, Result<Vec<Measured>>>,
 }
 
-/// A figure that a measurement is held against.
-#[derive(Serialize)]
-struct Beside {
-    what: &'static str,
-    value: f64,
-    ratio: f64,
+/// In the order in which they are measured. A new family is one file and one entry here.
+const FAMILIES: &[Family] = &[
+    Family {
+        name: "writer",
+        figures: &[
+            "writer_groups_64",
+            "writer_groups_512",
+            "writer_groups_4095",
+            "writer_commands",
+            "writer_commands_projected",
+            "writer_moves",
+        ],
+        measure: |setup| Box::pin(writer::measure(setup)),
+    },
+    Family {
+        name: "http",
+        figures: &[
+            "http_batch",
+            "http_batch_projected",
+            "http_batch_lag",
+            "http_single",
+            "http_single_p50",
+            "http_single_p99",
+        ],
+        measure: |setup| Box::pin(http::measure(setup)),
+    },
+    Family { name: "fold", figures: &["registry_fold"], measure: |setup| Box::pin(fold::measure(setup)) },
+    Family {
+        name: "ids",
+        figures: &["command_id_absent", "command_id_present", "command_id_memory", "command_id_disk"],
+        measure: |setup| Box::pin(ids::measure(setup)),
+    },
+    Family {
+        name: "registry",
+        figures: &[
+            "persons_enrolled",
+            "registry_rows",
+            "registry_lookups",
+            "log_disk",
+            "view_disk",
+            "view_reads",
+            "view_reads_http",
+            "view_reads_http_p99",
+            "restart",
+        ],
+        measure: |setup| Box::pin(registry::measure(setup)),
+    },
+];
+
+/// What every family is given.
+#[derive(Clone)]
+struct Setup {
+    dir: PathBuf,
+    commands: u32,
+    rounds: u32,
+    persons: u32,
+    bar: ProgressBar,
 }
 
-impl Measured {
-    fn beside(mut self, what: &'static str, value: f64) -> Self {
-        self.beside = Some(Beside { what, value, ratio: self.value / value });
-        self
+impl Setup {
+    /// Says what is under way.
+    fn progress(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+        self.bar.tick();
+    }
+
+    /// Households that commands of the smaller measurements are about.
+    fn households(&self) -> u32 {
+        FEW_PERSONS.min(self.persons).div_ceil(workload::HOUSEHOLD_PERSONS)
+    }
+
+    /// Households of a large registry.
+    fn persons_households(&self) -> u32 {
+        self.persons.div_ceil(workload::HOUSEHOLD_PERSONS)
     }
 }
 
 impl Bench {
     pub async fn run(self) -> Result<ExitCode> {
-        ensure!(self.commands > 0 && self.rounds > 0, "--commands and --rounds must be at least 1");
-        let parent = self.dir.clone().unwrap_or_else(std::env::temp_dir);
-        let dir = parent.join(format!("dancu-bench-{}", Uuid::new_v4()));
-        for measured in removing(&dir, self.measure(&dir).await)? {
-            self.print(&measured)?;
-        }
-        if self.persons > 0 {
-            for measured in removing(&dir, restart::measure(&dir, self.persons).await)? {
-                self.print(&measured)?;
+        ensure!(
+            self.commands > 0 && self.rounds > 0 && self.persons > 0,
+            "--commands, --rounds and --persons must be at least 1"
+        );
+        let families = self.families()?;
+        if self.list {
+            for family in families {
+                println!("{}: {}", family.name, family.figures.join(", "));
             }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut figures = Vec::new();
+        for family in families {
+            let mut found = self.measure(family).await?;
+            found.retain(|figure| self.is_wanted(family, &figure.name));
+            if self.json {
+                measured::print(&found, true)?;
+            } else {
+                figures.append(&mut found);
+            }
+        }
+        if !self.json {
+            measured::print(&figures, false)?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn measure(&self, dir: &Path) -> Result<Vec<Measured>> {
-        let alone = Alone::start(&dir.join("alone")).await?;
-        let home = Home::create(&dir.join("whole"), NewHome::default())?;
-        let running = Running::start(&home, Settings::on_any_port()).await?;
-        running.wait_until_leading(READY_WAIT).await?;
-        prepare(&running.gateway).await?;
-        let api = api_of(&home, running.address)?;
-        let mut enrolments = Enrolments::default();
-        let (mut bare, mut writer, mut whole, mut http) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (mut group_entries, mut entry_bytes) = (0.0, 0.0);
-        for _ in 0..self.rounds {
-            let before = (alone.gateway().stats(), bytes_in(&alone.home.log_dir())?);
-            writer.push(self.write_round(alone.gateway(), &mut enrolments).await?);
-            let (after, bytes) = self.settled(&alone, before.0.accepted + u64::from(self.commands)).await?;
-            let groups = (after.group_entries.count - before.0.group_entries.count).max(1);
-            group_entries = (after.group_entries.sum - before.0.group_entries.sum) as f64 / groups as f64;
-            entry_bytes = (bytes - before.1) as f64 / f64::from(self.commands);
-            bare.push(self.bare_round(dir, group_entries, entry_bytes)?);
-            whole.push(self.write_round(&running.gateway, &mut enrolments).await?);
-            http.push(self.http_round(&api, &mut enrolments).await?);
-        }
-        running.stop().await?;
-        alone.stop().await?;
-        let beside = median(&mut bare);
-        let (rounds, commands) = (self.rounds, self.commands);
-        let form = format!("median of {rounds} rounds of {commands} enrolments of one person");
-        let in_process = format!("in one process, {PARTS_IN_FLIGHT} parts of {PART_COMMANDS} in flight");
-        let shape = format!("{group_entries:.0} entries a group, {entry_bytes:.0} bytes an entry");
-        let measured = |name, value: f64, durability, method| Measured {
-            name,
-            value,
-            unit: "1/s",
-            beside: None,
-            durability,
-            method,
+    fn families(&self) -> Result<Vec<&'static Family>> {
+        let is_known = |name: &String| {
+            FAMILIES.iter().any(|family| family.name == name || family.figures.contains(&name.as_str()))
         };
-        let file = "entries a second into the bare file";
-        Ok(vec![
-            measured(
-                "bare_file_group_commit",
-                beside,
-                "one fdatasync a group",
-                format!("median of {rounds} rounds of {commands} entries to a preallocated file, {shape}"),
-            ),
-            measured(
-                "writer_commands",
-                median(&mut writer),
-                "answered after fdatasync and read-back",
-                format!("{form}, no projector; {in_process}"),
-            )
-            .beside(file, beside),
-            measured(
-                "writer_commands_projected",
-                median(&mut whole),
-                "answered after fdatasync and read-back",
-                format!("{form}, projector on; {in_process}"),
-            )
-            .beside(file, beside),
-            measured(
-                "http_batch_commands",
-                median(&mut http),
-                "answered after fdatasync and read-back",
-                format!(
-                    "{form}, projector on; NDJSON over loopback, one connection, client on the same machine"
-                ),
-            )
-            .beside(file, beside),
-        ])
-    }
-
-    /// Commands a second through the gateway itself.
-    async fn write_round(&self, gateway: &Handle, enrolments: &mut Enrolments) -> Result<f64> {
-        let commands = enrolments.take(self.commands);
-        let parts: Vec<Vec<CommandEnvelope>> = commands.chunks(PART_COMMANDS).map(<[_]>::to_vec).collect();
-        let begin = Instant::now();
-        let mut answers =
-            stream::iter(parts).map(|part| gateway.submit_many(OFFICE, part)).buffered(PARTS_IN_FLIGHT);
-        while let Some(answers) = answers.next().await {
-            answers.into_iter().try_for_each(expect_accepted)?;
+        if let Some(unknown) = self.only.iter().find(|name| !is_known(name)) {
+            bail!("there is no figure {unknown:?}; see `dancu bench --list`");
         }
-        Ok(f64::from(self.commands) / begin.elapsed().as_secs_f64())
+        let is_any_wanted =
+            |family: &&Family| family.figures.iter().any(|figure| self.is_wanted(family, figure));
+        Ok(FAMILIES.iter().filter(is_any_wanted).collect())
     }
 
-    /// Statistics and size of the log once they show everything of a round.
-    async fn settled(
-        &self,
-        alone: &Alone,
-        accepted: u64,
-    ) -> Result<(std::sync::Arc<command_service::Stats>, u64)> {
-        let begin = Instant::now();
-        loop {
-            let stats = alone.gateway().stats();
-            if stats.accepted >= accepted {
-                return Ok((stats, bytes_in(&alone.home.log_dir())?));
-            }
-            ensure!(begin.elapsed() < READY_WAIT, "the statistics do not show what was accepted");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    fn is_wanted(&self, family: &Family, figure: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == family.name || name == figure)
     }
 
-    /// Entries a second into a plain file: the same bytes, as many flushes, nothing else.
-    fn bare_round(&self, dir: &Path, group_entries: f64, entry_bytes: f64) -> Result<f64> {
-        let group = vec![0x5a_u8; ((group_entries * entry_bytes) as usize).max(1)];
-        let groups = (f64::from(self.commands) / group_entries).ceil() as u32;
-        let path = dir.join("bare");
-        let mut file = File::create(&path)?;
-        // Written once before, so that a flush concerns data alone.
-        let zeroes = vec![0_u8; group.len()];
-        for _ in 0..groups {
-            file.write_all(&zeroes)?;
-        }
-        file.sync_all()?;
-        let mut file = File::options().write(true).open(&path)?;
-        let begin = Instant::now();
-        for _ in 0..groups {
-            file.write_all(&group)?;
-            file.sync_data()?;
-        }
-        let rate = f64::from(self.commands) / begin.elapsed().as_secs_f64();
-        fs::remove_file(&path)?;
-        Ok(rate)
+    /// Measures in a directory of its own, removed whatever came of it.
+    async fn measure(&self, family: &Family) -> Result<Vec<Measured>> {
+        let parent = self.dir.clone().unwrap_or_else(std::env::temp_dir);
+        let dir = parent.join(format!("dancu-bench-{}", Uuid::new_v4()));
+        fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
+        let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{elapsed} {msg}")?);
+        let Self { commands, rounds, persons, .. } = *self;
+        let setup = Setup { dir: dir.clone(), commands, rounds, persons, bar };
+        setup.progress(family.name);
+        let found = (family.measure)(&setup).await;
+        setup.bar.finish_and_clear();
+        fs::remove_dir_all(&dir).with_context(|| format!("removing {}", dir.display()))?;
+        found
     }
-
-    /// Commands a second as one batch over HTTP.
-    async fn http_round(&self, api: &Api, enrolments: &mut Enrolments) -> Result<f64> {
-        let mut text = Vec::new();
-        for command in enrolments.take(self.commands) {
-            serde_json::to_writer(&mut text, &command)?;
-            text.push(b'\n');
-        }
-        let chunks: Vec<Result<Vec<u8>, std::io::Error>> =
-            text.chunks(CHUNK_BYTES).map(|chunk| Ok(chunk.to_vec())).collect();
-        let request = api
-            .request(Method::POST, "/v1/commands/batch")
-            .header("content-type", "application/x-ndjson")
-            .body(Body::wrap_stream(stream::iter(chunks)));
-        let begin = Instant::now();
-        let mut response = api.send(request).await?;
-        let mut answers = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            answers.extend_from_slice(&chunk);
-        }
-        let elapsed_s = begin.elapsed().as_secs_f64();
-        let mut accepted = 0_u32;
-        for line in answers.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let answer: serde_json::Value = serde_json::from_slice(line)?;
-            ensure!(answer["outcome"] == "accepted", "a line was not accepted: {answer}");
-            accepted += 1;
-        }
-        ensure!(accepted == self.commands, "{accepted} of {} lines were answered", self.commands);
-        Ok(f64::from(self.commands) / elapsed_s)
-    }
-
-    fn print(&self, measured: &Measured) -> Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string(measured)?);
-        } else {
-            let Measured { name, value, unit, beside, durability, method } = measured;
-            let held = beside.as_ref().map_or(String::new(), |beside| {
-                format!("  {:.2} of {:.0} ({})", beside.ratio, beside.value, beside.what)
-            });
-            println!("{name:28} {value:>12.1} {unit}{held}  {durability}; {method}");
-        }
-        Ok(())
-    }
-}
-
-/// A writer with nothing that follows its log.
-struct Alone {
-    home: Home,
-    writing: Writing,
-}
-
-impl Alone {
-    async fn start(dir: &Path) -> Result<Self> {
-        let home = Home::create(dir, NewHome::default())?;
-        let opened = home.clone();
-        let writing =
-            tokio::task::spawn_blocking(move || Writing::open(&opened, Settings::on_any_port().save_every))
-                .await??;
-        wait_until_leading(&writing.gateway, READY_WAIT).await?;
-        prepare(&writing.gateway).await?;
-        Ok(Self { home, writing })
-    }
-
-    fn gateway(&self) -> &Handle {
-        &self.writing.gateway
-    }
-
-    async fn stop(self) -> Result<()> {
-        tokio::task::spawn_blocking(|| self.writing.commands.stop()).await?.context("stopping the writer")
-    }
-}
-
-fn api_of(home: &Home, address: SocketAddr) -> Result<Api> {
-    let caller = Caller {
-        office: OFFICE.office,
-        officer: OFFICE.officer,
-        scopes: Scope::ALL.iter().copied().collect(),
-    };
-    let issuer = Issuer { key: SecretKey::read(&home.keys_dir(), None)?, audience: home.audience() };
-    let token = issuer.issue(&caller, wall_clock()(), TOKEN_TTL_S)?;
-    Api::new(&Target { url: format!("http://{address}"), token: Some(token) })
 }
 
 fn expect_accepted(answer: Answer) -> Result<()> {
@@ -313,27 +213,52 @@ fn expect_accepted(answer: Answer) -> Result<()> {
     }
 }
 
-/// Bytes in use in a directory's files, reserved room left out.
-fn bytes_in(dir: &Path) -> Result<u64> {
-    let log = event_log::EmbeddedHandle::open_read_only(dir)?;
+/// Bytes of all files below a directory, as far as they take room on the disk.
+fn disk_bytes(dir: &Path) -> Result<u64> {
+    use std::os::unix::fs::MetadataExt;
     let mut bytes = 0;
-    let mut reader = event_log::LogSource::open_reader(&log, event_schemas::ids::Position(0))?;
-    loop {
-        let batch = reader.read(4_096, 8 << 20, Duration::ZERO)?;
-        if batch.entries.is_empty() {
-            return Ok(bytes);
-        }
-        bytes += batch.entries.iter().map(|entry| entry.bytes.len() as u64).sum::<u64>();
+    for entry in fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
+        let entry = entry?;
+        let data = entry.metadata()?;
+        bytes += if data.is_dir() { disk_bytes(&entry.path())? } else { data.blocks() * 512 };
     }
+    Ok(bytes)
 }
 
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Removes what a measurement made, however it ended.
-fn removing<T>(dir: &Path, outcome: Result<T>) -> Result<T> {
-    fs::remove_dir_all(dir).with_context(|| format!("removing {}", dir.display()))?;
-    outcome
+    fn of(only: &[&str]) -> Bench {
+        Bench {
+            commands: 1,
+            rounds: 1,
+            persons: 1,
+            only: only.iter().map(|name| (*name).to_owned()).collect(),
+            list: false,
+            json: false,
+            dir: None,
+        }
+    }
+
+    fn families(only: &[&str]) -> Vec<&'static str> {
+        of(only).families().unwrap().iter().map(|family| family.name).collect()
+    }
+
+    #[test]
+    fn a_family_or_a_figure_can_be_measured_alone() {
+        assert_eq!(families(&["http"]), ["http"]);
+        assert_eq!(families(&["writer_moves", "restart"]), ["writer", "registry"]);
+        assert_eq!(families(&[]).len(), FAMILIES.len());
+        assert!(of(&["nothing"]).families().err().unwrap().to_string().contains("dancu bench --list"));
+    }
+
+    #[test]
+    fn no_two_figures_have_the_same_name() {
+        let mut names: Vec<&str> = FAMILIES.iter().flat_map(|family| family.figures).copied().collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
 }

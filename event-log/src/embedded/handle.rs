@@ -46,6 +46,13 @@ impl EmbeddedHandle {
     pub fn segments(&self) -> u64 {
         self.shared.segment_count()
     }
+
+    /// Bytes that the log takes on the disk up to its durable end; what is only reserved behind it is left out.
+    pub fn stored_bytes(&self) -> u64 {
+        let mark = self.shared.mark();
+        let full = (0..mark.segment).filter_map(|number| self.shared.segment(number));
+        full.map(|segment| segment.head.len).sum::<u64>() + mark.offset
+    }
 }
 
 impl LogSource for EmbeddedHandle {

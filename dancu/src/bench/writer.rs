@@ -1,0 +1,170 @@
+//! The writer alone: durable commands a second at groups of three sizes, beside a bare file and beside deciding alone; and
+//! through the gateway, with and without the projector.
+
+use super::bare::{Deciding, file_seconds};
+use super::measured::{ANSWERED, Measured, median};
+use super::stepped::{LARGEST_GROUP, Stepped};
+use super::workload::{OFFICE, PART_COMMANDS, PARTS_IN_FLIGHT, Workload, foundation, prepare, submit};
+use super::{READY_WAIT, Setup};
+use crate::home::{Home, NewHome, wall_clock};
+use crate::service::{Running, Settings, Writing, wait_until_leading};
+use anyhow::{Context, Result};
+use event_schemas::CommandEnvelope;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Entries of a group.
+const GROUPS: [usize; 3] = [64, 512, LARGEST_GROUP];
+/// What a single PostgreSQL 15 that validates in memory reached with the same kind of command, clients in process.
+const POSTGRES_MOVES_PER_S: f64 = 50_000.0;
+const MIXED: &str =
+    "of ten commands three moves of households, two births, two changes of name, one enrolment, two stays";
+
+pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
+    let mut figures = {
+        let setup = setup.clone();
+        tokio::task::spawn_blocking(move || grouped(&setup)).await??
+    };
+    figures.extend(through_gateway(setup).await?);
+    Ok(figures)
+}
+
+/// Seconds of each round.
+#[derive(Default)]
+struct Rounds {
+    writer: Vec<f64>,
+    file: Vec<f64>,
+    deciding: Vec<f64>,
+    entry_bytes: f64,
+}
+
+fn grouped(setup: &Setup) -> Result<Vec<Measured>> {
+    let mut ground = Ground::new(setup)?;
+    let mut rounds: [Rounds; GROUPS.len()] = Default::default();
+    for round in 0..setup.rounds {
+        setup.progress(&format!("writer in groups, round {} of {}", round + 1, setup.rounds));
+        for (group, rounds) in GROUPS.into_iter().zip(&mut rounds) {
+            ground.round(setup, group, rounds)?;
+        }
+    }
+    ground.stepped.stop()?;
+    Ok(GROUPS.into_iter().zip(&rounds).map(|(group, rounds)| figure(setup, group, rounds)).collect())
+}
+
+fn figure(setup: &Setup, group: usize, rounds: &Rounds) -> Measured {
+    let rate = |seconds: &[f64]| f64::from(setup.commands) / median(seconds);
+    let method = format!(
+        "median of {} rounds of {} commands ({MIXED}), {:.0} bytes an entry, one writer driven in process",
+        setup.rounds, setup.commands, rounds.entry_bytes
+    );
+    Measured::new(format!("writer_groups_{group}"), rate(&rounds.writer), "commands/s", ANSWERED, method)
+        .beside("the same bytes and flushes into a bare file", rate(&rounds.file))
+        .beside("deciding and encoding alone, one core", rate(&rounds.deciding))
+}
+
+/// A writer and a registry that decides alone; both have seen the same commands.
+struct Ground {
+    stepped: Stepped,
+    deciding: Deciding,
+    workload: Workload,
+}
+
+impl Ground {
+    fn new(setup: &Setup) -> Result<Self> {
+        let mut stepped = Stepped::start(&setup.dir.join("groups"))?;
+        let now = wall_clock()();
+        let mut deciding = Deciding::new(now.vietnam_date(), stepped.home.pins()?, now);
+        let mut workload = Workload::new(now.vietnam_date())?;
+        let households = workload.households(setup.households());
+        let first: Vec<_> = foundation()?
+            .into_iter()
+            .chain(households.into_iter().map(|command| (OFFICE, command)))
+            .collect();
+        for (submitter, command) in first.iter().cloned() {
+            deciding.take(submitter, command)?;
+        }
+        stepped.run(first, LARGEST_GROUP)?;
+        Ok(Self { stepped, deciding, workload })
+    }
+
+    fn round(&mut self, setup: &Setup, group: usize, rounds: &mut Rounds) -> Result<()> {
+        let commands = self.workload.mixed(setup.commands);
+        let copies: Vec<CommandEnvelope> = commands.clone();
+        rounds.writer.push(self.stepped.time(commands, group)?.as_secs_f64());
+        let decided = self.deciding.run(copies)?;
+        rounds.deciding.push(decided.elapsed.as_secs_f64());
+        let sizes: Vec<usize> =
+            decided.entry_bytes.chunks(group).map(|entries| entries.iter().sum()).collect();
+        rounds.entry_bytes = decided.entry_bytes.iter().sum::<usize>() as f64 / f64::from(setup.commands);
+        rounds.file.push(file_seconds(&setup.dir, &sizes)?.as_secs_f64());
+        Ok(())
+    }
+}
+
+/// A service in this process with nothing but its writer.
+pub struct Alone {
+    pub home: Home,
+    pub writing: Writing,
+}
+
+impl Alone {
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let home = Home::create(dir, NewHome::default())?;
+        let opened = home.clone();
+        let save_every = Settings::on_any_port().save_every;
+        let writing = tokio::task::spawn_blocking(move || Writing::open(&opened, save_every)).await??;
+        wait_until_leading(&writing.gateway, READY_WAIT).await?;
+        prepare(&writing.gateway).await?;
+        Ok(Self { home, writing })
+    }
+
+    pub async fn stop(self) -> Result<()> {
+        tokio::task::spawn_blocking(|| self.writing.commands.stop()).await?.context("stopping the writer")
+    }
+}
+
+async fn through_gateway(setup: &Setup) -> Result<Vec<Measured>> {
+    let alone = Alone::start(&setup.dir.join("alone")).await?;
+    let home =
+        Home::create(&setup.dir.join("projected"), NewHome::default())?;
+    let running = Running::start(&home, Settings::on_any_port()).await?;
+    running.wait_until_leading(READY_WAIT).await?;
+    prepare(&running.gateway).await?;
+    let today = wall_clock()().vietnam_date();
+    let mut workload = Workload::new(today)?;
+    let households = workload.households(setup.households());
+    submit(&alone.writing.gateway, households.clone()).await?;
+    submit(&running.gateway, households).await?;
+    let (mut mixed, mut moves, mut projected) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..setup.rounds {
+        setup.progress(&format!("writer through its gateway, round {} of {}", round + 1, setup.rounds));
+        mixed.push(timed(&alone.writing.gateway, workload.mixed(setup.commands)).await?);
+        projected.push(timed(&running.gateway, workload.mixed(setup.commands)).await?);
+        moves.push(timed(&alone.writing.gateway, workload.moves(setup.commands)).await?);
+    }
+    running.stop().await?;
+    alone.stop().await?;
+    let rate = |seconds: &[f64]| f64::from(setup.commands) / median(seconds);
+    let form = |kind: &str| {
+        format!(
+            "median of {} rounds of {} commands ({kind}); in process, {PARTS_IN_FLIGHT} parts of {PART_COMMANDS} in flight",
+            setup.rounds, setup.commands
+        )
+    };
+    let unit = "commands/s";
+    Ok(vec![
+        Measured::new("writer_commands", rate(&mixed), unit, ANSWERED, form(MIXED)),
+        Measured::new("writer_commands_projected", rate(&projected), unit, ANSWERED, form(MIXED))
+            .beside("the writer alone", rate(&mixed)),
+        Measured::new("writer_moves", rate(&moves), unit, ANSWERED, form("moves of households of four")).beside(
+            "moves of one person that one PostgreSQL writer takes (measured elsewhere, one multi-row INSERT a group)",
+            POSTGRES_MOVES_PER_S,
+        ),
+    ])
+}
+
+async fn timed(gateway: &command_service::service::Handle, commands: Vec<CommandEnvelope>) -> Result<f64> {
+    let begin = Instant::now();
+    submit(gateway, commands).await?;
+    Ok(Duration::as_secs_f64(&begin.elapsed()))
+}

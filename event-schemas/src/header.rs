@@ -20,7 +20,7 @@
 use crate::ids::{ClaimId, KeyId, Lsn, Term};
 use crate::time::Timestamp;
 use std::fmt;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Bytes of a header.
 pub const HEADER_LEN: usize = 72;
@@ -77,6 +77,9 @@ impl EntryKind {
     }
 }
 
+/// Head and entry up to this length are hashed as one piece: nearly every entry.
+const TOGETHER_BYTES: usize = 1_024;
+
 /// Head of the chain: a digest over every admitted entry so far.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct ChainHead(pub u128);
@@ -88,8 +91,17 @@ impl ChainHead {
     /// `head' = xxh3-128(head ‖ entry)`. Detects accidents and orders entries; it is no proof against a dishonest
     /// operator.
     pub fn extend(self, entry: &[u8]) -> Self {
+        let head = self.0.to_le_bytes();
+        let len = head.len() + entry.len();
+        // The hash is the same; one call over bytes that lie together costs a third of a hasher with its buffers.
+        let mut together = [0; TOGETHER_BYTES];
+        if let Some(bytes) = together.get_mut(..len) {
+            bytes[..head.len()].copy_from_slice(&head);
+            bytes[head.len()..].copy_from_slice(entry);
+            return Self(xxh3_128(bytes));
+        }
         let mut hasher = Xxh3::new();
-        hasher.update(&self.0.to_le_bytes());
+        hasher.update(&head);
         hasher.update(entry);
         Self(hasher.digest128())
     }
@@ -238,6 +250,15 @@ mod tests {
         let mut unknown = entry;
         unknown[4] = 200;
         assert_eq!(EntryHeader::of_entry(&unknown), Err(HeaderError::UnknownKind(200)));
+    }
+
+    #[test]
+    fn the_chain_is_the_hash_of_head_and_entry_whatever_their_length() {
+        for len in [0, 1, 200, 240, 500, TOGETHER_BYTES - 16, TOGETHER_BYTES - 15, 3_000] {
+            let (head, entry) = (ChainHead(7 << 100 | 3), vec![len as u8; len]);
+            let together = [&head.0.to_le_bytes()[..], &entry].concat();
+            assert_eq!(head.extend(&entry), ChainHead(xxh3_128(&together)), "{len}");
+        }
     }
 
     #[test]

@@ -133,24 +133,28 @@ impl EntryBody {
 
     /// The body's bytes.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
-        // An ordinary record fits; growing step by step would copy it several times.
-        let mut out = Vec::with_capacity(if matches!(self, Self::Record(_)) { 1_024 } else { 64 });
-        match self {
-            Self::Record(record) => record.encode_into(&mut out)?,
-            Self::Genesis(genesis) => encode_into(genesis, &mut out)?,
-            Self::Claim { node } => encode_into(node, &mut out)?,
-            Self::Tick => {}
-            Self::DayOpened { date } => encode_into(date, &mut out)?,
-            Self::StateDigest(digest) => encode_into(digest, &mut out)?,
-            Self::Activate { format } => encode_into(format, &mut out)?,
-            Self::Sealed { target } => encode_into(target, &mut out)?,
-            Self::Lapsed(lapsed) => {
-                encode_into(&(lapsed.date, lapsed.last), &mut out)?;
-                lapsed.changes.encode_into(&mut out)?;
-            }
-            Self::ClockConsent { officer, reason } => encode_into(&(*officer, reason.clone()), &mut out)?,
-        }
+        let mut out = Vec::new();
+        self.encode_into(&mut out)?;
         Ok(out)
+    }
+
+    /// Appends the body's bytes; a buffer that is kept is not allocated for each entry.
+    pub fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        match self {
+            Self::Record(record) => record.encode_into(out),
+            Self::Genesis(genesis) => encode_into(genesis, out),
+            Self::Claim { node } => encode_into(node, out),
+            Self::Tick => Ok(()),
+            Self::DayOpened { date } => encode_into(date, out),
+            Self::StateDigest(digest) => encode_into(digest, out),
+            Self::Activate { format } => encode_into(format, out),
+            Self::Sealed { target } => encode_into(target, out),
+            Self::Lapsed(lapsed) => {
+                encode_into(&(lapsed.date, lapsed.last), out)?;
+                lapsed.changes.encode_into(out)
+            }
+            Self::ClockConsent { officer, reason } => encode_into(&(*officer, reason.clone()), out),
+        }
     }
 
     /// Reads a body of this kind; all bytes must be used.

@@ -80,11 +80,12 @@ fn log_answer(command_id: CommandId, kind: &str, caller: &Caller, answer: &Answe
     let office = caller.office;
     match answer {
         Ok(Outcome::Accepted(acceptance)) => {
-            tracing::info!(%command_id, kind, %office, lsn = acceptance.lsn.0, "accepted");
+            // Thousands a second: a line for each is for who looks for something.
+            tracing::debug!(%command_id, kind, %office, lsn = acceptance.lsn.0, "accepted");
         }
         Ok(Outcome::Refused(refusal)) => {
             let codes: Vec<&str> = refusal.faults.iter().map(|fault| fault.code.as_str()).collect();
-            tracing::info!(%command_id, kind, %office, ?codes, "refused");
+            tracing::debug!(%command_id, kind, %office, ?codes, "refused");
         }
         Err(error) => tracing::warn!(%command_id, kind, %office, %error, "not answered"),
     }

@@ -69,12 +69,13 @@ impl Writer {
         let clock = self.around.clock.now();
         let now = clock.max(self.follower.registry.head().recorded_at);
         let answers_before = self.last_answers_in_flight();
+        let (entries, pending) = self.spare_lists.pop().unwrap_or_default();
         let mut group = OpenGroup {
             now,
-            entries: Vec::new(),
-            raw: Vec::new(),
+            entries,
+            raw: Vec::with_capacity(self.waiting.len().min(MAX_GROUP_ENTRIES)),
             bytes: 0,
-            pending: Vec::new(),
+            pending,
             answers_before,
         };
         if !self.check_consent(&mut group) {
@@ -280,9 +281,9 @@ impl Writer {
             changes,
         };
         let body = EntryBody::Record(Box::new(record));
-        match entry_bytes(&body) {
+        match self.encoded(&body) {
             Some(bytes) if !is_dry_run => {
-                acceptance.lsn = self.push(group, body, &bytes);
+                acceptance.lsn = self.push(group, body, bytes);
                 self.follower.ids.begin(command_id, acceptance.lsn);
                 let answer: Answer = Ok(Outcome::Accepted(acceptance));
                 PendingContent::Record { place: group.entries.len() - 1, answer_by, answer, reply }
@@ -380,12 +381,20 @@ impl Writer {
     }
 
     fn push_system(&mut self, group: &mut OpenGroup, body: EntryBody) {
-        let bytes = entry_bytes(&body);
-        self.push(group, body, &bytes.expect("what the system records is bounded far below the limit"));
+        let bytes = self.encoded(&body);
+        self.push(group, body, bytes.expect("what the system records is bounded far below the limit"));
+    }
+
+    /// The body's bytes, in the buffer that [`Self::push`] keeps. `None`: the entry would be longer than the log takes.
+    fn encoded(&mut self, body: &EntryBody) -> Option<Vec<u8>> {
+        let mut bytes = std::mem::take(&mut self.body_bytes);
+        bytes.clear();
+        body.encode_into(&mut bytes).ok()?;
+        (bytes.len() <= MAX_BODY_LEN).then_some(bytes)
     }
 
     /// Puts an entry at the group's end and folds it. The first opens the registry's group.
-    fn push(&mut self, group: &mut OpenGroup, body: EntryBody, bytes: &[u8]) -> Lsn {
+    fn push(&mut self, group: &mut OpenGroup, body: EntryBody, bytes: Vec<u8>) -> Lsn {
         if group.entries.is_empty() {
             self.follower.registry.open_group();
         }
@@ -402,8 +411,9 @@ impl Writer {
             key_id: KeyId::NONE,
             body_len: bytes.len() as u32,
         };
-        let raw = encode_entry(header, bytes);
+        let raw = encode_entry(header, &bytes);
         lead.head = lead.head.extend(&raw);
+        self.body_bytes = bytes;
         let entry = AdmittedEntry { lsn, header, body };
         self.follower.fold(&entry);
         group.bytes += raw.len();
@@ -425,8 +435,9 @@ impl Writer {
             // Under the log's lock nobody else can have written: what is in flight must become durable, and no more.
             match self.in_flight.0.back_mut() {
                 Some(last) => last.pending.append(&mut group.pending),
-                None => group.pending.into_iter().for_each(Pending::answer),
+                None => group.pending.drain(..).for_each(Pending::answer),
             }
+            self.keep_lists(group.entries, group.pending);
             return Ok(());
         }
         let now = self.now();
@@ -446,6 +457,15 @@ impl Writer {
         Ok(())
     }
 
+    /// Keeps the memory of a group's lists for a later one.
+    pub(super) fn keep_lists(&mut self, mut entries: Vec<AdmittedEntry>, mut pending: Vec<Pending>) {
+        if self.spare_lists.len() < self.options.max_groups_in_flight {
+            entries.clear();
+            pending.clear();
+            self.spare_lists.push((entries, pending));
+        }
+    }
+
     /// Only mutants answer here.
     fn answer_too_early(&mut self, group: &mut OpenGroup) {
         let is_early = |pending: &Pending| match self.mutant {
@@ -461,11 +481,6 @@ impl Writer {
         let early: Vec<Pending> = early;
         early.into_iter().for_each(Pending::answer);
     }
-}
-
-/// `None`: the entry would be longer than the log takes.
-fn entry_bytes(body: &EntryBody) -> Option<Vec<u8>> {
-    body.encode().ok().filter(|bytes| bytes.len() <= MAX_BODY_LEN)
 }
 
 fn exceeds_record(changes: &Changes) -> bool {

@@ -101,6 +101,10 @@ pub struct Writer {
     store_opener: Option<StoreOpener>,
     consent: Option<(OfficerId, Text<200>)>,
     stats: Stats,
+    /// Bytes of the body that is being appended; kept, so that they are not allocated for each entry.
+    body_bytes: Vec<u8>,
+    /// Emptied lists of groups that are answered: each takes megabytes, which the machine would have to clear anew.
+    spare_lists: Vec<(Vec<AdmittedEntry>, Vec<Pending>)>,
     mutant: Option<Mutant>,
 }
 
@@ -180,6 +184,8 @@ impl Writer {
             store_opener,
             consent: None,
             stats,
+            body_bytes: Vec::new(),
+            spare_lists: Vec::new(),
             mutant: None,
         })
     }

@@ -114,7 +114,7 @@ impl Writer {
     /// Groups that are durable and read back: their rows may be saved, their answers given (W1).
     pub(super) fn confirm_groups(&mut self) -> Result<(), Failure> {
         while self.in_flight.0.front().is_some_and(InFlight::is_complete) {
-            let group = self.in_flight.0.pop_front().expect("just seen");
+            let mut group = self.in_flight.0.pop_front().expect("just seen");
             self.follower.registry.confirm_group();
             for entry in &group.entries {
                 if let EntryBody::Record(record) = &entry.body {
@@ -124,11 +124,12 @@ impl Writer {
             let end = group.end.expect("set with the last entry read back");
             self.begin_save_if_due(end);
             let now = self.now();
-            for pending in group.pending {
+            for pending in group.pending.drain(..) {
                 self.stats.answer_time_us.record((now.saturating_sub(pending.arrived)).as_micros() as u64);
                 self.stats.accepted += u64::from(pending.is_accepted());
                 pending.answer();
             }
+            self.keep_lists(group.entries, group.pending);
         }
         Ok(())
     }

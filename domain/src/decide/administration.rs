@@ -11,6 +11,7 @@ use event_schemas::ids::UnitId;
 use event_schemas::place::{Area, DomesticPlace, Place, UnitCode, UnitKind, UnitLevel};
 use event_schemas::row::RowRef;
 use event_schemas::time::Date;
+use std::fmt::Display;
 
 /// From this day on wards belong to provinces: Resolution 203/2025/QH15 ends the district level on 2025-07-01.
 fn district_level_ends() -> Date {
@@ -24,20 +25,20 @@ pub(super) fn establish_units(d: &mut Deciding<'_>, command: &EstablishUnits) {
     }
     let mut established: Vec<(UnitCode, UnitId)> = Vec::with_capacity(command.units.len());
     for (number, new) in command.units.iter().enumerate() {
-        let field = format!("command.establish_units.units[{number}]");
+        let field = format_args!("command.establish_units.units[{number}]");
         let known = |code: UnitCode| established.iter().find(|(other, _)| *other == code).map(|(_, id)| *id);
         let taken =
             known(new.code).is_some() || d.registry.units().by_code(new.code, command.valid_from).is_some();
         if taken {
-            d.fault(Code::UnitCodeTaken, &format!("{field}.code"), &[&new.code]);
+            d.fault(Code::UnitCodeTaken, format_args!("{field}.code"), &[&new.code]);
         }
         if level_of(new.kind) != new.code.level() {
-            d.fault(Code::UnitKindWrong, &format!("{field}.kind"), &[&new.code]);
+            d.fault(Code::UnitKindWrong, format_args!("{field}.kind"), &[&new.code]);
         }
         let parent = new
             .parent
             .and_then(|code| known(code).or_else(|| d.registry.units().by_code(code, command.valid_from)));
-        check_parent(d, new, parent, command.valid_from, &format!("{field}.parent"));
+        check_parent(d, new, parent, command.valid_from, format_args!("{field}.parent"));
         let unit = d.new_unit();
         established.push((new.code, unit));
         let (code, name, kind) = (new.code, new.name.clone(), new.kind);
@@ -61,7 +62,13 @@ fn level_of(kind: UnitKind) -> UnitLevel {
 }
 
 /// A province has no parent; a district has a province; a ward has a district or, since districts are gone, a province.
-fn check_parent(d: &mut Deciding<'_>, new: &NewUnit, parent: Option<UnitId>, valid_from: Date, field: &str) {
+fn check_parent(
+    d: &mut Deciding<'_>,
+    new: &NewUnit,
+    parent: Option<UnitId>,
+    valid_from: Date,
+    field: impl Display + Copy,
+) {
     let level = new.code.level();
     let Some(stated) = new.parent else {
         if level != UnitLevel::Province {
@@ -119,17 +126,22 @@ pub(super) fn change_office_area(d: &mut Deciding<'_>, command: &ChangeOfficeAre
 }
 
 /// Areas with their units as they are on the day; unknown ones are faults.
-fn areas(d: &mut Deciding<'_>, stated: &[Area<UnitCode>], on: Date, field: &str) -> Vec<Area<UnitId>> {
+fn areas(
+    d: &mut Deciding<'_>,
+    stated: &[Area<UnitCode>],
+    on: Date,
+    field: impl Display + Copy,
+) -> Vec<Area<UnitId>> {
     let mut areas = Vec::with_capacity(stated.len());
     for (number, area) in stated.iter().enumerate() {
-        let field = format!("{field}[{number}]");
+        let field = format_args!("{field}[{number}]");
         if stated[..number].contains(area) {
-            d.fault(Code::NamedTwice, &field, &[&shown(area)]);
+            d.fault(Code::NamedTwice, field, &[&shown(area)]);
         }
         match area {
             Area::Nation => areas.push(Area::Nation),
             Area::Country(country) => areas.push(Area::Country(*country)),
-            Area::Unit(code) => areas.extend(d.unit(*code, on, &field).map(Area::Unit)),
+            Area::Unit(code) => areas.extend(d.unit(*code, on, field).map(Area::Unit)),
         }
     }
     areas

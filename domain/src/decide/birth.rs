@@ -17,6 +17,7 @@ use event_schemas::ids::{HouseholdId, PersonId};
 use event_schemas::kin::{KinRef, MAX_PARENTS, ParentLink, ParentRole};
 use event_schemas::person::{Identification, Identity, PersonRef, PersonalData, Sex};
 use event_schemas::place::Place;
+use std::fmt::Display;
 
 /// Days within which a birth is to be registered: Law 60/2014/QH13 Art. 15.
 const REGISTRATION_DAYS: i32 = 60;
@@ -87,11 +88,11 @@ fn parents(d: &mut Deciding<'_>, command: &Birth) -> Links {
     for (place, link) in stated.iter().enumerate() {
         let (parent, facts) = match &link.parent {
             KinRef::Described(described) => {
-                check_described(d, described, &format!("{field}[{place}].parent.described"));
+                check_described(d, described, format_args!("{field}[{place}].parent.described"));
                 (KinRef::Described(described.clone()), None)
             }
             KinRef::Registered(reference) => {
-                let Some(parent) = d.person(reference, &format!("{field}[{place}]")) else { continue };
+                let Some(parent) = d.person(reference, format_args!("{field}[{place}]")) else { continue };
                 (KinRef::Registered(parent), Some(ParentFacts::of_registered(d, parent)))
             }
         };
@@ -170,7 +171,11 @@ fn reside(d: &mut Deciding<'_>, child: PersonId, command: &Birth, links: &Links)
     join_with_residence(d, child, household, relationship, since.min(d.today), field);
 }
 
-fn household_of(d: &mut Deciding<'_>, reference: &PersonRef, field: &str) -> Option<HouseholdId> {
+fn household_of(
+    d: &mut Deciding<'_>,
+    reference: &PersonRef,
+    field: impl Display + Copy,
+) -> Option<HouseholdId> {
     let person = d.living_person(reference, d.today, field)?;
     household_or_fault(d, person, field)
 }
@@ -179,7 +184,7 @@ fn household_of_parent(
     d: &mut Deciding<'_>,
     links: &Links,
     role: ParentRole,
-    field: &str,
+    field: impl Display + Copy,
 ) -> Option<HouseholdId> {
     let parent = links.iter().find_map(|(link, _)| match link.parent {
         KinRef::Registered(parent) if link.role == role => Some(parent),
@@ -192,7 +197,11 @@ fn household_of_parent(
     household_or_fault(d, parent, field)
 }
 
-fn household_or_fault(d: &mut Deciding<'_>, person: PersonId, field: &str) -> Option<HouseholdId> {
+fn household_or_fault(
+    d: &mut Deciding<'_>,
+    person: PersonId,
+    field: impl Display + Copy,
+) -> Option<HouseholdId> {
     let household = HouseholdId(d.row(person).household).some();
     if household.is_none() {
         d.fault(Code::NoHousehold, field, &[&person]);

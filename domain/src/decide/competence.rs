@@ -178,8 +178,8 @@ fn clear_defect(d: &mut Deciding<'_>, command: &ClearDefect) {
 
 fn in_unit(d: &mut Deciding<'_>, code: UnitCode, on: Date, field: &str) {
     let Some(unit) = d.unit(code, on, field) else { return };
-    let named = d.registry.units().get(unit).map_or_else(String::new, |row| format!(" {}", row.name));
-    check_area(d, unit.0, &format!("{code}{named}"), field);
+    let name = d.registry.units().get(unit).map_or("", |row| row.name.as_str());
+    check_area(d, unit.0, &format_args!("{code} {name}"), field);
 }
 
 fn in_place(d: &mut Deciding<'_>, place: &Place<UnitCode>, on: Date, field: &str) {

@@ -254,7 +254,7 @@ fn leave_household(
         successions: &successions,
         vacancy: Vacancy::Allowed,
         into: None,
-        field: "command.death.person",
+        field: &"command.death.person",
     }
     .decide(d);
 }

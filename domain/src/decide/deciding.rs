@@ -28,6 +28,8 @@ pub const OPERATOR: OfficeId = OfficeId(0);
 
 /// Age of majority: Civil Code 2015 Art. 20.
 pub const MAJORITY_YEARS: i16 = 18;
+/// Events of an ordinary command: growing step by step would move them several times.
+const USUAL_EVENTS: usize = 4;
 
 /// What was decided.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -84,7 +86,7 @@ impl<'a> Deciding<'a> {
             next_dossier: head.dossiers,
             next_dwelling: head.dwellings,
             next_unit: head.units,
-            events: Vec::new(),
+            events: Vec::with_capacity(USUAL_EVENTS),
             late: Vec::new(),
             faults: Vec::new(),
             notes: Vec::new(),
@@ -134,13 +136,19 @@ impl<'a> Deciding<'a> {
     }
 
     /// Adds a fault.
-    pub fn fault(&mut self, code: Code, field: &str, particulars: &[&dyn Display]) {
-        self.faults.push(code.fault(Some(field.to_owned()), particulars));
+    pub fn fault(&mut self, code: Code, field: impl Display + Copy, particulars: &[&dyn Display]) {
+        self.faults.push(code.fault(Some(field.to_string()), particulars));
     }
 
     /// Adds a fault with the row that stands against the command.
-    pub fn fault_with(&mut self, code: Code, field: &str, particulars: &[&dyn Display], row: RowRef) {
-        let mut fault = code.fault(Some(field.to_owned()), particulars);
+    pub fn fault_with(
+        &mut self,
+        code: Code,
+        field: impl Display + Copy,
+        particulars: &[&dyn Display],
+        row: RowRef,
+    ) {
+        let mut fault = code.fault(Some(field.to_string()), particulars);
         fault.rows.push(row);
         self.faults.push(fault);
     }
@@ -149,7 +157,7 @@ impl<'a> Deciding<'a> {
     pub fn flag(
         &mut self,
         code: Code,
-        field: &str,
+        field: impl Display + Copy,
         particulars: &[&dyn Display],
         row: RowRef,
         defect: DefectKind,
@@ -185,7 +193,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// The person that the command names.
-    pub fn person(&mut self, reference: &PersonRef, field: &str) -> Option<PersonId> {
+    pub fn person(&mut self, reference: &PersonRef, field: impl Display + Copy) -> Option<PersonId> {
         let found = self.find_person(reference);
         let Some(id) = found else {
             self.fault(Code::UnknownPerson, field, &[&Named(reference)]);
@@ -194,20 +202,25 @@ impl<'a> Deciding<'a> {
         if let PersonRef::Pin(pin) = reference {
             let current = Pin::from_number(self.row(id).pin.get());
             if current.is_some_and(|current| current != *pin) {
-                self.notes.push(Code::CancelledPin.fault(Some(field.to_owned()), &[pin]));
+                self.notes.push(Code::CancelledPin.fault(Some(field.to_string()), &[pin]));
             }
         }
         Some(id)
     }
 
     /// The person that the command names, alive on the day.
-    pub fn living_person(&mut self, reference: &PersonRef, on: Date, field: &str) -> Option<PersonId> {
+    pub fn living_person(
+        &mut self,
+        reference: &PersonRef,
+        on: Date,
+        field: impl Display + Copy,
+    ) -> Option<PersonId> {
         let id = self.person(reference, field)?;
         self.check_living(id, on, field).then_some(id)
     }
 
     /// Faults unless the person is born and alive on the day.
-    pub fn check_living(&mut self, id: PersonId, on: Date, field: &str) -> bool {
+    pub fn check_living(&mut self, id: PersonId, on: Date, field: impl Display + Copy) -> bool {
         let row = self.row(id);
         if row.died != 0 {
             self.fault_with(Code::PersonDead, field, &[&id], RowRef::Person(id));
@@ -226,7 +239,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// The household that the command names, if it exists still.
-    pub fn household(&mut self, id: HouseholdId, field: &str) -> Option<HouseholdId> {
+    pub fn household(&mut self, id: HouseholdId, field: impl Display + Copy) -> Option<HouseholdId> {
         match self.registry.household(id) {
             None => {
                 self.fault(Code::UnknownHousehold, field, &[&id]);
@@ -241,7 +254,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// The unit with this code on the day.
-    pub fn unit(&mut self, code: UnitCode, on: Date, field: &str) -> Option<UnitId> {
+    pub fn unit(&mut self, code: UnitCode, on: Date, field: impl Display + Copy) -> Option<UnitId> {
         if let Some(unit) = self.registry.units().by_code(code, on) {
             return Some(unit);
         }
@@ -253,7 +266,12 @@ impl<'a> Deciding<'a> {
     }
 
     /// A place as registered: its unit on the day, its dwelling there.
-    pub fn place(&mut self, place: &Place<UnitCode>, on: Date, field: &str) -> Option<RegisteredPlace> {
+    pub fn place(
+        &mut self,
+        place: &Place<UnitCode>,
+        on: Date,
+        field: impl Display + Copy,
+    ) -> Option<RegisteredPlace> {
         if let Place::Domestic(domestic) = place {
             let unit = self.unit(domestic.unit, on, field)?;
             if let Some(dwelling) = domestic.dwelling {
@@ -281,7 +299,7 @@ impl<'a> Deciding<'a> {
         &mut self,
         place: Option<&Place<UnitCode>>,
         on: Date,
-        field: &str,
+        field: impl Display + Copy,
     ) -> Option<Option<RegisteredPlace>> {
         match place {
             Some(place) => self.place(place, on, field).map(Some),
@@ -294,7 +312,7 @@ impl<'a> Deciding<'a> {
         &mut self,
         place: &Place<UnitCode>,
         on: Date,
-        field: &str,
+        field: impl Display + Copy,
     ) -> Option<RegisteredPlace> {
         let registered = self.place(place, on, field)?;
         let unit = registered.unit().copied();
@@ -323,7 +341,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Faults if the day is not opened yet.
-    pub fn check_not_future(&mut self, date: Date, field: &str) {
+    pub fn check_not_future(&mut self, date: Date, field: impl Display + Copy) {
         let today = self.today;
         if date > today {
             self.fault(Code::DateInFuture, field, &[&date, &today]);
@@ -331,7 +349,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Faults if the stream already holds facts of a later day: those would have to be judged anew.
-    pub fn check_no_later(&mut self, row: RowRef, since: i32, effective: Date, field: &str) {
+    pub fn check_no_later(&mut self, row: RowRef, since: i32, effective: Date, field: impl Display + Copy) {
         if since > effective.0 {
             self.fault_with(Code::LaterFactsExist, field, &[&row, &effective, &Date(since)], row);
         }
@@ -347,7 +365,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Faults if a list is empty or longer than allowed.
-    pub fn check_count(&mut self, count: usize, max: usize, field: &str) -> bool {
+    pub fn check_count(&mut self, count: usize, max: usize, field: impl Display + Copy) -> bool {
         if count == 0 {
             self.fault(Code::EmptyList, field, &[]);
         }
@@ -389,6 +407,8 @@ impl<'a> Deciding<'a> {
             return Decision::Refused(self.faults);
         }
         let bases = vec![self.envelope.basis.clone()];
+        // A record lives until it is read back, thousands with it; room for events that did not come would be most of it.
+        self.events.shrink_to_fit();
         Decision::Accepted(Accepted {
             changes: Changes { bases, events: self.events, rows, restatements },
             notes: self.notes,

@@ -14,6 +14,7 @@ use event_schemas::ids::{HouseholdId, PersonId};
 use event_schemas::row::{Aspect, RowRef};
 use event_schemas::text::Text;
 use event_schemas::time::{Date, PartialDate};
+use std::fmt::Display;
 
 /// What becomes of a household whose head leaves without a successor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +36,7 @@ pub(super) struct Departure<'c> {
     pub vacancy: Vacancy,
     /// Household in which the leavers are merged, if that is why they leave.
     pub into: Option<HouseholdId>,
-    pub field: &'c str,
+    pub field: &'c dyn Display,
 }
 
 impl Departure<'_> {
@@ -146,7 +147,7 @@ pub(super) fn succeed(
     staying: &[PersonId],
     former: Option<PersonId>,
     effective: PartialDate,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     let household = succession.household;
     let Some(head) = d.living_person(&succession.head, effective.earliest(), field) else {
@@ -193,7 +194,7 @@ pub(super) fn appoint(
     household: HouseholdId,
     head: PersonId,
     effective: PartialDate,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     let capable = d.has_capacity(head, effective.earliest());
     appoint_if_capable(d, household, head, capable, effective, field);
@@ -206,7 +207,7 @@ pub(super) fn appoint_if_capable(
     head: PersonId,
     capable: bool,
     effective: PartialDate,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     d.emit(effective, EventBody::HeadAppointed(HeadAppointed { household, head }));
     let row = RowRef::Household(household);

@@ -20,6 +20,7 @@ use event_schemas::place::{Place, RegisteredPlace, UnitCode};
 use event_schemas::row::RowRef;
 use event_schemas::time::Date;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 /// A member of the command at hand, for members who refer to each other.
 struct Enrolled<'c> {
@@ -48,8 +49,8 @@ pub(super) fn enrol_household(d: &mut Deciding<'_>, command: &EnrolHousehold) {
     }
     let mut cmnds = BTreeMap::new();
     for (number, member) in command.members.iter().enumerate() {
-        let field = format!("command.enrol_household.members[{number}].person");
-        register_person(d, number, &enrolled, &mut cmnds, on, &field);
+        let field = format_args!("command.enrol_household.members[{number}].person");
+        register_person(d, number, &enrolled, &mut cmnds, on, field);
         let person = enrolled[number].id;
         if let Some(place) = &place {
             let place = place.clone();
@@ -86,7 +87,7 @@ fn appoint_enrolled_head(
                 household,
                 &enrolled[*number],
                 command.effective_on,
-                &format!("{field}[{number}]"),
+                format_args!("{field}[{number}]"),
             );
         }
         _ => d.fault(Code::TwoHeads, field, &[]),
@@ -98,7 +99,7 @@ fn appoint_enrolled(
     household: HouseholdId,
     head: &Enrolled<'_>,
     on: Date,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     let Enrolled { id, person } = head;
     let capable = has_full_capacity(person.identity.birth, person.data.capacity as u8, on);
@@ -139,7 +140,7 @@ pub(super) fn join_with_residence(
     household: HouseholdId,
     relationship: Relationship,
     on: Date,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     let Some(household) = d.household(household, field) else { return };
     let row = d.registry.household(household).expect("the household was found");
@@ -166,12 +167,12 @@ fn register_person(
     enrolled: &[Enrolled<'_>],
     cmnds: &mut BTreeMap<u32, PersonId>,
     on: Date,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     let Enrolled { id, person } = enrolled[number];
     check_form(d, person, field);
     if person.identity.birth.earliest() > on {
-        d.fault(Code::DateBeforeBirth, &format!("{field}.identity.birth"), &[&on]);
+        d.fault(Code::DateBeforeBirth, format_args!("{field}.identity.birth"), &[&on]);
     }
     let identity = registered_identity(d, &person.identity, on, field);
     let data = registered_data(d, &person.data, on, field);
@@ -183,12 +184,12 @@ fn register_person(
     check_cmnds(d, id, person, cmnds, field);
     link_parents(d, number, enrolled, field);
     if let Some(pin) = person.pin {
-        let field = format!("{field}.pin");
+        let field = format_args!("{field}.pin");
         let accepted =
-            check_accepted_pin(d, id, pin, person.identity.sex, person.identity.birth.year(), &field);
+            check_accepted_pin(d, id, pin, person.identity.sex, person.identity.birth.year(), field);
         let twice = enrolled.iter().filter(|other| other.person.pin == Some(pin)).count() > 1;
         if twice {
-            d.fault(Code::NamedTwice, &field, &[&pin]);
+            d.fault(Code::NamedTwice, field, &[&pin]);
         } else if accepted {
             d.emit(on, EventBody::PinAccepted(PinAccepted { person: id, pin }));
         }
@@ -199,11 +200,11 @@ fn registered_identity(
     d: &mut Deciding<'_>,
     stated: &Identity<UnitCode>,
     on: Date,
-    field: &str,
+    field: impl Display + Copy,
 ) -> Option<Identity<UnitId>> {
     let birth_day = stated.birth.latest().min(d.today);
-    let field = format!("{field}.identity.birth_place");
-    let birth_place = d.optional_place(stated.birth_place.as_ref(), birth_day.max(on), &field)?;
+    let field = format_args!("{field}.identity.birth_place");
+    let birth_place = d.optional_place(stated.birth_place.as_ref(), birth_day.max(on), field)?;
     Some(Identity {
         names: stated.names.clone(),
         sex: stated.sex,
@@ -219,12 +220,12 @@ fn registered_data(
     d: &mut Deciding<'_>,
     stated: &PersonalData<UnitCode>,
     on: Date,
-    field: &str,
+    field: impl Display + Copy,
 ) -> Option<PersonalData<UnitId>> {
     let registered_at = stated.birth_registration_place.as_ref();
     let registered_at =
-        d.optional_place(registered_at, on, &format!("{field}.data.birth_registration_place"));
-    let hometown = d.optional_place(stated.hometown.as_ref(), on, &format!("{field}.data.hometown"));
+        d.optional_place(registered_at, on, format_args!("{field}.data.birth_registration_place"));
+    let hometown = d.optional_place(stated.hometown.as_ref(), on, format_args!("{field}.data.hometown"));
     Some(PersonalData {
         birth_registration_place: registered_at?,
         hometown: hometown?,
@@ -238,15 +239,15 @@ fn registered_data(
     })
 }
 
-fn check_form(d: &mut Deciding<'_>, person: &NewPerson, field: &str) {
+fn check_form(d: &mut Deciding<'_>, person: &NewPerson, field: impl Display + Copy) {
     let NewPerson { identity, data, parents, .. } = person;
-    check_names(d, &identity.names, &format!("{field}.identity.names"));
-    check_nationality(d, &identity.nationality, &format!("{field}.identity.nationality"));
-    check_at_most(d, data.documents.len(), MAX_DOCUMENTS, &format!("{field}.data.documents"));
-    check_sealed(d, data.religion.as_ref(), &format!("{field}.data.religion.sealed"));
-    check_sealed(d, data.blood_group.as_ref(), &format!("{field}.data.blood_group.sealed"));
-    check_sealed(d, data.contact.as_ref(), &format!("{field}.data.contact.sealed"));
-    check_at_most(d, parents.len(), MAX_PARENTS, &format!("{field}.parents"));
+    check_names(d, &identity.names, format_args!("{field}.identity.names"));
+    check_nationality(d, &identity.nationality, format_args!("{field}.identity.nationality"));
+    check_at_most(d, data.documents.len(), MAX_DOCUMENTS, format_args!("{field}.data.documents"));
+    check_sealed(d, data.religion.as_ref(), format_args!("{field}.data.religion.sealed"));
+    check_sealed(d, data.blood_group.as_ref(), format_args!("{field}.data.blood_group.sealed"));
+    check_sealed(d, data.contact.as_ref(), format_args!("{field}.data.contact.sealed"));
+    check_at_most(d, parents.len(), MAX_PARENTS, format_args!("{field}.parents"));
 }
 
 fn note_gaps(d: &mut Deciding<'_>, id: PersonId, person: &NewPerson, on: Date) {
@@ -270,27 +271,27 @@ fn check_cmnds(
     id: PersonId,
     person: &NewPerson,
     cmnds: &mut BTreeMap<u32, PersonId>,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     for (place, document) in person.data.documents.iter().enumerate() {
         let Some(number) = document.cmnd_number() else { continue };
         let registered = d.registry.lookups().person_by_cmnd(number);
         let holder = registered.unwrap_or_else(|| *cmnds.entry(number).or_insert(id));
         if holder != id {
-            let field = format!("{field}.data.documents[{place}]");
-            d.flag(Code::CmndTaken, &field, &[&document.number], RowRef::Person(id), DefectKind::CmndShared);
+            let field = format_args!("{field}.data.documents[{place}]");
+            d.flag(Code::CmndTaken, field, &[&document.number], RowRef::Person(id), DefectKind::CmndShared);
         }
     }
 }
 
-fn link_parents(d: &mut Deciding<'_>, number: usize, enrolled: &[Enrolled<'_>], field: &str) {
+fn link_parents(d: &mut Deciding<'_>, number: usize, enrolled: &[Enrolled<'_>], field: impl Display + Copy) {
     let Enrolled { id: child, person } = enrolled[number];
     let mut links: Vec<(ParentLink<PersonId>, Option<ParentFacts>)> = Vec::new();
     for (place, link) in person.parents.iter().enumerate() {
-        let field = format!("{field}.parents[{place}]");
+        let field = format_args!("{field}.parents[{place}]");
         let resolved = match &link.parent {
             KinRef::Described(described) => {
-                check_described(d, described, &format!("{field}.parent.described"));
+                check_described(d, described, format_args!("{field}.parent.described"));
                 Some((KinRef::Described(described.clone()), None))
             }
             KinRef::Registered(MemberRef::Member(member)) => match enrolled.get(usize::from(*member)) {
@@ -299,19 +300,19 @@ fn link_parents(d: &mut Deciding<'_>, number: usize, enrolled: &[Enrolled<'_>], 
                     Some((KinRef::Registered(parent.id), Some(facts)))
                 }
                 _ => {
-                    d.fault(Code::MemberOutOfRange, &field, &[member]);
+                    d.fault(Code::MemberOutOfRange, field, &[member]);
                     None
                 }
             },
             KinRef::Registered(MemberRef::Person(reference)) => d
-                .person(reference, &field)
+                .person(reference, field)
                 .map(|parent| (KinRef::Registered(parent), Some(ParentFacts::of_registered(d, parent)))),
         };
         if let Some((parent, facts)) = resolved {
             links.push((ParentLink { role: link.role, kind: link.kind, parent, period: link.period }, facts));
         }
     }
-    check_parents(d, child, person.identity.birth, &links, &format!("{field}.parents"));
+    check_parents(d, child, person.identity.birth, &links, format_args!("{field}.parents"));
     for (link, _) in links {
         d.emit(person.identity.birth, EventBody::ParentLinked(ParentLinked { child, link }));
     }

@@ -16,6 +16,7 @@ use event_schemas::household::{HouseholdKind, LeaveReason, Relationship, Residen
 use event_schemas::ids::{HouseholdId, PersonId, UnitId};
 use event_schemas::place::Place;
 use event_schemas::row::RowRef;
+use std::fmt::Display;
 
 pub(super) fn form_household(d: &mut Deciding<'_>, command: &FormHousehold) {
     let on = command.effective_on;
@@ -72,7 +73,7 @@ pub(super) fn leave_household(d: &mut Deciding<'_>, command: &LeaveHousehold) {
         successions: &successions,
         vacancy: Vacancy::Refused,
         into: None,
-        field,
+        field: &field,
     }
     .decide(d);
 }
@@ -117,7 +118,7 @@ pub(super) fn split_household(d: &mut Deciding<'_>, command: &SplitHousehold) {
         successions: &successions,
         vacancy: Vacancy::Refused,
         into: None,
-        field,
+        field: &field,
     }
     .decide(d);
     let new = NewHousehold {
@@ -154,7 +155,7 @@ pub(super) fn merge_households(d: &mut Deciding<'_>, command: &MergeHouseholds) 
         successions: &[],
         vacancy: Vacancy::Refused,
         into: Some(into),
-        field,
+        field: &field,
     }
     .decide(d);
     enter(d, into, &members, on, field);
@@ -166,7 +167,7 @@ fn check_covers(
     from: HouseholdId,
     row: &HouseholdRow,
     named: &[Joiner],
-    field: &str,
+    field: impl Display + Copy,
 ) -> bool {
     let is_missing = |member: &PersonId| !named.iter().any(|joiner| joiner.person == *member);
     let missing: Vec<PersonId> = row.permanent_members().filter(is_missing).collect();
@@ -252,7 +253,7 @@ pub(super) fn change_relationship(d: &mut Deciding<'_>, command: &ChangeRelation
 pub(super) fn open_household<'a>(
     d: &mut Deciding<'a>,
     household: HouseholdId,
-    field: &str,
+    field: impl Display + Copy,
 ) -> Option<(HouseholdId, &'a HouseholdRow)> {
     let found = d.household(household, field)?;
     d.registry.household(found).map(|row| (found, row))

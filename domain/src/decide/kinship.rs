@@ -10,6 +10,7 @@ use event_schemas::kin::{ParentKind, ParentLink, ParentRole};
 use event_schemas::person::{Identity, Sex};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::time::PartialDate;
+use std::fmt::Display;
 
 /// Longest time between a father's death and a birth (*con sinh sau khi cha chết*): 300 days, Law 52/2014/QH13 Art. 88.
 pub(super) const MAX_DAYS_AFTER_FATHER: i32 = 300;
@@ -45,7 +46,7 @@ pub(super) fn check_parents(
     child: PersonId,
     birth: PartialDate,
     links: &[(ParentLink<PersonId>, Option<ParentFacts>)],
-    field: &str,
+    field: impl Display + Copy,
 ) {
     for (place, (link, facts)) in links.iter().enumerate() {
         let role = role_name(link.role);
@@ -66,7 +67,7 @@ fn check_parent(
     birth: PartialDate,
     link: &ParentLink<PersonId>,
     parent: &ParentFacts,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     let row = RowRef::Person(parent.id);
     let wrong = match link.role {
@@ -91,7 +92,12 @@ fn check_parent(
 
 /// The same two rules for a death that is registered after the births: a mother lived when her child was born, a father not
 /// long before. Children of a registered person stand in the person's own timeline.
-pub(super) fn check_children(d: &mut Deciding<'_>, parent: PersonId, died: PartialDate, field: &str) {
+pub(super) fn check_children(
+    d: &mut Deciding<'_>,
+    parent: PersonId,
+    died: PartialDate,
+    field: impl Display + Copy,
+) {
     if died.latest() >= d.today {
         return; // Nobody was born later.
     }
@@ -119,7 +125,7 @@ fn check_alive_when_it_matters(
     birth: PartialDate,
     role: ParentRole,
     (parent, died): (PersonId, PartialDate),
-    field: &str,
+    field: impl Display + Copy,
 ) {
     match role {
         ParentRole::Mother if died.latest() < birth.earliest() => {

@@ -25,6 +25,7 @@ use event_schemas::kin::{KinRef, MarriageEndReason, Partners};
 use event_schemas::person::{PersonRef, Sex};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::time::{Date, PartialDate};
+use std::fmt::Display;
 
 const PARTNERS: &str = "command.register_marriage.partners";
 const MARRIED_ON: &str = "command.register_marriage.married_on";
@@ -43,8 +44,8 @@ pub(super) fn register_marriage(d: &mut Deciding<'_>, command: &RegisterMarriage
     let until = ended.map(|(_, died)| died.earliest());
     for (place, partner) in partners.iter().enumerate() {
         let KinRef::Registered(person) = partner else { continue };
-        let field = format!("{PARTNERS}[{place}]");
-        check_free(d, *person, on, until, &field);
+        let field = format_args!("{PARTNERS}[{place}]");
+        check_free(d, *person, on, until, field);
         let since = d.row(*person).marriage_since;
         d.restate_if_late(RowRef::Person(*person), Aspect::Marriage, since, on);
     }
@@ -63,11 +64,11 @@ pub(super) fn register_marriage(d: &mut Deciding<'_>, command: &RegisterMarriage
 
 /// A partner as the event names it.
 fn partner(d: &mut Deciding<'_>, stated: &KinRef<PersonRef>, place: usize) -> Option<KinRef<PersonId>> {
-    let field = format!("{PARTNERS}[{place}]");
+    let field = format_args!("{PARTNERS}[{place}]");
     match stated {
-        KinRef::Registered(reference) => d.person(reference, &field).map(KinRef::Registered),
+        KinRef::Registered(reference) => d.person(reference, field).map(KinRef::Registered),
         KinRef::Described(described) => {
-            check_described(d, described, &format!("{field}.described"));
+            check_described(d, described, format_args!("{field}.described"));
             Some(KinRef::Described(described.clone()))
         }
     }
@@ -91,7 +92,7 @@ fn check_couple(d: &mut Deciding<'_>, partners: &Partners<PersonId>, on: Date) {
     for (place, partner) in partners.iter().enumerate() {
         // Of somebody who is only described the other's sex tells.
         let sex = if sexes[place] == Sex::Unknown { opposite(sexes[1 - place]) } else { sexes[place] };
-        check_partner(d, partner, sex, on, &format!("{PARTNERS}[{place}]"));
+        check_partner(d, partner, sex, on, format_args!("{PARTNERS}[{place}]"));
     }
 }
 
@@ -117,7 +118,13 @@ fn name(partner: &KinRef<PersonId>) -> String {
     }
 }
 
-fn check_partner(d: &mut Deciding<'_>, partner: &KinRef<PersonId>, sex: Sex, on: Date, field: &str) {
+fn check_partner(
+    d: &mut Deciding<'_>,
+    partner: &KinRef<PersonId>,
+    sex: Sex,
+    on: Date,
+    field: impl Display + Copy,
+) {
     let (row, birth) = match partner {
         KinRef::Registered(person) => {
             let row = d.row(*person);
@@ -192,7 +199,13 @@ fn death_that_ends(
 }
 
 /// In no other marriage on the day, and in none that begins before this one has ended.
-fn check_free(d: &mut Deciding<'_>, person: PersonId, on: Date, until: Option<Date>, field: &str) {
+fn check_free(
+    d: &mut Deciding<'_>,
+    person: PersonId,
+    on: Date,
+    until: Option<Date>,
+    field: impl Display + Copy,
+) {
     let row = RowRef::Person(person);
     let is_vouched = [BasisKind::Court, BasisKind::Agency].contains(&d.envelope.basis.kind);
     let (marital, later) = match marital_and_later(d, person, on) {

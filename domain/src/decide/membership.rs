@@ -17,6 +17,7 @@ use event_schemas::ids::{HouseholdId, PersonId, UnitId};
 use event_schemas::place::{Place, RegisteredPlace};
 use event_schemas::row::{Aspect, RowRef};
 use event_schemas::time::Date;
+use std::fmt::Display;
 
 /// A living person and the relationship to the head of the household that takes the person in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,27 +39,27 @@ pub(super) fn joiners(
     d: &mut Deciding<'_>,
     stated: &[PersonInHousehold],
     on: Date,
-    field: &str,
+    field: impl Display + Copy,
 ) -> Vec<Joiner> {
     let mut joiners: Vec<Joiner> = Vec::with_capacity(stated.len().min(MAX_MEMBERS));
     if !d.check_count(stated.len(), MAX_MEMBERS, field) {
         return joiners;
     }
     for (number, member) in stated.iter().enumerate() {
-        let field = format!("{field}[{number}].person");
-        let Some(person) = d.living_person(&member.person, on, &field) else { continue };
+        let field = format_args!("{field}[{number}].person");
+        let Some(person) = d.living_person(&member.person, on, field) else { continue };
         if joiners.iter().any(|known| known.person == person) {
-            d.fault(Code::NamedTwice, &field, &[&person]);
+            d.fault(Code::NamedTwice, field, &[&person]);
             continue;
         }
-        d.check_no_later(RowRef::Person(person), d.row(person).residence_since, on, &field);
+        d.check_no_later(RowRef::Person(person), d.row(person).residence_since, on, field);
         joiners.push(Joiner { person, relationship: member.relationship });
     }
     joiners
 }
 
 /// Faults for everybody who has a permanent household already.
-pub(super) fn check_without_household(d: &mut Deciding<'_>, joiners: &[Joiner], field: &str) {
+pub(super) fn check_without_household(d: &mut Deciding<'_>, joiners: &[Joiner], field: impl Display + Copy) {
     for Joiner { person, .. } in joiners {
         if let Some(household) = HouseholdId(d.row(*person).household).some() {
             d.fault_with(Code::AlreadyInHousehold, field, &[person, &household], RowRef::Person(*person));
@@ -72,7 +73,7 @@ pub(super) fn form(
     new: NewHousehold,
     joiners: &[Joiner],
     on: Date,
-    field: &str,
+    field: impl Display + Copy,
 ) -> HouseholdId {
     let household = d.new_household();
     let NewHousehold { kind, place, file_number, split_from } = new;
@@ -98,7 +99,13 @@ pub(super) fn form(
 }
 
 /// Takes persons into a household that exists; they live where it is.
-pub(super) fn enter(d: &mut Deciding<'_>, household: HouseholdId, joiners: &[Joiner], on: Date, field: &str) {
+pub(super) fn enter(
+    d: &mut Deciding<'_>,
+    household: HouseholdId,
+    joiners: &[Joiner],
+    on: Date,
+    field: impl Display + Copy,
+) {
     let Some(row) = d.registry.household(household) else { return };
     d.check_no_later(RowRef::Household(household), row.composition_since.max(row.place_since), on, field);
     let place: RegisteredPlace = Place::in_unit(UnitId(row.unit));
@@ -135,7 +142,7 @@ pub(super) fn register_residence(
     person: PersonId,
     place: &RegisteredPlace,
     on: Date,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     let registered = PermanentResidenceRegistered { person, place: place.clone() };
     d.emit(on, EventBody::PermanentResidenceRegistered(registered));
@@ -152,7 +159,7 @@ pub(super) fn end_stay(
     stay: &TemporaryRow,
     on: Date,
     reason: ResidenceEndReason,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     d.check_no_later(RowRef::Person(person), stay.since, on, field);
     d.emit(on, EventBody::TemporaryResidenceEnded(TemporaryResidenceEnded { person, reason }));

@@ -11,6 +11,7 @@ use event_schemas::person::{PersonRef, Sex};
 use event_schemas::pin::{Pin, PinCell};
 use event_schemas::row::RowRef;
 use event_schemas::time::PartialDate;
+use std::fmt::Display;
 
 pub(super) fn issue_pin(d: &mut Deciding<'_>, command: &IssuePin) {
     let field = "command.issue_pin.person";
@@ -51,7 +52,12 @@ pub(super) fn accept_pin(d: &mut Deciding<'_>, command: &AcceptPin) {
 }
 
 /// The office reads the number where reading is recorded; a refusal does not tell it.
-fn has_pin(d: &mut Deciding<'_>, person: PersonId, reference: &PersonRef, field: &str) -> bool {
+fn has_pin(
+    d: &mut Deciding<'_>,
+    person: PersonId,
+    reference: &PersonRef,
+    field: impl Display + Copy,
+) -> bool {
     let has = d.row(person).pin.get() != 0;
     if has {
         d.fault_with(Code::HasPin, field, &[&Named(reference)], RowRef::Person(person));
@@ -66,7 +72,7 @@ pub(super) fn draw_pin(
     birth_registered_at: UnitId,
     sex: Sex,
     birth_year: i16,
-    field: &str,
+    field: impl Display + Copy,
 ) {
     let Some(province) = d.registry.units().province_of(birth_registered_at) else {
         d.fault(Code::PinPlaceMissing, field, &[]);
@@ -86,7 +92,11 @@ pub(super) fn draw_pin(
             return;
         }
     }
-    d.fault(Code::PinCellExhausted, field, &[&format!("{:03}", cell.place), &cell.century_sex, &cell.year]);
+    d.fault(
+        Code::PinCellExhausted,
+        field,
+        &[&format_args!("{:03}", cell.place), &cell.century_sex, &cell.year],
+    );
 }
 
 /// Structure, place, uniqueness, and agreement with sex and year of birth. True if the number may be accepted.
@@ -96,12 +106,12 @@ pub(super) fn check_accepted_pin(
     pin: Pin,
     sex: Sex,
     birth_year: i16,
-    field: &str,
+    field: impl Display + Copy,
 ) -> bool {
     let cell = pin.cell();
     let mut acceptable = true;
     if !d.registry.units().is_pin_place(cell.place) {
-        d.fault(Code::PinPlaceUnknown, field, &[&format!("{:03}", cell.place)]);
+        d.fault(Code::PinPlaceUnknown, field, &[&format_args!("{:03}", cell.place)]);
         acceptable = false;
     }
     if d.registry.lookups().person_by_pin(pin).is_some() {

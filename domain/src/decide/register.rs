@@ -4,13 +4,14 @@ use super::deciding::{Deciding, OPERATOR};
 use crate::refusal::Code;
 use crate::registry::lookups::Register;
 use event_schemas::basis::{LegacyEntry, RegisterEntry, RegisterKind};
+use std::fmt::Display;
 
 /// The next number of the submitting office in this year, or the entry that already stands in a register.
 pub(super) fn register_entry(
     d: &mut Deciding<'_>,
     kind: RegisterKind,
     legacy: Option<LegacyEntry>,
-    field: &str,
+    field: impl Display + Copy,
 ) -> Option<RegisterEntry> {
     let lookups = d.registry.lookups();
     let Some(legacy) = legacy else {

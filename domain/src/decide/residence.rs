@@ -24,6 +24,7 @@ use event_schemas::ids::{EventAddress, HouseholdId, PersonId, UnitId};
 use event_schemas::place::{Place, RegisteredPlace, UnitCode};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::time::Date;
+use std::fmt::Display;
 
 /// Shortest temporary residence: Law 68/2020/QH14 Art. 27.
 const MIN_STAY_DAYS: i32 = 30;
@@ -64,8 +65,10 @@ pub(super) fn move_permanent(d: &mut Deciding<'_>, command: &MovePermanent) {
 /// The household keeps its number and its members. Whoever is with it for a time stays where that is registered.
 fn move_household(d: &mut Deciding<'_>, household: HouseholdId, to: &Place<UnitCode>, on: Date) {
     let field = "command.move_permanent.move.whole_household";
-    let place = d.residence_place(to, on, &format!("{field}.to"));
-    let Some((household, row)) = open_household(d, household, &format!("{field}.household")) else { return };
+    let place = d.residence_place(to, on, format_args!("{field}.to"));
+    let Some((household, row)) = open_household(d, household, format_args!("{field}.household")) else {
+        return;
+    };
     let field = "command.move_permanent.effective_on";
     let mut since = row.composition_since.max(row.place_since);
     for person in row.permanent_members() {
@@ -110,7 +113,7 @@ fn move_into(
     enter(d, household, &movers, on, field);
 }
 
-fn depart(d: &mut Deciding<'_>, command: &MovePermanent, movers: &[Joiner], field: &str) {
+fn depart(d: &mut Deciding<'_>, command: &MovePermanent, movers: &[Joiner], field: impl Display + Copy) {
     let persons: Vec<PersonId> = movers.iter().map(|joiner| joiner.person).collect();
     Departure {
         persons: &persons,
@@ -120,7 +123,7 @@ fn depart(d: &mut Deciding<'_>, command: &MovePermanent, movers: &[Joiner], fiel
         successions: &command.successions,
         vacancy: Vacancy::Refused,
         into: None,
-        field,
+        field: &field,
     }
     .decide(d);
 }
@@ -170,7 +173,7 @@ fn check_away_from_home(
     person: PersonId,
     unit: UnitId,
     (from, until): (Date, Date),
-    field: &str,
+    field: impl Display + Copy,
 ) {
     let row = d.row(person);
     let mut at_home = row.unit == unit.0;
@@ -249,7 +252,7 @@ fn make_room(d: &mut Deciding<'_>, person: PersonId, command: &RegisterTemporary
     Some(OverBy::Nothing)
 }
 
-fn fault_stay_exists(d: &mut Deciding<'_>, person: PersonId, until: Date, field: &str) {
+fn fault_stay_exists(d: &mut Deciding<'_>, person: PersonId, until: Date, field: impl Display + Copy) {
     d.fault_with(Code::TemporaryResidenceExists, field, &[&person, &until], RowRef::Person(person));
 }
 
@@ -310,9 +313,9 @@ fn stays(recorded: Vec<(EventAddress, Event)>) -> Vec<(Date, Date)> {
 fn check_host(d: &mut Deciding<'_>, host: &TemporaryPlace, place: &RegisteredPlace, from: Date) {
     let field = "command.register_temporary_residence.household";
     if host.relationship == Relationship::Head {
-        d.fault(Code::RelationshipIsHead, &format!("{field}.relationship"), &[]);
+        d.fault(Code::RelationshipIsHead, format_args!("{field}.relationship"), &[]);
     }
-    let Some((household, row)) = open_household(d, host.household, &format!("{field}.household")) else {
+    let Some((household, row)) = open_household(d, host.household, format_args!("{field}.household")) else {
         return;
     };
     let since = row.composition_since.max(row.place_since);
@@ -322,7 +325,7 @@ fn check_host(d: &mut Deciding<'_>, host: &TemporaryPlace, place: &RegisteredPla
         let shown = unit.map_or_else(String::new, |unit| format!("{} {}", unit.code, unit.name));
         d.fault_with(
             Code::HouseholdNotThere,
-            &format!("{field}.household"),
+            format_args!("{field}.household"),
             &[&household, &shown],
             RowRef::Household(household),
         );

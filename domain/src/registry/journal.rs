@@ -3,9 +3,8 @@
 
 use super::Registry;
 use super::fold::RowImage;
-use super::lookups::{LookupChange, LookupEntry, Lookups};
+use super::lookups::{LookupChange, LookupEntry};
 use super::{Head, digest_of};
-use event_schemas::Event;
 use event_schemas::row::RowRef;
 use std::collections::VecDeque;
 
@@ -23,17 +22,38 @@ pub(super) struct Group {
 pub(super) struct Journal {
     groups: VecDeque<Group>,
     confirmed_lookups: Vec<LookupEntry>,
+    /// Emptied lists of before-images. A group of thousands of records holds megabytes of them: memory that was used before costs
+    /// a tenth of memory that the machine must clear first.
+    spare: Vec<Vec<(RowRef, RowImage)>>,
 }
 
+/// Spare lists that are kept: as many as groups are in flight.
+const MAX_SPARE: usize = 4;
+
 impl Journal {
+    fn keep(&mut self, mut rows: Vec<(RowRef, RowImage)>) {
+        if self.spare.len() < MAX_SPARE {
+            rows.clear();
+            self.spare.push(rows);
+        }
+    }
+
     pub(super) fn open_group(&mut self) -> Option<&mut Group> {
         self.groups.back_mut()
     }
 
-    pub(super) fn note_lookups(&mut self, event: &Event) {
-        let entries = Lookups::entries_of(event);
+    /// Notes keys that one event has just changed; `entry` gives what each leads to now, which later groups may change again.
+    pub(super) fn note_lookups(
+        &mut self,
+        changes: &[LookupChange],
+        entry: impl Fn(LookupChange) -> LookupEntry,
+    ) {
+        let entries = changes.iter().map(|change| entry(*change));
         match self.groups.back_mut() {
-            Some(group) => group.entries.extend(entries),
+            Some(group) => {
+                group.entries.extend(entries);
+                group.lookups.extend_from_slice(changes);
+            }
             None => self.confirmed_lookups.extend(entries),
         }
     }
@@ -57,12 +77,8 @@ impl Registry {
     /// Everything applied from here on belongs to a new group, until the next one is opened.
     pub fn open_group(&mut self) {
         let head = self.head.clone();
-        self.journal.groups.push_back(Group {
-            head,
-            rows: Vec::new(),
-            lookups: Vec::new(),
-            entries: Vec::new(),
-        });
+        let rows = self.journal.spare.pop().unwrap_or_default();
+        self.journal.groups.push_back(Group { head, rows, lookups: Vec::new(), entries: Vec::new() });
     }
 
     /// Groups in flight.
@@ -80,6 +96,7 @@ impl Registry {
             self.mark_dirty(*row);
         }
         self.journal.confirmed_lookups.extend(group.entries);
+        self.journal.keep(group.rows);
     }
 
     /// Takes all groups in flight back, newest first: rows, keys, numbers and the digest are as before.
@@ -104,8 +121,8 @@ impl Registry {
 
     /// Sums all rows anew: equal to the kept digest, or a fold is wrong.
     pub fn recompute_digest(&self) -> u128 {
-        let mut sum = 0u128;
-        self.for_each_row(|row| sum = sum.wrapping_add(digest_of(row, &self.image(row))));
+        let (mut sum, mut bytes) = (0u128, Vec::new());
+        self.for_each_row(|row| sum = sum.wrapping_add(digest_of(row, &self.image(row), &mut bytes)));
         sum
     }
 }

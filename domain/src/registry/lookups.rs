@@ -6,6 +6,7 @@ use event_schemas::event::{Event, EventBody, Origin};
 use event_schemas::ids::{CardId, OfficeId, PersonId};
 use event_schemas::pin::{Pin, PinCell};
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// One register of one office in one year.
@@ -26,6 +27,9 @@ pub enum LookupChange {
     Legacy { register: Register, number: u32, before: bool },
     Serial { hash: u64, before: Option<u32> },
 }
+
+/// Keys that one event changes: most change none, a birth three.
+pub(super) type LookupChanges = SmallVec<[LookupChange; 4]>;
 
 /// A key and what it leads to now: how lookups are saved, in runs of what has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,7 +98,7 @@ impl Lookups {
     }
 
     /// Takes an event's keys in; changes are appended to `journal`.
-    pub(super) fn fold(&mut self, event: &Event, journal: &mut Vec<LookupChange>) {
+    pub(super) fn fold(&mut self, event: &Event, journal: &mut LookupChanges) {
         match &event.body {
             EventBody::PersonRegistered(e) => {
                 for number in e.data.documents.iter().filter_map(|document| document.cmnd_number()) {
@@ -132,17 +136,12 @@ impl Lookups {
         }
     }
 
-    fn insert_pin(&mut self, pin: Pin, person: PersonId, journal: &mut Vec<LookupChange>) {
+    fn insert_pin(&mut self, pin: Pin, person: PersonId, journal: &mut LookupChanges) {
         let before = self.pins.insert(pin.number(), person.0);
         journal.push(LookupChange::Pin { pin, before });
     }
 
-    fn fold_entry(
-        &mut self,
-        entry: RegisterEntry,
-        legacy: Option<LegacyEntry>,
-        journal: &mut Vec<LookupChange>,
-    ) {
+    fn fold_entry(&mut self, entry: RegisterEntry, legacy: Option<LegacyEntry>, journal: &mut LookupChanges) {
         let register = Register { office: entry.office, kind: entry.register, year: entry.year };
         if legacy.is_some() {
             let before = self.legacy.insert((register, entry.number), ()).is_some();
@@ -178,19 +177,8 @@ impl Lookups {
         }
     }
 
-    /// What events taken in so far make of the keys that a change names. Read from confirmed events by the saver, so
-    /// that what is in flight never reaches a page.
-    pub fn entries_of(event: &Event) -> Vec<LookupEntry> {
-        if !has_keys(event) {
-            return Vec::new();
-        }
-        let mut scratch = Self::default();
-        let mut journal = Vec::new();
-        scratch.fold(event, &mut journal);
-        journal.into_iter().map(|change| scratch.entry(change)).collect()
-    }
-
-    fn entry(&self, change: LookupChange) -> LookupEntry {
+    /// What a changed key leads to now.
+    pub(super) fn entry(&self, change: LookupChange) -> LookupEntry {
         match change {
             LookupChange::Pin { pin, .. } => LookupEntry::Pin(pin, self.pins[&pin.number()]),
             LookupChange::Cmnd { number, .. } => LookupEntry::Cmnd(number, self.cmnds[&number]),
@@ -232,21 +220,6 @@ impl Lookups {
             + of(&self.entries)
             + of(&self.legacy)
             + of(&self.serials)
-    }
-}
-
-/// Most events name no key: not looking costs nothing.
-fn has_keys(event: &Event) -> bool {
-    match &event.body {
-        EventBody::PersonRegistered(e) => {
-            !e.data.documents.is_empty() || matches!(e.origin, Origin::Birth(_))
-        }
-        EventBody::DeathRegistered(_)
-        | EventBody::MarriageRegistered(_)
-        | EventBody::PinIssued(_)
-        | EventBody::PinAccepted(_)
-        | EventBody::CardProduced(_) => true,
-        _ => false,
     }
 }
 

@@ -27,6 +27,7 @@ use fold::RowImage;
 use journal::Journal;
 use lookups::Lookups;
 use rows::{CardRow, DossierRow, DwellingRow, HouseholdRow, PersonRow, Row, TemporaryRow};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use table::Table;
 use units::{OfficeRow, Offices, Units};
@@ -54,6 +55,8 @@ pub struct Registry {
     offices_dirty: bool,
     /// While saved pages are brought up to date, rows may be ahead of the record at hand.
     replaying: bool,
+    /// Bytes of the row whose digest is taken; kept, so that it is not allocated each time.
+    row_bytes: Vec<u8>,
 }
 
 /// What the registry knows besides rows; small, copied with every group.
@@ -247,11 +250,10 @@ impl Registry {
     }
 
     fn fold_lookups(&mut self, event: &event_schemas::Event) {
-        match self.journal.open_group() {
-            Some(group) => self.lookups.fold(event, &mut group.lookups),
-            None => self.lookups.fold(event, &mut Vec::new()),
-        }
-        self.journal.note_lookups(event);
+        let mut changes = SmallVec::new();
+        self.lookups.fold(event, &mut changes);
+        let lookups = &self.lookups;
+        self.journal.note_lookups(&changes, |change| lookups.entry(change));
     }
 
     /// The row as it stands, a default one if it does not exist.
@@ -289,8 +291,9 @@ impl Registry {
 
     fn replace(&mut self, row: RowRef, before: RowImage, after: RowImage) {
         if !self.replaying {
-            self.head.digest =
-                self.head.digest.wrapping_sub(digest_of(row, &before)).wrapping_add(digest_of(row, &after));
+            let bytes = &mut self.row_bytes;
+            let (less, more) = (digest_of(row, &before, bytes), digest_of(row, &after, bytes));
+            self.head.digest = self.head.digest.wrapping_sub(less).wrapping_add(more);
             self.due.replace(row, &before, &after);
         }
         self.put(row, after);
@@ -368,46 +371,46 @@ fn new_person() -> PersonRow {
     }
 }
 
-/// Digest of one row; zero for a row that does not exist, so that the sum over rows needs no list of them.
-pub(crate) fn digest_of(row: RowRef, image: &RowImage) -> u128 {
-    let mut bytes = Vec::with_capacity(128);
+/// Digest of one row; zero for a row that does not exist, so that the sum over rows needs no list of them. `bytes` is scratch.
+pub(crate) fn digest_of(row: RowRef, image: &RowImage, bytes: &mut Vec<u8>) -> u128 {
+    bytes.clear();
     let id = match (row, image) {
         (RowRef::Person(id), RowImage::Person(person, temporary)) if person.version > 0 => {
-            person.encode(&mut bytes);
+            person.encode(bytes);
             if let Some(temporary) = temporary {
-                temporary.encode(&mut bytes);
+                temporary.encode(bytes);
             }
             id.0
         }
         (RowRef::Household(id), RowImage::Household(row)) if row.version > 0 => {
-            row.encode(&mut bytes);
+            row.encode(bytes);
             id.0
         }
         (RowRef::Card(id), RowImage::Card(row)) if row.version > 0 => {
-            row.encode(&mut bytes);
+            row.encode(bytes);
             id.0
         }
         (RowRef::Dossier(id), RowImage::Dossier(row)) if row.version > 0 => {
-            row.encode(&mut bytes);
+            row.encode(bytes);
             id.0
         }
         (RowRef::Dwelling(id), RowImage::Dwelling(row)) if row.version > 0 => {
-            row.encode(&mut bytes);
+            row.encode(bytes);
             id.0
         }
         (RowRef::Unit(id), RowImage::Unit(Some(row))) => {
-            row.encode(&mut bytes).expect("a unit's values encode");
+            row.encode(bytes).expect("a unit's values encode");
             id.0
         }
         (RowRef::Office(id), RowImage::Office(Some(row))) => {
-            row.encode(&mut bytes).expect("an office's values encode");
+            row.encode(bytes).expect("an office's values encode");
             id.0
         }
         _ => return 0,
     };
     bytes.push(kind_number(row));
     bytes.extend_from_slice(&id.to_le_bytes());
-    xxh3_128(&bytes)
+    xxh3_128(bytes)
 }
 
 fn kind_number(row: RowRef) -> u8 {

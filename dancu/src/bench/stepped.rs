@@ -7,7 +7,7 @@ use crate::service::writer_options;
 use anyhow::{Result, ensure};
 use command_service::writer::{RandomSource, Request, Surroundings, Timer, Waiting, Writer, WriterOptions};
 use command_service::{Submitter, WallClock};
-use event_log::{EventLog, LogSource, MAX_GROUP_ENTRIES};
+use event_log::MAX_GROUP_ENTRIES;
 use event_schemas::CommandEnvelope;
 use event_schemas::outcome::Outcome;
 use state_store::store::Store;

@@ -6,10 +6,11 @@ use domain::registry::Registry;
 use domain::{TimelineSource, TimelineUnavailable};
 use event_log::{LogSource, Verdict};
 use event_schemas::Event;
+use event_schemas::event::{BeforeCommit, EventBody};
 use event_schemas::header::EntryHeader;
 use event_schemas::ids::{EventAddress, Lsn};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record};
-use event_schemas::row::StreamRef;
+use event_schemas::row::{RowRef, StreamRef};
 use std::collections::VecDeque;
 
 /// Most records that one walk reads (O1).
@@ -66,12 +67,43 @@ impl History<'_> {
                 let changes = entry.changes().ok_or_else(|| format!("lsn {lsn} changes no row"))?;
                 collect(lsn, changes, stream, &mut found);
                 let touch = changes.rows.iter().find(|touch| touch.row == stream.row);
-                touch
-                    .map(|touch| touch.previous)
-                    .ok_or_else(|| format!("lsn {lsn} does not name {}", stream.row))
+                match touch {
+                    Some(touch) => Ok(touch.previous),
+                    None => self.before_commit(lsn, changes, stream.row),
+                }
             })??;
         }
         Err(format!("it is longer than {MAX_WALK_RECORDS} records"))
+    }
+}
+
+impl History<'_> {
+    /// The record before a commit, which does not itself name the rows that it changes.
+    fn before_commit(&self, lsn: Lsn, changes: &Changes, row: RowRef) -> Result<Lsn, String> {
+        let committed = changes.events.iter().find_map(|event| match &event.body {
+            EventBody::OperationCommitted(committed) => Some(committed),
+            _ => None,
+        });
+        let not_named = || format!("lsn {lsn} does not name {row}");
+        let parts = match committed.map(|committed| committed.before(row)) {
+            Some(BeforeCommit::Known(_, last)) => return Ok(last),
+            Some(BeforeCommit::InPart(parts)) => parts,
+            Some(BeforeCommit::NotChanged) | None => return Err(not_named()),
+        };
+        for part in parts {
+            let previous = self.with_entry(part, |entry| {
+                entry.changes().and_then(|changes| {
+                    changes.events.iter().find_map(|event| match &event.body {
+                        EventBody::OperationPart(part) => part.content.previous(row),
+                        _ => None,
+                    })
+                })
+            })?;
+            if let Some((_, last)) = previous {
+                return Ok(last);
+            }
+        }
+        Err(not_named())
     }
 }
 

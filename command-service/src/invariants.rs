@@ -12,6 +12,7 @@ use event_schemas::header::{ChainHead, EntryHeader, EntryKind};
 use event_schemas::ids::{
     ClaimId, CommandId, EventAddress, Lsn, OfficeId, OfficerId, Position, Term, Version,
 };
+use event_schemas::operation::PartContent;
 use event_schemas::pin::{Pin, PinCell};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record};
 use event_schemas::row::StreamRef;
@@ -52,6 +53,16 @@ pub fn check_versions(registry: &Registry, lsn: Lsn, changes: &Changes) -> Resul
                 "{} is at {version} since lsn {last}; the record makes it {} after lsn {}",
                 touch.row, touch.version, touch.previous
             );
+            return Err(Violation::new("W3", lsn, what));
+        }
+    }
+    for event in &changes.events {
+        if let EventBody::OperationCommitted(committed) = &event.body
+            && let Some(row) = registry.commit_contradicted_by(committed)
+        {
+            let (version, last) = registry.version(row);
+            let what =
+                format!("{row} is at {version} since lsn {last}; the commit and its parts say otherwise");
             return Err(Violation::new("W3", lsn, what));
         }
     }
@@ -117,16 +128,26 @@ pub fn check_decision(
 struct RecordedPins<'a> {
     registry: &'a Registry,
     key_version: u16,
-    issued: Vec<(PinCell, u32, Pin)>,
+    issued: HashMap<(PinCell, u32), Pin>,
 }
 
 impl<'a> RecordedPins<'a> {
     fn of(registry: &'a Registry, events: &[Event]) -> Self {
-        let mut pins = Self { registry, key_version: 0, issued: Vec::new() };
+        let mut pins = Self { registry, key_version: 0, issued: HashMap::new() };
         for event in events {
-            if let EventBody::PinIssued(issued) = &event.body {
-                pins.key_version = issued.key_version;
-                pins.issued.push((issued.pin.cell(), issued.draw, issued.pin));
+            match &event.body {
+                EventBody::PinIssued(issued) => {
+                    pins.key_version = issued.key_version;
+                    pins.issued.insert((issued.pin.cell(), issued.draw), issued.pin);
+                }
+                EventBody::OperationPart(part) => {
+                    let PartContent::Pins(staged) = &part.content;
+                    pins.key_version = staged.key_version;
+                    for pin in &staged.pins {
+                        pins.issued.extend(pin.draw.map(|draw| ((pin.pin.cell(), draw), pin.pin)));
+                    }
+                }
+                _ => {}
             }
         }
         pins
@@ -139,12 +160,11 @@ impl PinIssuer for RecordedPins<'_> {
     }
 
     fn serial(&self, cell: PinCell, draw: u32) -> u32 {
-        let found = self.issued.iter().find(|(of, at, _)| *of == cell && *at == draw);
-        if let Some((_, _, pin)) = found {
+        if let Some(pin) = self.issued.get(&(cell, draw)) {
             return pin.serial();
         }
         // A draw that the record did not keep met a number that somebody had: any such number does.
-        let is_taken = |serial: &u32| self.registry.lookups().person_by_pin(cell.pin(*serial)).is_some();
+        let is_taken = |serial: &u32| self.registry.lookups().holder_of(cell.pin(*serial)).is_some();
         (0..PinCell::CAPACITY).find(is_taken).unwrap_or(0)
     }
 }

@@ -6,11 +6,13 @@
 use domain::Registry;
 use event_schemas::CommandEnvelope;
 use event_schemas::document::cmnd_number;
-use event_schemas::ids::{CardId, DossierId, DwellingId, HouseholdId, Lsn, OfficeId, PersonId, Version};
+use event_schemas::ids::{
+    CardId, DossierId, DwellingId, HouseholdId, Lsn, OfficeId, OperationId, PersonId, Version,
+};
 use event_schemas::row::{RowRef, RowTouch};
 use serde_json::{Map, Value};
 
-/// Every person, household, card, dossier, dwelling and office that the command names in whatever way and that is registered,
+/// Every person, household, card, dossier, dwelling, office and operation that the command names in whatever way and that is registered,
 /// in order, each once. Also whoever has a number that the command gives to somebody else.
 pub fn rows_named(envelope: &CommandEnvelope, registry: &Registry) -> Vec<RowRef> {
     let command = serde_json::to_value(&envelope.command).expect("a command is plain data that came as JSON");
@@ -60,6 +62,7 @@ fn row_of_id(name: &str, id: u32) -> Option<RowRef> {
         "dossier" => RowRef::Dossier(DossierId(id)),
         "dwelling" => RowRef::Dwelling(DwellingId(id)),
         "office" => RowRef::Office(OfficeId(id)),
+        "operation" => RowRef::Operation(OperationId(id)),
         _ => return None,
     })
 }
@@ -73,7 +76,7 @@ fn person_of_number(
 ) -> Option<PersonId> {
     let lookups = registry.lookups();
     match name {
-        "pin" => lookups.person_by_pin(text.parse().ok()?),
+        "pin" => registry.person_by_pin(text.parse().ok()?),
         "cmnd" => lookups.person_by_cmnd(cmnd_number(text)?),
         "number" if beside.get("kind").is_some_and(|kind| kind == "cmnd") => {
             lookups.person_by_cmnd(cmnd_number(text)?)
@@ -122,6 +125,7 @@ mod tests {
                 "DossierId" => RowRef::Dossier(DossierId(7)),
                 "DwellingId" => RowRef::Dwelling(DwellingId(7)),
                 "OfficeId" => RowRef::Office(OfficeId(7)),
+                "OperationId" => RowRef::Operation(OperationId(7)),
                 "Pin" => {
                     assert_eq!(name, "pin");
                     continue;

@@ -28,7 +28,7 @@ const SAVED_FORM: u32 = 1;
 /// Most bytes of one saved value before it was packed.
 const MAX_UNPACKED_BYTES: usize = 8 << 20;
 
-const PAGE_TABLES: [PageTable; 7] = [
+const PAGE_TABLES: [PageTable; 8] = [
     PageTable::Persons,
     PageTable::Households,
     PageTable::Cards,
@@ -36,6 +36,7 @@ const PAGE_TABLES: [PageTable; 7] = [
     PageTable::Dwellings,
     PageTable::Units,
     PageTable::Offices,
+    PageTable::Operations,
 ];
 
 pub(crate) fn page_table(table: PageTable) -> TableId {

@@ -147,6 +147,8 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
     let history = good(&[&["query", "history", "P1"][..], &as_office].concat());
     assert!(history.contains("person_registered") && history.contains("enrol_household"), "{history}");
 
+    operate(&dir, &service.url, home_text, &office);
+
     let watched = good(&[&["watch", "--after", "0", "--count", "3", "--json"][..], &as_operator].concat());
     assert!(watched.lines().count() == 3 && watched.contains("\"genesis\""), "{watched}");
     let (code, out, _) = run(&[&["submit", &register][..], &as_office[..4]].concat());
@@ -171,6 +173,54 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
     let again = json(&[&["submit", "--json", &household][..], &as_office].concat());
     assert_eq!((again["repeated"].as_bool(), again["lsn"].to_string()), (Some(true), lsn));
     service.stop();
+}
+
+/// A PIN for everybody in the ward: opened, staged, approved by a second officer, committed.
+fn operate(dir: &TempDir, url: &str, home: &str, office: &str) {
+    let second = good(&["token", "--dir", home, "--office", "2", "--officer", "4", "--scopes", "all"])
+        .trim()
+        .to_owned();
+    let as_first = ["--url", url, "--token", office];
+    let as_second = ["--url", url, "--token", &second];
+    let person = keep(dir, "person.json", &["example", "enrol_person"]);
+    good(&[&["submit", &person][..], &as_first].concat());
+    let issue = [
+        "operation",
+        "issue-pins",
+        "--unit",
+        "00001",
+        "--decision",
+        "215/QĐ",
+        "--purpose",
+        "cấp số",
+        "--json",
+    ];
+    let staged = json(&[&issue[..], &as_first].concat());
+    assert_eq!(
+        (&staged["operation"]["status"], &staged["operation"]["counts"]["staged"]),
+        (&"staged".into(), &1.into())
+    );
+    let digest = staged["operation"]["digest"].as_str().unwrap();
+    let approve = ["operation", "approve", "B1", "--digest", digest, "--json"];
+    let (code, _, err) = run(&[&approve[..], &as_first].concat());
+    assert!(code == 2 && err.contains("approved_by_opener"), "{err}");
+    good(&[&approve[..], &as_second].concat());
+    let resumed = json(&[&["operation", "resume", "B1", "--json"][..], &as_first].concat());
+    assert_eq!(resumed["operation"]["status"], "approved", "nothing has moved");
+    let commit = ["operation", "commit", "B1", "--digest", digest, "--json"];
+    let committed = json(&[&commit[..], &as_first].concat());
+    assert_eq!(committed["operation"]["counts"]["changed"], 1);
+    let (code, _, err) = run(&[&commit[..], &as_first].concat());
+    assert!(code == 2 && err.contains("operation_closed"), "{err}");
+    let reading = ["--purpose", "giao thông báo"];
+    let notices = good(&[&["query", "pin-notices", "001", "--json"][..], &as_first, &reading].concat());
+    assert!(notices.contains("Lê Thị Xuân"), "{notices}");
+    let cells = json(&[&["query", "pin-capacity", "--place", "001", "--json"][..], &as_first].concat());
+    assert!(cells["cells"].as_array().unwrap().iter().any(|cell| cell["free"] == 999_999), "{cells}");
+    let left_out = json(&[&["query", "left-out", "B1", "--json"][..], &as_first, &reading].concat());
+    assert_eq!(left_out["left_out"], serde_json::json!([]));
+    let listed = json(&[&["query", "operations", "--json"][..], &as_first].concat());
+    assert_eq!(listed["operations"][0]["status"], "committed");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub fn violations(registry: &Registry) -> Vec<Violation> {
             note(&mut found, RowRef::Card(id), what);
         }
         let pin = Pin::from_number(row.pin.get());
-        let of_number = pin.and_then(|pin| registry.lookups().person_by_pin(pin));
+        let of_number = pin.and_then(|pin| registry.person_by_pin(pin));
         if dossier.is_some_and(|dossier| of_number != Some(PersonId(dossier.person))) {
             note(&mut found, RowRef::Card(id), "carries a number that never was its holder's".to_owned());
         }
@@ -73,7 +73,7 @@ fn check_person(registry: &Registry, id: PersonId, row: &PersonRow, found: &mut 
         }
     }
     if let Some(pin) = Pin::from_number(row.pin.get()).filter(|pin| pin.number() != 0)
-        && registry.lookups().person_by_pin(pin) != Some(id)
+        && registry.person_by_pin(pin) != Some(id)
     {
         wrong(format!("is not found by its PIN {pin}"));
     }

@@ -146,6 +146,26 @@ catalogue! {
     PinDisagrees flaggable, "pin_disagrees", "Số định danh {0} không khớp giới tính hoặc năm sinh.", "The PIN {0} does not agree with sex or year of birth.";
     PinNotPossible hard, "pin_not_possible", "Chưa thể cấp số: cần giới tính và năm sinh từ 1900.", "No PIN can be issued: sex, and a year of birth from 1900 on, must be known.";
     PinPlaceMissing hard, "pin_place_missing", "Cần nơi đăng ký khai sinh để cấp số định danh.", "The place of birth registration is needed for a PIN.";
+    PinGroundNotShown hard, "pin_ground_not_shown", "Số định danh của {0} khớp với dữ liệu đang lưu: chưa có căn cứ {1} để hủy.", "The PIN of {0} agrees with the data held: nothing shows the ground {1} for cancelling it.";
+    PinDecisionRequired hard, "pin_decision_required", "Hủy số định danh cần căn cứ là quyết định của cơ quan hoặc tòa án.", "Cancelling a PIN needs the decision of an agency or a court as its basis.";
+    NoNoticeDue hard, "no_notice_due", "{0} không có thông báo số định danh cần giao.", "No notice of a PIN is due to {0}.";
+    // Operations larger than one record.
+    UnknownOperation hard, "unknown_operation", "Không tìm thấy đợt xử lý {0}.", "No operation {0} is registered.";
+    OperationClosed hard, "operation_closed", "Đợt xử lý {0} đã kết thúc ({1}).", "Operation {0} is {1} already.";
+    OperationUnderWay hard, "operation_under_way", "Đợt xử lý {0} cùng loại đang mở cho địa bàn này.", "Operation {0} of the same kind is open for this area.";
+    TooManyOperations hard, "too_many_operations", "Đang mở {0} đợt xử lý, tối đa {1}.", "{0} operations are open; at most {1} may be.";
+    OperationBasisMissing hard, "operation_basis_missing", "Đợt xử lý cần căn cứ là quyết định có số của cơ quan.", "An operation needs the numbered decision of an agency as its basis.";
+    PartOutOfOrder hard, "part_out_of_order", "Phần tiếp theo của đợt xử lý là {0}, không phải {1}.", "The operation's next part is {0}, not {1}.";
+    PartSizeImpossible hard, "part_size_impossible", "Một phần có từ 1 đến {0} dòng, không phải {1}.", "A part takes 1 to {0} rows, not {1}.";
+    OperationFull hard, "operation_full", "Đợt xử lý đã có {0} phần, tối đa {1}.", "The operation has {0} parts; at most {1} are allowed.";
+    NothingToStage hard, "nothing_to_stage", "Không còn gì để đưa vào đợt xử lý {0}.", "Nothing is left to be staged in operation {0}.";
+    OperationNotStaged hard, "operation_not_staged", "Đợt xử lý {0} chưa đưa vào đủ.", "Operation {0} is not staged completely.";
+    OperationEmpty hard, "operation_empty", "Đợt xử lý {0} không có dòng nào.", "Operation {0} has staged nothing.";
+    OperationApproved hard, "operation_approved", "Đợt xử lý {0} đã được phê duyệt.", "Operation {0} is approved already.";
+    OperationNotApproved hard, "operation_not_approved", "Đợt xử lý {0} chưa được phê duyệt.", "Operation {0} is not approved.";
+    ApprovedByOpener hard, "approved_by_opener", "Cán bộ mở đợt xử lý không được tự phê duyệt.", "Whoever opened an operation cannot approve it.";
+    OperationDigestDiffers hard, "operation_digest_differs", "Mã nội dung của đợt xử lý là {0}, không phải {1}.", "The operation's digest is {0}, not {1}.";
+    TooManyMoved hard, "too_many_moved", "{0} dòng đã thay đổi sau khi đưa vào, tối đa {1}: cần đưa vào lại.", "{0} rows have moved since they were staged, more than {1}: stage them again first.";
     PinCellExhausted hard, "pin_cell_exhausted", "Đã hết số cho nơi {0}, mã {1}, năm {2}.", "No numbers are left for place {0}, code {1}, year {2}.";
     // Cards.
     NoPin hard, "no_pin", "{0} chưa có số định danh.", "{0} has no PIN.";

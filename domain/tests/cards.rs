@@ -6,11 +6,11 @@ use event_schemas::command::{
     AcceptPin, ApplicationDecision, ApplyForCard, Command, Death, DecideCardApplication, HandOverCard,
     IssuePin, ProduceCard, ReplaceCard, ReportCardLost, WithdrawCard,
 };
-use event_schemas::event::{EventBody, PinAccepted, PinIssued};
+use event_schemas::event::{EventBody, PinAccepted, PinCancelled, PinIssued};
 use event_schemas::ids::{CardId, DossierId, PersonId};
 use event_schemas::outcome::Created;
 use event_schemas::person::{Nationality, PersonRef, Sex};
-use event_schemas::pin::PinCell;
+use event_schemas::pin::{PinCell, PinGround, PinOccasion};
 use event_schemas::row::RowRef;
 
 fn issue(person: PersonId) -> Command {
@@ -129,7 +129,13 @@ fn a_full_cell_has_a_code_of_its_own() {
     let mut world = World::new();
     let last = world.person(man("1990-01-01"));
     let cell = PinCell { place: 1, century_sex: 0, year: 90 };
-    let issued = PinIssued { person: last, pin: cell.pin(5), draw: PinCell::CAPACITY - 1, key_version: 1 };
+    let issued = PinIssued {
+        person: last,
+        pin: cell.pin(5),
+        draw: PinCell::CAPACITY - 1,
+        key_version: 1,
+        occasion: PinOccasion::Birth,
+    };
     world.given_events("2022-01-01", [EventBody::PinIssued(issued)]);
     let person = world.person(man("1990-05-05"));
     world.when(issue(person)).then_refused(&["pin_cell_exhausted"]);
@@ -428,8 +434,11 @@ fn an_application_is_not_received_before_what_is_known_of_the_card() {
 fn a_cancelled_number_still_finds_its_person_and_the_answer_says_so() {
     let mut world = World::new();
     let person = world.person(NewPersonOf { pin: Some("001090000001"), ..man("1990-05-05") });
-    let pin = "001090000002".parse().unwrap();
-    world.given_events("2022-01-01", [EventBody::PinAccepted(PinAccepted { person, pin })]);
+    let [old, pin] = ["001090000001", "001090000002"].map(|pin| pin.parse().unwrap());
+    let (ground, explanation) = (PinGround::WrongNumber, text("another's"));
+    let cancelled = PinCancelled { person, pin: old, ground, explanation };
+    let accepted = PinAccepted { person, pin };
+    world.given_events("2022-01-01", [EventBody::PinCancelled(cancelled), EventBody::PinAccepted(accepted)]);
     let by_old = PersonRef::Pin("001090000001".parse().unwrap());
     let application = apply(person, ApplicationReason::FirstIssue);
     let accepted = world.given(Command::ApplyForCard(ApplyForCard { person: by_old, ..application }));

@@ -11,10 +11,14 @@ use event_schemas::command::{
     MergeHouseholds, MovePermanent, Parentage, PermanentMove, PersonInHousehold, ProduceCard, Succession,
 };
 use event_schemas::document::{IdentityDocument, IdentityDocumentKind};
+use event_schemas::event::{EventBody, OperationOpened};
 use event_schemas::examples::example;
 use event_schemas::household::Relationship;
-use event_schemas::ids::{CardId, DossierId, HouseholdId, OfficeId, PersonId, Version};
+use event_schemas::ids::{
+    CardId, DossierId, HouseholdId, OfficeId, OfficerId, OperationId, PersonId, Version,
+};
 use event_schemas::kin::{KinRef, ParentRole};
+use event_schemas::operation::{IssuePins, OperationKind};
 use event_schemas::outcome::{Created, Fault};
 use event_schemas::person::PersonRef;
 use event_schemas::pin::Pin;
@@ -22,6 +26,8 @@ use event_schemas::row::RowRef;
 
 const HOLDERS_PIN: &str = "001090012345";
 const HOLDERS_CMND: &str = "012345678";
+/// One under way in Phúc Xá.
+const OPERATION: OperationId = OperationId(1);
 
 /// A man of Phúc Xá who heads a household, stays in Trúc Bạch, and has a number, a card and an application under way; and his
 /// sister, who is dead.
@@ -69,6 +75,16 @@ fn neighbours() -> Neighbours {
         areas: Vec::new(),
         effective_on: date("2022-03-01"),
     }));
+    let opened = OperationOpened {
+        operation: OPERATION,
+        kind: OperationKind::IssuePins(IssuePins { unit: Some(unit(PHUC_XA)) }),
+        purpose: text("numbers for everybody"),
+        office: PHUC_XA_OFFICE,
+        officer: OfficerId(9),
+        up_to: holder,
+        lapses_on: date("2022-04-01"),
+    };
+    world.given_events(TODAY, [EventBody::OperationOpened(opened)]);
     Neighbours { world, holder, dead, household, card, dossier }
 }
 
@@ -194,6 +210,16 @@ fn meddling(kind: &str, to: &Neighbours) -> Command {
         Command::ReturnCard(c) => c.card = to.card,
         Command::ReportCardFound(c) => c.card = to.card,
         Command::ReportCardDamaged(c) => c.card = to.card,
+        Command::CancelPin(c) => c.person = by_pin(),
+        Command::ReestablishPin(c) => c.person = by_pin(),
+        Command::RecordPinNotices(c) => c.persons = vec![by_pin()],
+        Command::OpenOperation(c) => {
+            c.kind = OperationKind::IssuePins(IssuePins { unit: Some(code(PHUC_XA)) });
+        }
+        Command::StageOperation(c) => c.operation = OPERATION,
+        Command::ApproveOperation(c) => c.operation = OPERATION,
+        Command::CommitOperation(c) => c.operation = OPERATION,
+        Command::AbandonOperation(c) => c.operation = OPERATION,
     }
     command
 }
@@ -228,7 +254,9 @@ fn an_office_of_elsewhere_is_told_only_that_it_is_not_competent_whatever_it_send
         let names_the_unit = format!("{command:?}").contains(&format!("{:?}", code(PHUC_XA)));
         let mut world = neighbours.world.clone();
         let fault = only_fault(&mut world, HAI_PHONG_OFFICE, command, &neighbours, kind);
-        let administers = ["establish_units", "register_office", "change_office_area"].contains(&kind);
+        let operator_only =
+            ["establish_units", "register_office", "change_office_area", "cancel_pin", "reestablish_pin"];
+        let administers = operator_only.contains(&kind);
         let code = if administers { "operator_only" } else { "not_competent" };
         assert_eq!(fault.code, code, "{kind}");
         assert!(fault.rows.is_empty() && fault.events.is_empty(), "{kind}: {:?}", fault.rows);

@@ -317,6 +317,10 @@ fn varied(command: Command, values: Values) -> Command {
         Command::LeaveHousehold(leave) => leave.person = values.person,
         Command::IssuePin(issue) => issue.birth_registered_at = Some(values.unit),
         Command::AcceptPin(accept) => accept.person = values.person,
+        Command::ReestablishPin(reestablish) => {
+            reestablish.person = values.person;
+            reestablish.birth_registered_at = Some(values.unit);
+        }
         Command::ApplyForCard(apply) => {
             apply.person = values.person;
             apply.received_at = values.unit;

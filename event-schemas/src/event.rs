@@ -14,10 +14,16 @@ use crate::household::{
     HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship, ResidenceEndReason,
     ResidenceFileNumber,
 };
-use crate::ids::{CardId, DossierId, DwellingId, HouseholdId, KeyId, OfficeId, PersonId, UnitId};
+use crate::ids::{
+    CardId, DossierId, DwellingId, HouseholdId, KeyId, Lsn, OfficeId, OfficerId, OperationId, PersonId,
+    UnitId, Version,
+};
 use crate::kin::{MarriageEndReason, Partners, RegisteredParentLink};
+use crate::operation::{
+    AbandonReason, LeftOut, MovedRow, OperationCounts, OperationDigest, OperationKind, PartContent, PartRange,
+};
 use crate::person::{Identity, Names, PersonalData};
-use crate::pin::Pin;
+use crate::pin::{Pin, PinGround, PinOccasion};
 use crate::place::{AddressText, Area, DwellingKind, OfficeKind, RegisteredPlace, UnitCode, UnitKind};
 use crate::row::RowRef;
 use crate::text::Text;
@@ -109,6 +115,8 @@ events! {
     207 v 1 MarriageEnded, "marriage_ended";
     220 v 1 PinIssued, "pin_issued";
     221 v 1 PinAccepted, "pin_accepted";
+    222 v 1 PinCancelled, "pin_cancelled";
+    223 v 1 PinNoticeHandedOver, "pin_notice_handed_over";
     300 v 1 PermanentResidenceRegistered, "permanent_residence_registered";
     301 v 1 PermanentResidenceEnded, "permanent_residence_ended";
     302 v 1 TemporaryResidenceRegistered, "temporary_residence_registered";
@@ -136,6 +144,11 @@ events! {
     518 v 1 CardReturned, "card_returned";
     519 v 1 CardFound, "card_found";
     520 v 1 CardReportedDamaged, "card_reported_damaged";
+    600 v 1 OperationOpened, "operation_opened";
+    601 v 1 OperationPart, "operation_part";
+    602 v 1 OperationApproved, "operation_approved";
+    603 v 1 OperationCommitted, "operation_committed";
+    604 v 1 OperationAbandoned, "operation_abandoned";
 }
 
 /// Declares an event body: every one has the same derives.
@@ -255,10 +268,25 @@ bodies! {
         draw: u32,
         /// Version of the secret key that permutes the cell.
         key_version: u16,
+        occasion: PinOccasion,
     }
 
     /// A PIN issued before this registry was accepted.
     PinAccepted {
+        person: PersonId,
+        pin: Pin,
+    }
+
+    /// A PIN no longer holds. It leads to the person for ever and is never given again.
+    PinCancelled {
+        person: PersonId,
+        pin: Pin,
+        ground: PinGround,
+        explanation: Text<200>,
+    }
+
+    /// A person got the written notice of a new PIN and of the data held.
+    PinNoticeHandedOver {
         person: PersonId,
         pin: Pin,
     }
@@ -455,6 +483,94 @@ bodies! {
     CardReportedDamaged {
         card: CardId,
         person: PersonId,
+    }
+
+    /// An operation larger than one record is under way.
+    OperationOpened {
+        operation: OperationId,
+        kind: OperationKind<UnitId>,
+        purpose: Text<200>,
+        office: OfficeId,
+        officer: OfficerId,
+        /// The last person that it looks at: whoever is registered later is none of its business.
+        up_to: PersonId,
+        /// The first day on which it is abandoned by itself.
+        lapses_on: Date,
+    }
+
+    /// Some rows of an operation: inert until it is committed.
+    OperationPart {
+        operation: OperationId,
+        /// From 1.
+        part: u32,
+        content: PartContent,
+        left_out: Vec<LeftOut>,
+        /// It is about rows that moved after they were staged: those it leaves out were staged before.
+        is_again: bool,
+        /// Everything up to here was looked at.
+        looked_at: PersonId,
+        /// Whether everything is staged.
+        is_last: bool,
+        /// Of all that is staged with this part.
+        digest: OperationDigest,
+    }
+
+    /// A second officer approved what is staged.
+    OperationApproved {
+        operation: OperationId,
+        digest: OperationDigest,
+        office: OfficeId,
+        officer: OfficerId,
+    }
+
+    /// Everything that the operation staged takes effect with this event, but for what is left out.
+    OperationCommitted {
+        operation: OperationId,
+        digest: OperationDigest,
+        counts: OperationCounts,
+        /// Where the staged rows stand, in the order of the parts.
+        parts: Vec<PartRange>,
+        /// Sorted by row.
+        moved: Vec<MovedRow>,
+        /// Staged and left out all the same; sorted by row.
+        left_out: Vec<LeftOut>,
+    }
+
+    /// The operation comes to nothing.
+    OperationAbandoned {
+        operation: OperationId,
+        reason: AbandonReason,
+    }
+}
+
+/// Where it stands which record changed a row before a commit did, so that its history is a walk through the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BeforeCommit {
+    /// The commit does not change the row.
+    NotChanged,
+    /// The row's version before the commit, and the record that made it.
+    Known(Version, Lsn),
+    /// In the first of these parts that names the row.
+    InPart(Vec<Lsn>),
+}
+
+impl OperationCommitted {
+    /// Which record changed the row before.
+    pub fn before(&self, row: RowRef) -> BeforeCommit {
+        if self.left_out.binary_search_by_key(&row, |left_out| left_out.row).is_ok() {
+            return BeforeCommit::NotChanged;
+        }
+        if let Ok(place) = self.moved.binary_search_by_key(&row, |moved| moved.row) {
+            return BeforeCommit::Known(self.moved[place].version, self.moved[place].last);
+        }
+        let parts = self.parts_with(row);
+        if parts.is_empty() { BeforeCommit::NotChanged } else { BeforeCommit::InPart(parts) }
+    }
+
+    /// Parts among whose rows this one may be, newest first.
+    pub fn parts_with(&self, row: RowRef) -> Vec<Lsn> {
+        let holding = self.parts.iter().rev().filter(|part| part.first <= row && row <= part.last);
+        holding.map(|part| part.lsn).collect()
     }
 }
 

@@ -58,6 +58,18 @@ fn basis_of(command: &Command) -> Basis {
         Command::RegisterOffice(_) | Command::ChangeOfficeArea(_) | Command::ClearDefect(_) => {
             Basis::of(BasisKind::Agency)
         }
+        Command::CancelPin(_)
+        | Command::ReestablishPin(_)
+        | Command::OpenOperation(_)
+        | Command::StageOperation(_)
+        | Command::ApproveOperation(_)
+        | Command::CommitOperation(_)
+        | Command::AbandonOperation(_) => Basis {
+            authority: Some(text("Cục Cảnh sát quản lý hành chính về trật tự xã hội")),
+            number: Some(text("215/QĐ-C06")),
+            date: Some(date("2021-03-12")),
+            ..Basis::of(BasisKind::Agency)
+        },
         Command::EnrolPerson(_) | Command::EnrolHousehold(_) => Basis {
             number: Some(text("DC01-000017")),
             date: Some(date("2021-03-10")),

@@ -73,6 +73,8 @@ dense_id! {
     DwellingId(u32), "W";
     /// One *version* of an administrative unit: codes are reused after mergers, this number is not.
     UnitId(u32), "U";
+    /// One operation larger than one record.
+    OperationId(u32), "B";
     /// Who submits: a commune, a consulate, a court's registrar.
     OfficeId(u32), "O";
     /// A civil servant who acts for an office.

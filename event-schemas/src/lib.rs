@@ -2,7 +2,8 @@
 //!
 //! Layout:
 //! - [`ids`], [`time`], [`text`]: newtypes for every number with a meaning, dates, bounded text;
-//! - [`pin`], [`person`], [`kin`], [`place`], [`household`], [`card`], [`document`], [`basis`], [`defect`], [`guarded`]: values;
+//! - [`pin`], [`person`], [`kin`], [`place`], [`household`], [`card`], [`document`], [`basis`], [`defect`], [`guarded`],
+//!   [`operation`]: values;
 //! - [`row`]: the rows that events change and the streams in them;
 //! - [`command`]: what offices ask for; [`event`]: what happened; [`record`]: bodies of log entries; [`outcome`]: answers;
 //! - [`header`]: the frozen header of a log entry and the chain; [`codec`]: bytes;
@@ -29,6 +30,7 @@ pub mod header;
 pub mod household;
 pub mod ids;
 pub mod kin;
+pub mod operation;
 pub mod outcome;
 pub mod person;
 pub mod pin;

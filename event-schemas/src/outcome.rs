@@ -2,8 +2,8 @@
 
 use crate::basis::RegisterEntry;
 use crate::ids::{
-    CardId, CommandId, DossierId, DwellingId, EventAddress, HouseholdId, LogId, Lsn, OfficeId, PersonId,
-    UnitId,
+    CardId, CommandId, DossierId, DwellingId, EventAddress, HouseholdId, LogId, Lsn, OfficeId, OperationId,
+    PersonId, UnitId,
 };
 use crate::pin::Pin;
 use crate::row::{RowRef, RowTouch};
@@ -64,6 +64,8 @@ pub struct Created {
     pub offices: Vec<OfficeId>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<RegisterEntry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationId>,
 }
 
 /// All that stands against a command, judged at `lsn`.
@@ -123,6 +125,7 @@ impl Created {
                 EventBody::HouseholdFormed(e) => created.households.push(e.household),
                 EventBody::DossierReceived(e) => created.dossiers.push(e.dossier),
                 EventBody::CardProduced(e) => created.cards.push(e.card),
+                EventBody::OperationOpened(e) => created.operations.push(e.operation),
                 _ => {}
             }
         }

@@ -3,6 +3,8 @@
 use crate::macros::{as_text, checked_decode};
 use crate::person::Sex;
 use bincode::{Decode, Encode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -31,6 +33,57 @@ pub struct PinCell {
     pub century_sex: u8,
     /// Last two digits of the year of birth.
     pub year: u8,
+}
+
+/// On what occasion a PIN was issued. Whoever gets one after the birth's registration is told in writing (Decree 37/2021).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PinOccasion {
+    /// With the birth's registration: it stands in the birth certificate.
+    Birth,
+    /// Later, to somebody who had none.
+    Later,
+    /// In the place of a cancelled one.
+    Reestablished,
+}
+
+impl PinOccasion {
+    /// Whether a written notice is due.
+    pub fn needs_notice(self) -> bool {
+        self != Self::Birth
+    }
+}
+
+/// Why a PIN is cancelled: Circular 59/2021/TT-BCA Art. 6.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PinGround {
+    /// The civil-status register records another sex after its re-determination.
+    SexRedetermined,
+    /// The civil-status register records a corrected year of birth.
+    BirthYearCorrected,
+    /// The place of birth registration was entered wrongly.
+    WrongPlace,
+    /// The year of birth was entered wrongly.
+    WrongBirthYear,
+    /// The sex was entered wrongly.
+    WrongSex,
+    /// The number that was accepted is not this person's.
+    WrongNumber,
+}
+
+impl PinGround {
+    /// Stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SexRedetermined => "sex_redetermined",
+            Self::BirthYearCorrected => "birth_year_corrected",
+            Self::WrongPlace => "wrong_place",
+            Self::WrongBirthYear => "wrong_birth_year",
+            Self::WrongSex => "wrong_sex",
+            Self::WrongNumber => "wrong_number",
+        }
+    }
 }
 
 impl PinCell {

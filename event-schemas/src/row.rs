@@ -1,7 +1,9 @@
 //! Rows that events change, and the aspects of a row that have a timeline of their own.
 
 use crate::ids::Lsn;
-use crate::ids::{CardId, DossierId, DwellingId, HouseholdId, OfficeId, PersonId, UnitId, Version};
+use crate::ids::{
+    CardId, DossierId, DwellingId, HouseholdId, OfficeId, OperationId, PersonId, UnitId, Version,
+};
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,7 @@ pub enum RowRef {
     Dwelling(DwellingId),
     Unit(UnitId),
     Office(OfficeId),
+    Operation(OperationId),
 }
 
 impl fmt::Display for RowRef {
@@ -44,6 +47,7 @@ impl fmt::Display for RowRef {
             Self::Dwelling(id) => write!(f, "dwelling {id}"),
             Self::Unit(id) => write!(f, "unit {id}"),
             Self::Office(id) => write!(f, "office {id}"),
+            Self::Operation(id) => write!(f, "operation {id}"),
         }
     }
 }
@@ -96,6 +100,8 @@ pub enum Aspect {
     Defects,
     /// Marriages of a person, and the marital status that enrolment stated.
     Marriage,
+    /// Written notices handed to a person.
+    Notices,
 }
 
 /// A stream: one aspect of one row.

@@ -13,7 +13,7 @@ use event_schemas::examples::example;
 use event_schemas::household::{LeaveReason, Membership, Relationship};
 use event_schemas::ids::{HouseholdId, Lsn, OfficeId, OfficerId, PersonId, RulesRevision, Version};
 use event_schemas::person::Sex;
-use event_schemas::pin::PinCell;
+use event_schemas::pin::{PinCell, PinOccasion};
 use event_schemas::place::UnitKind;
 use event_schemas::record::{Changes, EntryBody, Record};
 use event_schemas::row::{RowRef, RowTouch};
@@ -78,7 +78,13 @@ impl Writer {
             bodies.push(registered(person, "An", Sex::Male));
             let pin =
                 PinCell::of((person.0 / 900_000) as u16, Sex::Male, 1990).unwrap().pin(person.0 % 900_000);
-            bodies.push(EventBody::PinIssued(PinIssued { person, pin, draw: person.0, key_version: 1 }));
+            bodies.push(EventBody::PinIssued(PinIssued {
+                person,
+                pin,
+                draw: person.0,
+                key_version: 1,
+                occasion: PinOccasion::Birth,
+            }));
         }
         let place_of = place(ward);
         let formed = HouseholdFormed { household: home, kind, place: place_of, file_number, split_from };

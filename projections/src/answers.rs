@@ -3,6 +3,7 @@
 mod card;
 mod disclosed;
 mod household;
+mod operation;
 mod person;
 mod place;
 mod totals;
@@ -10,6 +11,11 @@ mod totals;
 pub use card::{Acceptance, CardView, DossierView, Procedure};
 pub use disclosed::{DisclosedBand, DisclosedSizes, DisclosedStructure, Hidden, HouseholdSizeCell};
 pub use household::{HouseholdBrief, HouseholdView, MemberView};
+pub use operation::{
+    ApprovalView, LeftOutAnswer, LeftOutView, NoticeView, NoticesAnswer, OperationAnswer, OperationView,
+    OperationsAnswer, PinCellsAnswer,
+};
+pub(crate) use person::residence_line;
 pub use person::{
     CardBrief, ChildView, DeathView, DossierBrief, ParentView, PersonBrief, PersonView, PinView,
     ResidenceView, TieView,

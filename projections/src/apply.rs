@@ -5,8 +5,10 @@ use crate::layout::{DAYS, FACT_DAY, FACT_ENTRIES, FACT_UNITS, FACTS, row_place};
 use crate::reference::Reference;
 use crate::rows::each_kind;
 use crate::rows::{
-    CardRow, DossierRow, DwellingRow, Fact, HouseholdRow, OfficeRow, PersonRow, Row, Stamp, UnitRow,
+    CardRow, DossierRow, DwellingRow, Fact, HouseholdRow, OfficeRow, OperationRow, PersonRow, Row, Stamp,
+    UnitRow,
 };
+use crate::staged::CellChanges;
 use event_schemas::header::EntryKind;
 use event_schemas::ids::{EventAddress, LogId, Lsn, Version};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, EntryError};
@@ -40,10 +42,11 @@ pub enum ApplyError {
 
 /// Applies entries to one batch, in the order of their lsn.
 pub(crate) struct Applier<'a> {
-    batch: Batch<'a>,
+    pub(crate) batch: Batch<'a>,
     reference: &'a mut Reference,
     log_id: LogId,
     totals: TotalChanges,
+    pub(crate) cells: CellChanges,
     entries: [u64; EntryKind::ALL.len()],
     day: Option<Date>,
     lsn: Lsn,
@@ -62,7 +65,16 @@ impl<'a> Applier<'a> {
     /// The reference only grows: a batch that is not published leaves in it what the next one says again.
     pub fn new(batch: Batch<'a>, reference: &'a mut Reference, log_id: LogId) -> Self {
         let entries = [0; EntryKind::ALL.len()];
-        Self { batch, reference, log_id, totals: TotalChanges::default(), entries, day: None, lsn: Lsn::ZERO }
+        Self {
+            batch,
+            reference,
+            log_id,
+            totals: TotalChanges::default(),
+            cells: CellChanges::default(),
+            entries,
+            day: None,
+            lsn: Lsn::ZERO,
+        }
     }
 
     /// About how much memory the batch takes.
@@ -100,6 +112,9 @@ impl<'a> Applier<'a> {
         let lsn = self.lsn;
         let stored = |error| ApplyError::Store { lsn, error };
         if std::mem::take(&mut self.totals).write(&mut self.batch).map_err(stored)?.is_err() {
+            return Err(ApplyError::NegativeTotal { lsn });
+        }
+        if std::mem::take(&mut self.cells).write(&mut self.batch).map_err(stored)?.is_err() {
             return Err(ApplyError::NegativeTotal { lsn });
         }
         self.write_facts().map_err(stored)?;
@@ -144,7 +159,33 @@ impl<'a> Applier<'a> {
             changing.value.set_stamp(Stamp { version: touch.version, last_lsn: lsn });
             self.write_row(changing).map_err(|error| ApplyError::Store { lsn, error })?;
         }
+        for (index, event) in changes.events.iter().enumerate() {
+            self.cells.take(&event.body);
+            self.follow_operation(EventAddress { lsn, index: index as u16 }, event)?;
+        }
         Ok(())
+    }
+
+    /// A row that the record does not name one by one: it goes on from the version that the record states, changed by `change`.
+    pub(crate) fn change_row(
+        &mut self,
+        lsn: Lsn,
+        row: RowRef,
+        stated: Stamp,
+        change: impl FnOnce(&mut Row),
+    ) -> Result<(), ApplyError> {
+        let stored = |error| ApplyError::Store { lsn, error };
+        let mut value = self.read_row(row).map_err(stored)?;
+        let found = value.stamp();
+        if found != stated {
+            let (stated, previous) = (stated.version.next(), stated.last_lsn);
+            return Err(ApplyError::OtherVersion { lsn, row, stated, previous, found });
+        }
+        let parts = Parts::NONE;
+        let before = Derived::of(row, &value, parts, self.reference);
+        change(&mut value);
+        value.set_stamp(Stamp { version: found.version.next(), last_lsn: lsn });
+        self.write_row(Changing { row, parts, before, value }).map_err(stored)
     }
 
     fn read_row(&self, row: RowRef) -> Result<Row, StoreError> {
@@ -190,6 +231,7 @@ fn decode_row(row: RowRef, bytes: &[u8]) -> Result<Row, state_store::pages::Page
         RowRef::Dwelling(_) => Row::Dwelling(Box::new(decode::<DwellingRow>(bytes)?)),
         RowRef::Unit(_) => Row::Unit(Box::new(decode::<UnitRow>(bytes)?)),
         RowRef::Office(_) => Row::Office(Box::new(decode::<OfficeRow>(bytes)?)),
+        RowRef::Operation(_) => Row::Operation(Box::new(decode::<OperationRow>(bytes)?)),
     })
 }
 

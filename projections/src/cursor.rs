@@ -23,6 +23,10 @@ pub enum ListingKind {
     History = 4,
     Search = 5,
     CardsDue = 6,
+    Operations = 20,
+    LeftOut = 21,
+    PinCells = 22,
+    PinNotices = 23,
 }
 
 /// Where a listing goes on.

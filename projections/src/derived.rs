@@ -8,8 +8,8 @@ use crate::changes::{Component, changes};
 use crate::class::Class;
 use crate::definition::Registered;
 use crate::layout::{
-    BY_CMND, BY_NAME, BY_PIN, BY_WORD, HOUSEHOLDS_BY_UNIT, RESIDENTS, ResidenceKind, TOTALS, UNITS_BY_CODE,
-    UNITS_BY_PARENT, code_prefix, household_key, name_key, pair_key, pin_key, resident_key,
+    BY_CMND, BY_NAME, BY_PIN, BY_WORD, HOUSEHOLDS_BY_UNIT, PIN_NOTICES, RESIDENTS, ResidenceKind, TOTALS,
+    UNITS_BY_CODE, UNITS_BY_PARENT, code_prefix, household_key, name_key, pair_key, pin_key, resident_key,
 };
 use crate::names::{spellings, whole_name};
 use crate::reference::Reference;
@@ -56,6 +56,9 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// Neither names nor whoever is counted: as a number changes a row.
+    pub const NONE: Self = Self { names: false, people: false };
+
     /// What a record may change of a row.
     pub fn changed(changes: &Changes, row: RowRef) -> Self {
         let mut parts = Self::default();
@@ -111,13 +114,17 @@ impl Derived {
             return;
         }
         for (place, entry) in person.pins.iter().enumerate() {
-            let in_force = place + 1 == person.pins.len();
+            let in_force = place + 1 == person.pins.len() && entry.cancelled.is_none();
             let mut value = id.0.to_be_bytes().to_vec();
             value.push(u8::from(in_force));
             self.entry(BY_PIN, &pin_key(entry.pin), value);
         }
         for number in person.documents.iter().filter_map(IdentityDocument::cmnd_number) {
             self.entry(BY_CMND, &pair_key(number, id.0), Vec::new());
+        }
+        if person.notice_due().is_some() {
+            let unit = person.permanent_unit().unwrap_or(UnitId::NONE);
+            self.entry(PIN_NOTICES, &pair_key(unit.0, id.0), Vec::new());
         }
     }
 

@@ -3,7 +3,7 @@
 
 use event_log::{LogError, LogSource};
 use event_schemas::basis::Basis;
-use event_schemas::event::{Event, EventBody};
+use event_schemas::event::{BeforeCommit, Event, EventBody};
 use event_schemas::guarded::Confidentiality;
 use event_schemas::ids::{CommandId, Lsn, OfficeId, OfficerId, Version};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody};
@@ -84,7 +84,11 @@ pub fn history(
         }
         let bytes = source.fetch(lsn)?.ok_or(HistoryError::Unreadable(lsn))?;
         let entry = AdmittedEntry::decode(lsn, &bytes).map_err(|_| HistoryError::Unreadable(lsn))?;
-        let (record, touch) = record_of(&entry, row).ok_or(HistoryError::NotInRecord { lsn, row })?;
+        let found = match record_of(&entry, row) {
+            Some(found) => Some(found),
+            None => record_of_commit(source, &entry, row)?,
+        };
+        let (record, touch) = found.ok_or(HistoryError::NotInRecord { lsn, row })?;
         page.records.push(record);
         page.next = (touch.previous < lsn).then_some(touch.previous);
     }
@@ -95,6 +99,53 @@ pub fn history(
 fn record_of(entry: &AdmittedEntry, row: RowRef) -> Option<(HistoryRecord, RowTouch)> {
     let changes = entry.changes()?;
     let touch = *changes.rows.iter().find(|touch| touch.row == row)?;
+    Some((history_record(entry, touch, events_of(changes, row)), touch))
+}
+
+/// A commit does not name the rows that it changes: its parts do, and say what it did to each.
+fn record_of_commit(
+    source: &dyn LogSource,
+    entry: &AdmittedEntry,
+    row: RowRef,
+) -> Result<Option<(HistoryRecord, RowTouch)>, HistoryError> {
+    let changes = entry.changes();
+    let found = changes.into_iter().flat_map(|changes| &changes.events).enumerate();
+    let found = found.into_iter().find_map(|(index, event)| match &event.body {
+        EventBody::OperationCommitted(committed) => Some((index as u16, event, committed)),
+        _ => None,
+    });
+    let (Some((index, event, committed)), RowRef::Person(person), Some(changes)) = (found, row, changes)
+    else {
+        return Ok(None);
+    };
+    let (mut before, mut issued) = (None, None);
+    let parts = match committed.before(row) {
+        BeforeCommit::NotChanged => return Ok(None),
+        BeforeCommit::Known(version, last) => {
+            before = Some((version, last));
+            committed.parts_with(row)
+        }
+        BeforeCommit::InPart(parts) => parts,
+    };
+    // Newest first: the last part that names the row says where it stood, the first drew its number.
+    for part in parts {
+        let bytes = source.fetch(part)?.ok_or(HistoryError::Unreadable(part))?;
+        let part = AdmittedEntry::decode(part, &bytes).map_err(|_| HistoryError::Unreadable(part))?;
+        let events = part.changes().into_iter().flat_map(|changes| &changes.events);
+        for event in events {
+            let EventBody::OperationPart(part) = &event.body else { continue };
+            before = before.or(part.content.previous(row));
+            issued = issued.or(part.content.number_of(person));
+        }
+    }
+    let (Some((version, previous)), Some(issued)) = (before, issued) else { return Ok(None) };
+    let shown = Event { body: EventBody::PinIssued(issued), ..event.clone() };
+    let touch = RowTouch { row, version: version.next(), previous };
+    let events = vec![shown_event(changes, index, &shown)];
+    Ok(Some((history_record(entry, touch, events), touch)))
+}
+
+fn history_record(entry: &AdmittedEntry, touch: RowTouch, events: Vec<HistoryEvent>) -> HistoryRecord {
     let submitted = match &entry.body {
         EntryBody::Record(record) => Some(Submission {
             office: record.office,
@@ -104,14 +155,13 @@ fn record_of(entry: &AdmittedEntry, row: RowRef) -> Option<(HistoryRecord, RowTo
         }),
         _ => None,
     };
-    let record = HistoryRecord {
+    HistoryRecord {
         lsn: entry.lsn,
         recorded_at: entry.header.recorded_at,
         version: touch.version,
         submitted,
-        events: events_of(changes, row),
-    };
-    Some((record, touch))
+        events,
+    }
 }
 
 fn events_of(changes: &Changes, row: RowRef) -> Vec<HistoryEvent> {
@@ -120,13 +170,13 @@ fn events_of(changes: &Changes, row: RowRef) -> Vec<HistoryEvent> {
         let mut concerns = false;
         event.body.for_each_stream(|touched, _| concerns |= touched == row);
         if concerns {
-            events.push(shown(changes, index as u16, event));
+            events.push(shown_event(changes, index as u16, event));
         }
     }
     events
 }
 
-fn shown(changes: &Changes, index: u16, event: &Event) -> HistoryEvent {
+fn shown_event(changes: &Changes, index: u16, event: &Event) -> HistoryEvent {
     let open = event.class != Confidentiality::Sealed;
     HistoryEvent {
         index,

@@ -1,7 +1,7 @@
 //! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
 //!
 //! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads;
-//! `persons`, `search`, `households`, `cards`, `units`, `totals`, `disclosed`, `views` the handlers; `area` what totals are asked for; `live` a stream.
+//! `persons`, `search`, `households`, `cards`, `units`, `operations`, `totals`, `disclosed`, `views` the handlers; `area` what totals are asked for; `live` a stream.
 
 mod area;
 mod ask;
@@ -9,6 +9,7 @@ mod cards;
 mod disclosed;
 mod households;
 mod live;
+mod operations;
 mod persons;
 pub mod problems;
 mod search;
@@ -20,9 +21,9 @@ pub use ask::{AsOf, DEFAULT_LIMIT, MAX_LIMIT, MembersQuery, Paging, QueryState};
 
 use crate::answers::{
     CardAnswer, CardsDueAnswer, DelaysAnswer, DisclosedSizes, DisclosedStructure, DossierAnswer, FlowsAnswer,
-    HistoryAnswer, HouseholdAnswer, HouseholdSizesAnswer, HouseholdsAnswer, MembersAnswer, MovesAnswer,
-    PersonAnswer, PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer,
-    VitalAnswer,
+    HistoryAnswer, HouseholdAnswer, HouseholdSizesAnswer, HouseholdsAnswer, LeftOutAnswer, MembersAnswer,
+    MovesAnswer, NoticesAnswer, OperationAnswer, OperationsAnswer, PersonAnswer, PinCellsAnswer,
+    PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer, VitalAnswer,
 };
 use crate::checksum::Checksum;
 use crate::live::Summary;
@@ -179,6 +180,31 @@ pub fn routes() -> RouteTable<QueryState> {
         )
         .query::<AsOf>()
         .answer::<Reflecting<DisclosedSizes>>(),
+        Route::get(
+            PERSONS,
+            "/v1/units/{code}/pin-notices",
+            "Residents of the unit and of those below it to whom a written notice of their PIN is due.",
+            operations::notices,
+        )
+        .query::<Paging>()
+        .answer::<Reflecting<NoticesAnswer>>(),
+        Route::get(UNITS, "/v1/operations", "Operations larger than one record.", operations::all)
+            .query::<Paging>()
+            .answer::<Reflecting<OperationsAnswer>>(),
+        Route::get(UNITS, "/v1/operations/{id}", "An operation, and how far it is.", operations::by_id)
+            .query::<AsOf>()
+            .answer::<Reflecting<OperationAnswer>>(),
+        Route::get(
+            PERSONS,
+            "/v1/operations/{id}/left-out",
+            "Persons whom an operation left out, and why.",
+            operations::left_out,
+        )
+        .query::<Paging>()
+        .answer::<Reflecting<LeftOutAnswer>>(),
+        Route::get(UNITS, "/v1/pin-cells", "How many PINs of each place, sex and year are left.", operations::cells)
+            .query::<operations::CellsQuery>()
+            .answer::<Reflecting<PinCellsAnswer>>(),
         Route::get(
             WATCH,
             "/v1/events",

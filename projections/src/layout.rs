@@ -14,6 +14,10 @@
 //! | totals | see `totals` | count 8 |
 //! | days | first lsn of an opened day 8 | days since 1970-01-01, 4 |
 //! | facts | name | see [`FACT_DAY`], [`FACT_ENTRIES`], [`FACT_UNITS`] |
+//! | staged by operations | operation 4, part 4 | what the part stages, see [`crate::staged`] |
+//! | left out of operations | operation 4, person 4 | reason 1 |
+//! | PIN cells | cell 4, what 1 | numbers 8 |
+//! | PIN notices due | unit 4 (0 for none), person 4 | – |
 //!
 //! Numbers are big-endian, so that the order of keys is the order of numbers.
 
@@ -28,7 +32,7 @@ use state_store::engine::TableId;
 use state_store::tables::{TableKind, TableSpec};
 
 /// One more whenever the same records would make other rows, indexes or totals.
-pub const FOLD_REVISION: u32 = 5;
+pub const FOLD_REVISION: u32 = 6;
 
 pub(crate) const PERSONS: TableId = TableId(1);
 pub(crate) const HOUSEHOLDS: TableId = TableId(2);
@@ -37,6 +41,7 @@ pub(crate) const DOSSIERS: TableId = TableId(4);
 pub(crate) const DWELLINGS: TableId = TableId(5);
 pub(crate) const UNITS: TableId = TableId(6);
 pub(crate) const OFFICES: TableId = TableId(7);
+pub(crate) const OPERATIONS: TableId = TableId(8);
 pub(crate) const BY_PIN: TableId = TableId(20);
 pub(crate) const BY_CMND: TableId = TableId(21);
 pub(crate) const RESIDENTS: TableId = TableId(22);
@@ -48,6 +53,10 @@ pub(crate) const BY_NAME: TableId = TableId(27);
 pub(crate) const TOTALS: TableId = TableId(30);
 pub(crate) const FACTS: TableId = TableId(31);
 pub(crate) const DAYS: TableId = TableId(32);
+pub(crate) const STAGED: TableId = TableId(60);
+pub(crate) const LEFT_OUT: TableId = TableId(61);
+pub(crate) const PIN_CELLS: TableId = TableId(62);
+pub(crate) const PIN_NOTICES: TableId = TableId(63);
 
 /// The opened day: days since 1970-01-01, 4 bytes.
 pub(crate) const FACT_DAY: &[u8] = b"day";
@@ -74,6 +83,7 @@ pub(crate) const TABLES: &[TableSpec] = &[
     rows(DWELLINGS, "dwellings", 32),
     rows(UNITS, "units", 32),
     rows(OFFICES, "offices", 16),
+    rows(OPERATIONS, "operations", 16),
     sorted(BY_PIN, "persons by PIN"),
     sorted(BY_CMND, "persons by CMND"),
     sorted(RESIDENTS, "residents by unit"),
@@ -85,6 +95,10 @@ pub(crate) const TABLES: &[TableSpec] = &[
     sorted(TOTALS, "totals"),
     sorted(FACTS, "facts"),
     sorted(DAYS, "days"),
+    sorted(STAGED, "staged by operations"),
+    sorted(LEFT_OUT, "left out of operations"),
+    sorted(PIN_CELLS, "PIN cells"),
+    sorted(PIN_NOTICES, "PIN notices due"),
 ];
 
 /// Table and id of a row.
@@ -97,6 +111,7 @@ pub(crate) fn row_place(row: RowRef) -> (TableId, u32) {
         RowRef::Dwelling(id) => (DWELLINGS, id.0),
         RowRef::Unit(id) => (UNITS, id.0),
         RowRef::Office(id) => (OFFICES, id.0),
+        RowRef::Operation(id) => (OPERATIONS, id.0),
     }
 }
 

@@ -4,11 +4,12 @@
 //! - [`rows`]: rows and their folds; `derived`: indexes and totals from *(row before, row after)*; [`layout`]: tables
 //!   and keys; `stored`: bytes of rows;
 //! - [`view`]: a view's tables, and readings of one lsn; `apply`: admitted entries into a batch;
+//!   `staged`: operations larger than one record, and how full cells of PINs are;
 //! - [`projector`]: the step function that keeps a view up to date; [`service`]: the thread that drives it;
 //! - [`checksum`], [`rebuild`], `generations`: proving a view equal to a fresh fold, and switching to it;
 //! - [`history`]: a row's records, newest first, by walking the log; [`cursor`]: how listings go on;
 //! - [`names`]: how names are compared; [`search`]: finding persons by what is known of them;
-//! - [`due`]: who needs a card;
+//! - [`due`]: who needs a card; [`operations`]: operations, cells of PINs, notices due;
 //! - [`definition`]: who is counted where; [`changes`], [`vital`]: how a person came to be counted, and what happened, from the row
 //!   alone; `totals`: what is counted by what; `reference`: the days of records, and units above units;
 //! - [`structure`]: populations by age; [`flows`]: populations month by month; [`tree`]: units as they stand on a day;
@@ -18,7 +19,8 @@
 //!
 //! *Architecture invariant:* nothing here writes to the log, and nobody reads a view to decide a command.
 //! *Architecture invariant:* a row is a pure function of the row before and the event; an index or a total, of the row
-//! before and the row after. Nothing else updates them (R2).
+//! before and the row after. Nothing else updates them (R2). What an operation stages is in no row before its commit: it lies
+//! in a table of its own.
 //! *Architecture invariant:* readers see rows, indexes and totals of one lsn, and every answer names it.
 //! *Architecture invariant:* what cannot be applied stops the projector, which says so; nothing is skipped (R5).
 
@@ -40,12 +42,14 @@ pub mod layout;
 pub mod live;
 pub mod month;
 pub mod names;
+pub mod operations;
 pub mod projector;
 pub mod rebuild;
 mod reference;
 pub mod rows;
 pub mod search;
 pub mod service;
+mod staged;
 mod stored;
 pub mod structure;
 mod totals;

@@ -7,15 +7,17 @@
 
 mod card;
 mod household;
+mod operation;
 mod person;
 mod place;
 pub(crate) mod residence;
 
 pub use card::{CardRow, DossierRow, Ending};
 pub use household::{HouseholdEnd, HouseholdRow, Member};
+pub use operation::{Approval, OperationRow};
 pub use person::{
     Child, Death, FormerNames, HouseholdTie, Marital, Marriage, MarriageEnd, OpenDefect, Parent, PersonRow,
-    PinEntry, Registration,
+    PinCancellation, PinEntry, PinNotice, Registration,
 };
 pub use place::{DwellingRow, OfficeRow, UnitRow};
 pub use residence::{Residence, Spell, Stay};
@@ -57,6 +59,7 @@ macro_rules! each_kind {
             Row::Dwelling($inner) => $do,
             Row::Unit($inner) => $do,
             Row::Office($inner) => $do,
+            Row::Operation($inner) => $do,
         }
     };
 }
@@ -73,6 +76,7 @@ pub enum Row {
     Dwelling(Box<DwellingRow>),
     Unit(Box<UnitRow>),
     Office(Box<OfficeRow>),
+    Operation(Box<OperationRow>),
 }
 
 impl Row {
@@ -86,6 +90,7 @@ impl Row {
             RowRef::Dwelling(_) => Self::Dwelling(Box::default()),
             RowRef::Unit(_) => Self::Unit(Box::default()),
             RowRef::Office(_) => Self::Office(Box::default()),
+            RowRef::Operation(_) => Self::Operation(Box::default()),
         }
     }
 
@@ -99,6 +104,7 @@ impl Row {
             (Self::Dwelling(dwelling), _) => dwelling.fold(fact),
             (Self::Unit(unit), _) => unit.fold(fact),
             (Self::Office(office), _) => office.fold(fact),
+            (Self::Operation(operation), _) => operation.fold(fact),
             (Self::Person(_), _) => unreachable!("a person's row is folded under a person's reference"),
         }
     }
@@ -115,6 +121,7 @@ impl Row {
                 (row.established, row.valid_from) = (None, None)
             }
             Self::Office(row) if aspect == Aspect::Existence => (row.established, row.since) = (None, None),
+            Self::Operation(operation) => operation.reset(aspect),
             Self::Dwelling(_) | Self::Unit(_) | Self::Office(_) => {}
         }
     }

@@ -8,12 +8,13 @@ use crate::layout::{
     resident_key, residents_prefix, row_place, second_of,
 };
 use crate::rows::{
-    CardRow, DossierRow, DwellingRow, HouseholdRow, OfficeRow, PersonRow, Row, Stamp, UnitRow,
+    CardRow, DossierRow, DwellingRow, HouseholdRow, OfficeRow, OperationRow, PersonRow, Row, Stamp, UnitRow,
 };
 use crate::totals::{Total, all_of, sex_of};
 use event_schemas::header::EntryKind;
 use event_schemas::ids::{
-    CardId, DossierId, DwellingId, HouseholdId, InstanceId, LogId, Lsn, OfficeId, PersonId, UnitId,
+    CardId, DossierId, DwellingId, HouseholdId, InstanceId, LogId, Lsn, OfficeId, OperationId, PersonId,
+    UnitId,
 };
 use event_schemas::person::Sex;
 use event_schemas::pin::Pin;
@@ -212,6 +213,12 @@ impl Reading<'_> {
         unit(id: UnitId) -> UnitRow, Unit, established;
         /// An office's row.
         office(id: OfficeId) -> OfficeRow, Office, established;
+        /// An operation's row.
+        operation(id: OperationId) -> OperationRow, Operation, opened;
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot<'_> {
+        &self.snapshot
     }
 
     /// Everything read here reflects exactly the log up to this lsn.

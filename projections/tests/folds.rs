@@ -16,6 +16,7 @@ use event_schemas::kin::{
     DescribedPerson, KinRef, MarriageEndReason, ParentKind, ParentLink, ParentRole, Period,
 };
 use event_schemas::person::{MaritalStatus, Sex};
+use event_schemas::pin::PinOccasion;
 use event_schemas::place::Place;
 use event_schemas::row::RowRef;
 use projections::answers::Acceptance;
@@ -53,7 +54,13 @@ fn born(id: PersonId) -> EventBody {
 #[test]
 fn a_cancelled_pin_stays_with_the_address_of_its_event() {
     let pin = |text: &str| text.parse().unwrap();
-    let issued = PinIssued { person: AN, pin: pin("001190000001"), draw: 0, key_version: 1 };
+    let issued = PinIssued {
+        person: AN,
+        pin: pin("001190000001"),
+        draw: 0,
+        key_version: 1,
+        occasion: PinOccasion::Birth,
+    };
     let accepted = PinAccepted { person: AN, pin: pin("001190000002") };
     let projector = given(vec![
         vec![("2021-07-01", born(AN)), ("2021-07-01", EventBody::PinIssued(issued))],
@@ -190,7 +197,13 @@ fn a_card_is_accepted_only_while_its_holder_has_it_and_its_last_day_has_not_pass
         expires_on: Some(date("2031-05-01")),
     };
     let issued = |number: &str| {
-        EventBody::PinIssued(PinIssued { person: AN, pin: number.parse().unwrap(), draw: 0, key_version: 1 })
+        EventBody::PinIssued(PinIssued {
+            person: AN,
+            pin: number.parse().unwrap(),
+            draw: 0,
+            key_version: 1,
+            occasion: PinOccasion::Birth,
+        })
     };
     let mut records = vec![
         vec![("2021-01-01", born(AN)), ("2021-01-01", issued("001190000001"))],
@@ -363,6 +376,7 @@ fn resetting_all_aspects_and_folding_again_gives_the_same_row() {
         Aspect::Status,
         Aspect::Defects,
         Aspect::Marriage,
+        Aspect::Notices,
     ];
     let mut folded_rows = 0;
     for (_, kind) in EventBody::KINDS {

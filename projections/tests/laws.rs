@@ -68,6 +68,13 @@ fn check_against_the_town(reading: &Reading<'_>, town: &Town) {
         }
         assert!(reading.by_cmnd(id.0 % 7, 1_000).unwrap().contains(id));
     }
+    let cells = reading.pin_cells(None, None, 100).unwrap().items;
+    let given: usize = town.people.values().map(|truth| truth.pins.len()).sum();
+    assert_eq!(cells.iter().map(|cell| cell.given).sum::<u64>(), given as u64);
+    assert_eq!(cells.iter().map(|cell| cell.reserved).sum::<u64>(), town.reserved);
+    for staged in town.staging.iter().flat_map(|staging| &staging.staged) {
+        assert_eq!(reading.by_pin(staged.pin).unwrap(), None, "nothing shows before the commit");
+    }
     for (id, (_, members)) in &town.households {
         let row = reading.household(*id).unwrap().unwrap();
         assert_eq!(row.members.iter().map(|member| member.person).collect::<Vec<_>>(), *members);

@@ -6,6 +6,9 @@
 //! B, none beyond the lsn E at which the last was gathered; a restart replays from B and gives a page only records beyond its own
 //! (R1, R3). Ids that have an index are saved there first, so that it never lags behind the pages.
 //!
+//! What operations under way have staged is not saved. While there is any, restart points keep the B of the last checkpoint that
+//! began without, so that a restart reads the parts again; pages, keys and ids are as new as ever.
+//!
 //! After a failure nothing more is saved until the next start, and the writer goes on until the command ids that wait for it in
 //! memory are too many (O1). Merging runs of ids only makes lookups cheaper, so its failure stops nothing else.
 
@@ -54,6 +57,8 @@ pub struct Saver {
     max_unsaved_ids: usize,
     every_entries: u64,
     every: Duration,
+    /// Where the last checkpoint began that began with nothing staged.
+    anchor: AdmissionState,
     begun_lsn: Lsn,
     begun_at: Duration,
     saved_lsn: Lsn,
@@ -66,6 +71,7 @@ pub struct Saver {
 /// A checkpoint in the making.
 struct Gathering {
     identity: StoreIdentity,
+    /// From where a restart replays.
     base: AdmissionState,
     pages: Vec<PageRef>,
     rows: Vec<SavedRow>,
@@ -77,7 +83,9 @@ type SavedRow = (TableId, Vec<u8>, Vec<u8>);
 
 impl Saver {
     pub(crate) fn new(store: Store, options: &WriterOptions, around: &Surroundings) -> Self {
-        let saved_lsn = store.restart_point().map_or(Lsn::ZERO, |point| point.oldest_lsn);
+        let point = store.restart_point();
+        let saved_lsn = point.as_ref().map_or(Lsn::ZERO, |point| point.oldest_lsn);
+        let anchor = point.and_then(|point| AdmissionState::from_bytes(&point.admission));
         let store = Arc::new(store);
         Self {
             sink: Sink::new(store, Arc::clone(&around.timer), around.saves_in_thread),
@@ -89,6 +97,7 @@ impl Saver {
             max_unsaved_ids: options.max_unsaved_ids,
             every_entries: options.checkpoint_entries,
             every: options.checkpoint_every,
+            anchor: anchor.unwrap_or_default(),
             begun_lsn: saved_lsn,
             begun_at: around.timer.elapsed(),
             saved_lsn,
@@ -155,6 +164,10 @@ impl Saver {
             }
             Err(error) => return self.fail(&error),
         };
+        if !registry.holds_staged_rows() {
+            self.anchor = base;
+        }
+        let base = self.anchor;
         self.gathering = Some(Gathering { identity, base, pages, rows, has_saved_ids });
     }
 

@@ -41,11 +41,14 @@ struct OpenGroup {
     pending: Vec<Pending>,
     /// Answers that wait for the last group in flight: those of this one join them if it needs no entry.
     answers_before: usize,
+    /// It holds a commit, and nothing besides.
+    is_alone: bool,
 }
 
 impl OpenGroup {
     fn has_room(&self) -> bool {
-        self.entries.len() < MAX_GROUP_ENTRIES - 1
+        !self.is_alone
+            && self.entries.len() < MAX_GROUP_ENTRIES - 1
             && self.bytes <= FULL_GROUP_BYTES
             && self.pending.len() < MAX_GROUP_ANSWERS
             && self.answers_before + self.pending.len() < MAX_ANSWERS_IN_FLIGHT
@@ -77,6 +80,7 @@ impl Writer {
             bytes: 0,
             pending,
             answers_before,
+            is_alone: false,
         };
         if !self.check_consent(&mut group) {
             self.refuse_new_requests();
@@ -87,7 +91,13 @@ impl Writer {
             && self.follower.registry.head().date >= Some(clock.vietnam_date());
         // A clock that stepped back never closes a day; one that is ahead has opened it above.
         while is_day_open && group.has_room() {
+            // A commit changes up to a million rows: it is decided and appended alone.
+            let is_commit = self.waiting.front().is_some_and(Waiting::is_commit);
+            if is_commit && !group.entries.is_empty() {
+                break;
+            }
             let Some(waiting) = self.waiting.pop_front() else { break };
+            group.is_alone = is_commit;
             self.decide_one(&mut group, waiting)?;
         }
         self.add_system_entries(&mut group);
@@ -96,7 +106,14 @@ impl Writer {
 
     /// Whether another group can be decided now, as far as those in flight leave room.
     pub(super) fn may_decide(&self) -> bool {
-        self.may_append() && self.last_answers_in_flight() < MAX_ANSWERS_IN_FLIGHT
+        self.may_append()
+            && !self.is_commit_in_flight()
+            && self.last_answers_in_flight() < MAX_ANSWERS_IN_FLIGHT
+    }
+
+    /// Whether the rows of an operation are all in flight: nothing is decided or saved beside them.
+    pub(super) fn is_commit_in_flight(&self) -> bool {
+        self.in_flight.0.iter().any(|group| group.is_alone)
     }
 
     fn last_answers_in_flight(&self) -> usize {
@@ -453,6 +470,7 @@ impl Writer {
             pending: group.pending,
             appended_at: now,
             missed_reads: 0,
+            is_alone: group.is_alone,
         });
         Ok(())
     }

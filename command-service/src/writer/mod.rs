@@ -121,6 +121,8 @@ struct InFlight {
     appended_at: Duration,
     /// Reads that came to the log's end after the group was durable, and did not find it.
     missed_reads: u32,
+    /// It holds a commit: the before-images of up to a million rows are kept meanwhile.
+    is_alone: bool,
 }
 
 impl InFlight {
@@ -292,7 +294,9 @@ impl Writer {
             // Nothing is in flight: the registry stands where admission does.
             self.begin_save_if_due(state);
         }
-        if let Some(saver) = &mut self.saver {
+        // With so many rows in flight every page would be looked for among them; they are soon confirmed.
+        let is_commit_in_flight = self.is_commit_in_flight();
+        if let Some(saver) = self.saver.as_mut().filter(|_| !is_commit_in_flight) {
             saver.step(&self.follower.registry, &mut self.follower.ids, &state);
         }
     }

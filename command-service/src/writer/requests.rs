@@ -1,11 +1,11 @@
 //! What waits to be decided, and answers that wait to be sure.
 
 use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter, Told};
-use event_schemas::CommandEnvelope;
 use event_schemas::ids::CommandId;
 use event_schemas::outcome::Outcome;
 use event_schemas::record::{AdmittedEntry, EntryBody};
 use event_schemas::time::Timestamp;
+use event_schemas::{Command, CommandEnvelope};
 use std::time::Duration;
 
 /// Receives the answer to a command, once. Dropped without an answer if the process dies.
@@ -33,6 +33,16 @@ impl Waiting {
     /// A command or question as it came.
     pub fn new(submitter: Submitter, request: Request, arrived: Duration) -> Self {
         Self { submitter, request, arrived, is_requeued: false }
+    }
+
+    /// Whether it asks for a commit of an operation, dry runs aside.
+    pub(super) fn is_commit(&self) -> bool {
+        match &self.request {
+            Request::Command { envelope, .. } => {
+                matches!(envelope.command, Command::CommitOperation(_)) && !envelope.dry_run
+            }
+            Request::Status { .. } => false,
+        }
     }
 
     /// Answers that there is no answer.

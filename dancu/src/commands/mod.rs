@@ -4,6 +4,7 @@ mod example;
 mod init;
 mod inspect;
 mod keys;
+mod operation;
 mod query;
 mod query_totals;
 mod rebuild;
@@ -53,6 +54,8 @@ pub enum Command {
     Topic(topic::Topic),
     /// Submit one command, or a batch with one command a line.
     Submit(submit::Submit),
+    /// Work on more rows than one record holds: staged in parts, approved by a second officer, committed at once.
+    Operation(operation::Operation),
     /// Ask for a person, a household, a card, a unit, a history.
     Query(query::Query),
     /// Print a valid command of any kind.
@@ -87,6 +90,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Token(token) => token.run(),
         Command::Topic(topic) => topic.run(),
         Command::Submit(submit) => waiting_for(submit.run()),
+        Command::Operation(operation) => waiting_for(operation.run()),
         Command::Query(query) => waiting_for(query.run()),
         Command::Example(example) => example.run(),
         Command::Schema(schema) => schema.run(),

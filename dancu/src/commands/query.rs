@@ -91,6 +91,31 @@ enum Question {
         #[command(flatten)]
         page: Page,
     },
+    /// Residents of a unit and of those below it to whom a written notice of their PIN is due.
+    PinNotices {
+        unit: String,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// How many PINs of each place, sex and year are used, reserved and free.
+    PinCapacity {
+        /// Of one place alone: three digits, such as 001.
+        #[arg(long)]
+        place: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Operations larger than one record.
+    Operations {
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Persons whom an operation (B1) left out, and why.
+    LeftOut {
+        operation: String,
+        #[command(flatten)]
+        page: Page,
+    },
     /// Who lives in a unit.
     Members {
         unit: String,
@@ -229,6 +254,18 @@ impl Question {
                 let mut parameters = page.parameters();
                 parameters.extend(by.map(|by| ("by", by)));
                 Ok((format!("/v1/units/{}/cards-due", word(unit)?), parameters))
+            }
+            Self::PinNotices { unit, page } => {
+                Ok((format!("/v1/units/{}/pin-notices", word(unit)?), page.parameters()))
+            }
+            Self::PinCapacity { place, page } => {
+                let mut parameters = page.parameters();
+                parameters.extend(place.map(|place| ("place", place)));
+                Ok(("/v1/pin-cells".to_owned(), parameters))
+            }
+            Self::Operations { page } => Ok(("/v1/operations".to_owned(), page.parameters())),
+            Self::LeftOut { operation, page } => {
+                Ok((format!("/v1/operations/{}/left-out", word(operation)?), page.parameters()))
             }
             Self::Members { unit, page, kind } => {
                 let mut parameters = page.parameters();

@@ -16,6 +16,7 @@ use event_schemas::household::Relationship;
 use event_schemas::ids::{HouseholdId, PersonId};
 use event_schemas::kin::{KinRef, MAX_PARENTS, ParentLink, ParentRole};
 use event_schemas::person::{Identification, Identity, PersonRef, PersonalData, Sex};
+use event_schemas::pin::PinOccasion;
 use event_schemas::place::Place;
 use std::fmt::Display;
 
@@ -55,7 +56,8 @@ pub(super) fn birth(d: &mut Deciding<'_>, command: &Birth) {
         }
         // A number needs the sex; a child of unknown sex gets one later by a command of its own.
         if command.child.sex != Sex::Unknown {
-            draw_pin(d, child, registered_at, command.child.sex, birth.year(), "command.birth");
+            let born = (command.child.sex, birth.year());
+            draw_pin(d, child, registered_at, born, PinOccasion::Birth, "command.birth");
         }
     }
     reside(d, child, command, &links);

@@ -15,11 +15,12 @@ use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
 use crate::registry::rows::ABROAD;
 use crate::timeline::in_valid_order;
+use event_schemas::command::pin::MAX_NOTICES;
 use event_schemas::command::{
     Birth, BirthResidence, ClearDefect, Command, EnrolPerson, MovePermanent, Parentage, PermanentMove,
 };
 use event_schemas::event::EventBody;
-use event_schemas::ids::{CardId, DossierId, HouseholdId, PersonId, UnitId};
+use event_schemas::ids::{CardId, DossierId, HouseholdId, OperationId, PersonId, UnitId};
 use event_schemas::kin::{KinRef, MAX_PARENTS, ParentRole};
 use event_schemas::person::PersonRef;
 use event_schemas::place::{Area, Place, UnitCode};
@@ -99,6 +100,22 @@ fn check_command(d: &mut Deciding<'_>) {
         | Command::HoldCard(_)
         | Command::ReturnCard(_) => {}
         Command::WithdrawCard(c) => of_card(d, c.card, "command.withdraw_card.card"),
+        // The database authority decides, whoever verified the papers (Circular 59/2021/TT-BCA Art. 6).
+        Command::CancelPin(_) => d.fault(Code::OperatorOnly, "command.cancel_pin", &[]),
+        Command::ReestablishPin(_) => d.fault(Code::OperatorOnly, "command.reestablish_pin", &[]),
+        Command::RecordPinNotices(c) => {
+            for person in c.persons.iter().take(MAX_NOTICES) {
+                at_home(d, person, "command.record_pin_notices.persons");
+            }
+        }
+        Command::OpenOperation(c) => match c.kind.unit() {
+            Some(unit) => in_unit(d, *unit, d.today, "command.open_operation.kind"),
+            None => d.fault(Code::OperatorOnly, "command.open_operation.kind", &[]),
+        },
+        Command::StageOperation(c) => of_operation(d, c.operation, "command.stage_operation.operation"),
+        Command::ApproveOperation(c) => of_operation(d, c.operation, "command.approve_operation.operation"),
+        Command::CommitOperation(c) => of_operation(d, c.operation, "command.commit_operation.operation"),
+        Command::AbandonOperation(c) => of_operation(d, c.operation, "command.abandon_operation.operation"),
     }
 }
 
@@ -225,6 +242,15 @@ fn of_card(d: &mut Deciding<'_>, card: CardId, field: &str) {
 fn of_dossier(d: &mut Deciding<'_>, dossier: DossierId, field: &str) {
     if let Some((_, person)) = dossier_and_applicant(d, dossier, field) {
         at_home_of(d, person, &dossier, field);
+    }
+}
+
+/// The unit whose rows the operation changes.
+fn of_operation(d: &mut Deciding<'_>, operation: OperationId, field: &str) {
+    let Some(row) = super::operation::found(d, operation, field) else { return };
+    match row.kind.unit() {
+        Some(unit) => check_area(d, unit.0, &operation, field),
+        None => d.fault(Code::OperatorOnly, field, &[]),
     }
 }
 

@@ -12,11 +12,11 @@ use event_schemas::document::cmnd_number;
 use event_schemas::event::{DefectNoted, Event, EventBody};
 use event_schemas::guarded::Confidentiality;
 use event_schemas::ids::{
-    CardId, DossierId, DwellingId, EventAddress, HouseholdId, KeyId, OfficeId, PersonId, UnitId, Version,
+    CardId, DossierId, DwellingId, EventAddress, HouseholdId, KeyId, OfficeId, OperationId, PersonId, UnitId,
+    Version,
 };
 use event_schemas::outcome::Fault;
 use event_schemas::person::{LegalCapacity, PersonRef};
-use event_schemas::pin::Pin;
 use event_schemas::place::{Place, RegisteredPlace, UnitCode, UnitLevel};
 use event_schemas::record::{Changes, MAX_EVENTS, Restatement};
 use event_schemas::row::{Aspect, RowRef, RowTouch, StreamRef};
@@ -109,6 +109,11 @@ impl<'a> Deciding<'a> {
         self.next_dwelling
     }
 
+    /// The next number of an operation; a record opens one.
+    pub fn new_operation(&self) -> OperationId {
+        self.registry.head().operations.next()
+    }
+
     pub fn new_unit(&mut self) -> UnitId {
         self.next_unit = self.next_unit.next();
         self.next_unit
@@ -184,7 +189,7 @@ impl<'a> Deciding<'a> {
     pub fn find_person(&self, reference: &PersonRef) -> Option<PersonId> {
         let found = match reference {
             PersonRef::PersonId(id) => Some(*id),
-            PersonRef::Pin(pin) => self.registry.lookups().person_by_pin(*pin),
+            PersonRef::Pin(pin) => self.registry.person_by_pin(*pin),
             PersonRef::Cmnd(number) => {
                 cmnd_number(number.as_str()).and_then(|number| self.registry.lookups().person_by_cmnd(number))
             }
@@ -200,8 +205,7 @@ impl<'a> Deciding<'a> {
             return None;
         };
         if let PersonRef::Pin(pin) = reference {
-            let current = Pin::from_number(self.row(id).pin.get());
-            if current.is_some_and(|current| current != *pin) {
+            if self.row(id).pin.get() != pin.number() {
                 self.notes.push(Code::CancelledPin.fault(Some(field.to_string()), &[pin]));
             }
         }

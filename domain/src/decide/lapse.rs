@@ -5,10 +5,13 @@ use super::deciding::touches_of;
 use crate::registry::Registry;
 use crate::registry::due::DueRow;
 use event_schemas::basis::{Basis, BasisKind};
-use event_schemas::event::{CardExpired, Event, EventBody, MemberLeft, TemporaryResidenceEnded};
+use event_schemas::event::{
+    CardExpired, Event, EventBody, MemberLeft, OperationAbandoned, TemporaryResidenceEnded,
+};
 use event_schemas::guarded::Confidentiality;
 use event_schemas::household::{LeaveReason, Membership, ResidenceEndReason};
-use event_schemas::ids::{CardId, DossierId, HouseholdId, KeyId, PersonId};
+use event_schemas::ids::{CardId, DossierId, HouseholdId, KeyId, OperationId, PersonId};
+use event_schemas::operation::AbandonReason;
 use event_schemas::record::{Changes, Lapsed};
 use event_schemas::time::Date;
 
@@ -26,6 +29,7 @@ pub fn lapsed(registry: &Registry) -> Option<Lapsed> {
         match row {
             DueRow::Card(card) => expire_card(registry, card, &mut events),
             DueRow::Stay(person) => end_stay(registry, person, &mut events),
+            DueRow::Operation(operation) => abandon(registry, operation, &mut events),
         }
     }
     let rows = touches_of(registry, &events);
@@ -49,6 +53,12 @@ fn end_stay(registry: &Registry, person: PersonId, events: &mut Vec<Event>) {
         let (membership, reason) = (Membership::Temporary, LeaveReason::StayEnded);
         events.push(fact(after, EventBody::MemberLeft(MemberLeft { household, person, membership, reason })));
     }
+}
+
+fn abandon(registry: &Registry, operation: OperationId, events: &mut Vec<Event>) {
+    let row = registry.operation(operation).expect("a due operation exists");
+    let reason = AbandonReason::Lapsed;
+    events.push(fact(row.lapses_on, EventBody::OperationAbandoned(OperationAbandoned { operation, reason })));
 }
 
 fn fact(on: Date, body: EventBody) -> Event {

@@ -16,12 +16,15 @@ mod kinship;
 mod lapse;
 mod marriage;
 mod membership;
+mod operation;
 mod pin;
+mod pins_in_bulk;
 mod register;
 mod residence;
 
 pub use deciding::{Accepted, Decision, MAJORITY_YEARS, OPERATOR, touches_of};
 pub use lapse::{MAX_LAPSED, lapsed};
+pub use operation::{MAX_LOOKED_AT, MAX_OPEN_OPERATIONS, OPERATION_DAYS};
 
 use crate::context::Context;
 use crate::refusal::Code;
@@ -82,6 +85,14 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
         Command::ReturnCard(command) => card::return_card(d, command),
         Command::ReportCardFound(command) => card::report_card_found(d, command),
         Command::ReportCardDamaged(command) => card::report_card_damaged(d, command),
+        Command::CancelPin(command) => pin::cancel_pin(d, command),
+        Command::ReestablishPin(command) => pin::reestablish_pin(d, command),
+        Command::RecordPinNotices(command) => pin::record_pin_notices(d, command),
+        Command::OpenOperation(command) => operation::open(d, command),
+        Command::StageOperation(command) => operation::stage(d, command),
+        Command::ApproveOperation(command) => operation::approve(d, command),
+        Command::CommitOperation(command) => operation::commit(d, command),
+        Command::AbandonOperation(command) => operation::abandon(d, command),
     }
     deciding.finish()
 }

@@ -1,10 +1,10 @@
-//! Rows that fall due with a day: cards whose last day has passed, stays whose last day has passed. Derived from rows
+//! Rows that fall due with a day: cards, stays and operations whose last day has passed. Derived from rows
 //! alone, so it is rebuilt when pages are loaded.
 
 use super::fold::RowImage;
 use super::rows::NO_EXPIRY;
 use event_schemas::card::CardStatus;
-use event_schemas::ids::{CardId, PersonId};
+use event_schemas::ids::{CardId, OperationId, PersonId};
 use event_schemas::row::RowRef;
 use event_schemas::time::Date;
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 pub enum DueRow {
     Card(CardId),
     Stay(PersonId),
+    Operation(OperationId),
 }
 
 /// Rows by the first day on which they no longer hold.
@@ -54,6 +55,9 @@ fn due_of(row: RowRef, image: &RowImage) -> Option<(i32, DueRow)> {
         }
         (RowRef::Person(id), RowImage::Person(_, Some(temporary))) => {
             (temporary.unit != 0).then(|| (temporary.until + 1, DueRow::Stay(id)))
+        }
+        (RowRef::Operation(id), RowImage::Operation(Some(operation))) => {
+            operation.status.is_open().then_some((operation.lapses_on.0, DueRow::Operation(id)))
         }
         _ => None,
     }

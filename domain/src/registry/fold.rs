@@ -1,10 +1,11 @@
 //! The fold of one row: `new row = fold(old row, aspect, event)`, and nothing else. No fold looks at another row, so pages that
 //! reflect different lsns can be brought up to date one by one.
 
+use super::operations::OperationRow;
 use super::rows::{
-    ABROAD, CardRow, DossierRow, DwellingRow, FLAG_OTHER_KIN, FLAG_UNDETERMINED, FLAG_VERIFIED,
-    FLAG_VIETNAMESE, HouseholdRow, Members, NO_EXPIRY, PersonRow, SEX_FEMALE, SEX_MALE, SEX_UNKNOWN,
-    TEMPORARY_MEMBER, TemporaryRow, U40,
+    ABROAD, CardRow, DossierRow, DwellingRow, FLAG_NOTICE_DUE, FLAG_OTHER_KIN, FLAG_UNDETERMINED,
+    FLAG_VERIFIED, FLAG_VIETNAMESE, HouseholdRow, Members, NO_EXPIRY, PersonRow, SEX_FEMALE, SEX_MALE,
+    SEX_UNKNOWN, TEMPORARY_MEMBER, TemporaryRow, U40,
 };
 use super::units::{OfficeRow, UnitRow};
 use crate::timeline::marriage::Marital;
@@ -28,6 +29,7 @@ pub enum RowImage {
     Dwelling(DwellingRow),
     Unit(Option<UnitRow>),
     Office(Option<OfficeRow>),
+    Operation(Option<OperationRow>),
 }
 
 /// A sex as a row's number.
@@ -65,6 +67,7 @@ impl RowImage {
             (Self::Dwelling(dwelling), _) => fold_dwelling(dwelling, event),
             (Self::Unit(unit), _) => fold_unit(unit, event),
             (Self::Office(office), _) => fold_office(office, event),
+            (Self::Operation(operation), _) => OperationRow::fold(operation, &event.body),
             (Self::Person(..), _) => unreachable!("a person's image belongs to a person"),
         }
     }
@@ -103,7 +106,8 @@ impl RowImage {
             Self::Dwelling(row) => row.stamp(version.0, lsn),
             Self::Unit(Some(row)) => (row.version, row.last_lsn) = (version, lsn),
             Self::Office(Some(row)) => (row.version, row.last_lsn) = (version, lsn),
-            Self::Unit(None) | Self::Office(None) => {}
+            Self::Operation(Some(row)) => (row.version, row.last_lsn) = (version, lsn),
+            Self::Unit(None) | Self::Office(None) | Self::Operation(None) => {}
         }
     }
 }
@@ -144,7 +148,17 @@ fn fold_person(
             person.marriage_since = person.marriage_since.max(day);
         }
         (Aspect::Life, EventBody::DeathRegistered(_)) => person.died = event.effective_on.packed(),
-        (Aspect::Number, EventBody::PinIssued(e)) => person.pin = U40::new(e.pin.number()),
+        (Aspect::Number, EventBody::PinIssued(e)) => {
+            person.pin = U40::new(e.pin.number());
+            if e.occasion.needs_notice() {
+                person.flags |= FLAG_NOTICE_DUE;
+            }
+        }
+        (Aspect::Number, EventBody::PinCancelled(_)) => {
+            person.pin = U40::default();
+            person.flags &= !FLAG_NOTICE_DUE;
+        }
+        (Aspect::Notices, EventBody::PinNoticeHandedOver(_)) => person.flags &= !FLAG_NOTICE_DUE,
         (Aspect::Number, EventBody::PinAccepted(e)) => person.pin = U40::new(e.pin.number()),
         (Aspect::Defects, EventBody::DefectNoted(e)) => person.defects |= e.defect.bit(),
         (Aspect::Defects, EventBody::DefectCleared(e)) => person.defects &= !e.defect.bit(),

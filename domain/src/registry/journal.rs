@@ -4,6 +4,7 @@
 use super::Registry;
 use super::fold::RowImage;
 use super::lookups::{LookupChange, LookupEntry};
+use super::operations::StagedChange;
 use super::{Head, digest_of};
 use event_schemas::row::RowRef;
 use std::collections::VecDeque;
@@ -14,6 +15,7 @@ pub(super) struct Group {
     head: Head,
     pub(super) rows: Vec<(RowRef, RowImage)>,
     pub(super) lookups: Vec<LookupChange>,
+    pub(super) staged: Vec<StagedChange>,
     entries: Vec<LookupEntry>,
 }
 
@@ -67,6 +69,12 @@ impl Journal {
         self.groups.iter().rev().flat_map(|group| group.rows.iter().rev())
     }
 
+    /// Whether a group in flight ends an operation.
+    pub(super) fn closes_operations(&self) -> bool {
+        let mut changes = self.groups.iter().flat_map(|group| &group.staged);
+        changes.any(|change| matches!(change, StagedChange::Closed { .. }))
+    }
+
     /// The head as the oldest group found it: what is confirmed.
     pub(super) fn confirmed_head(&self) -> Option<&Head> {
         self.groups.front().map(|group| &group.head)
@@ -78,7 +86,13 @@ impl Registry {
     pub fn open_group(&mut self) {
         let head = self.head.clone();
         let rows = self.journal.spare.pop().unwrap_or_default();
-        self.journal.groups.push_back(Group { head, rows, lookups: Vec::new(), entries: Vec::new() });
+        self.journal.groups.push_back(Group {
+            head,
+            rows,
+            lookups: Vec::new(),
+            staged: Vec::new(),
+            entries: Vec::new(),
+        });
     }
 
     /// Groups in flight.
@@ -109,6 +123,9 @@ impl Registry {
             }
             for change in group.lookups.into_iter().rev() {
                 self.lookups.undo(change);
+            }
+            for change in group.staged.into_iter().rev() {
+                self.staged.undo(change);
             }
             self.head = group.head;
         }

@@ -4,6 +4,7 @@
 use event_schemas::basis::{LegacyEntry, RegisterEntry, RegisterKind};
 use event_schemas::event::{Event, EventBody, Origin};
 use event_schemas::ids::{CardId, OfficeId, PersonId};
+use event_schemas::operation::PartContent;
 use event_schemas::pin::{Pin, PinCell};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -22,24 +23,29 @@ pub struct Register {
 pub enum LookupChange {
     Pin { pin: Pin, before: Option<u32> },
     Cmnd { number: u32, before: Option<u32> },
-    Draws { cell: u32, before: Option<u32> },
+    Draws { cell: u32, before: Option<Drawn> },
     Entries { register: Register, before: Option<u32> },
     Legacy { register: Register, number: u32, before: bool },
     Serial { hash: u64, before: Option<u32> },
+    Cancelled { pin: Pin, before: bool },
 }
 
 /// Keys that one event changes: most change none, a birth three.
 pub(super) type LookupChanges = SmallVec<[LookupChange; 4]>;
+/// How far a cell's sequence was drawn: the version of the secret key that orders it, and the numbers drawn with it. A new key
+/// begins at the beginning, in another order, and passes over the numbers in use.
+pub type Drawn = (u16, u32);
 
 /// A key and what it leads to now: how lookups are saved, in runs of what has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LookupEntry {
     Pin(Pin, u32),
     Cmnd(u32, u32),
-    Draws(u32, u32),
+    Draws(u32, Drawn),
     Entries(Register, u32),
     Legacy(Register, u32),
     Serial(u64, u32),
+    Cancelled(Pin),
 }
 
 /// All lookups.
@@ -47,8 +53,10 @@ pub enum LookupEntry {
 pub struct Lookups {
     pins: HashMap<u64, u32>,
     cmnds: HashMap<u32, u32>,
-    /// Numbers drawn so far from each cell's sequence.
-    draws: HashMap<u32, u32>,
+    /// How far each cell's sequence was drawn.
+    draws: HashMap<u32, Drawn>,
+    /// PINs that hold no longer; `pins` still says whose they were.
+    cancelled: HashMap<u64, ()>,
     /// Highest number assigned in each register.
     entries: HashMap<Register, u32>,
     legacy: HashMap<(Register, u32), ()>,
@@ -62,9 +70,15 @@ fn serial_hash(serial: &str) -> u64 {
 }
 
 impl Lookups {
-    /// Who has or had the PIN.
-    pub fn person_by_pin(&self, pin: Pin) -> Option<PersonId> {
+    /// For whom the PIN is given away for good: who has it, had it, or had it staged by an operation. See
+    /// [`super::Registry::person_by_pin`] for whom it leads to.
+    pub fn holder_of(&self, pin: Pin) -> Option<PersonId> {
         self.pins.get(&pin.number()).copied().map(PersonId)
+    }
+
+    /// Whether somebody had the PIN, and has it no longer.
+    pub fn is_cancelled(&self, pin: Pin) -> bool {
+        self.cancelled.contains_key(&pin.number())
     }
 
     /// Who first stated the CMND number.
@@ -77,9 +91,12 @@ impl Lookups {
         self.serials.get(&serial_hash(serial)).copied().map(CardId)
     }
 
-    /// Numbers drawn so far from the cell.
-    pub fn draws(&self, cell: PinCell) -> u32 {
-        self.draws.get(&cell.packed()).copied().unwrap_or(0)
+    /// Numbers drawn so far from the cell with this version of the key.
+    pub fn draws(&self, cell: PinCell, key_version: u16) -> u32 {
+        match self.draws.get(&cell.packed()) {
+            Some((version, draws)) if *version == key_version => *draws,
+            _ => 0,
+        }
     }
 
     /// The next number of a register: gap-free, past entries taken over from older books.
@@ -119,12 +136,20 @@ impl Lookups {
             }
             EventBody::PinIssued(e) => {
                 self.insert_pin(e.pin, e.person, journal);
-                let cell = e.pin.cell().packed();
-                let before = self.draws.get(&cell).copied();
-                if before.unwrap_or(0) <= e.draw {
-                    self.draws.insert(cell, e.draw + 1);
-                    journal.push(LookupChange::Draws { cell, before });
+                self.fold_draw(e.pin, (e.key_version, e.draw + 1), journal);
+            }
+            EventBody::OperationPart(e) => {
+                // Reserved for good, whatever becomes of the operation (W9).
+                let PartContent::Pins(staged) = &e.content;
+                for pin in &staged.pins {
+                    let Some(draw) = pin.draw else { continue };
+                    self.insert_pin(pin.pin, pin.person, journal);
+                    self.fold_draw(pin.pin, (staged.key_version, draw + 1), journal);
                 }
+            }
+            EventBody::PinCancelled(e) => {
+                let before = self.cancelled.insert(e.pin.number(), ()).is_some();
+                journal.push(LookupChange::Cancelled { pin: e.pin, before });
             }
             EventBody::PinAccepted(e) => self.insert_pin(e.pin, e.person, journal),
             EventBody::CardProduced(e) => {
@@ -139,6 +164,15 @@ impl Lookups {
     fn insert_pin(&mut self, pin: Pin, person: PersonId, journal: &mut LookupChanges) {
         let before = self.pins.insert(pin.number(), person.0);
         journal.push(LookupChange::Pin { pin, before });
+    }
+
+    fn fold_draw(&mut self, pin: Pin, drawn: Drawn, journal: &mut LookupChanges) {
+        let cell = pin.cell().packed();
+        let before = self.draws.get(&cell).copied();
+        if before.is_none_or(|before| before < drawn) {
+            self.draws.insert(cell, drawn);
+            journal.push(LookupChange::Draws { cell, before });
+        }
     }
 
     fn fold_entry(&mut self, entry: RegisterEntry, legacy: Option<LegacyEntry>, journal: &mut LookupChanges) {
@@ -157,7 +191,7 @@ impl Lookups {
 
     /// Takes one change back.
     pub(super) fn undo(&mut self, change: LookupChange) {
-        fn set<K: std::hash::Hash + Eq>(map: &mut HashMap<K, u32>, key: K, before: Option<u32>) {
+        fn set<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, before: Option<V>) {
             match before {
                 Some(value) => map.insert(key, value),
                 None => map.remove(&key),
@@ -174,6 +208,11 @@ impl Lookups {
                 }
             }
             LookupChange::Serial { hash, before } => set(&mut self.serials, hash, before),
+            LookupChange::Cancelled { pin, before } => {
+                if !before {
+                    self.cancelled.remove(&pin.number());
+                }
+            }
         }
     }
 
@@ -186,6 +225,7 @@ impl Lookups {
             LookupChange::Entries { register, .. } => LookupEntry::Entries(register, self.entries[&register]),
             LookupChange::Legacy { register, number, .. } => LookupEntry::Legacy(register, number),
             LookupChange::Serial { hash, .. } => LookupEntry::Serial(hash, self.serials[&hash]),
+            LookupChange::Cancelled { pin, .. } => LookupEntry::Cancelled(pin),
         }
     }
 
@@ -198,7 +238,10 @@ impl Lookups {
             LookupEntry::Cmnd(number, person) => {
                 self.cmnds.entry(number).or_insert(person);
             }
-            LookupEntry::Draws(cell, draws) => raise(&mut self.draws, cell, draws),
+            LookupEntry::Draws(cell, drawn) => raise(&mut self.draws, cell, drawn),
+            LookupEntry::Cancelled(pin) => {
+                self.cancelled.insert(pin.number(), ());
+            }
             LookupEntry::Entries(register, number) => raise(&mut self.entries, register, number),
             LookupEntry::Legacy(register, number) => {
                 self.legacy.insert((register, number), ());
@@ -220,10 +263,11 @@ impl Lookups {
             + of(&self.entries)
             + of(&self.legacy)
             + of(&self.serials)
+            + of(&self.cancelled)
     }
 }
 
-fn raise<K: std::hash::Hash + Eq>(map: &mut HashMap<K, u32>, key: K, value: u32) {
-    let highest = map.entry(key).or_insert(0);
+fn raise<K: std::hash::Hash + Eq, V: Copy + Ord>(map: &mut HashMap<K, V>, key: K, value: V) {
+    let highest = map.entry(key).or_insert(value);
     *highest = value.max(*highest);
 }

@@ -1,6 +1,7 @@
 //! The decision state, folded from admitted records.
 //!
 //! Layout: [`rows`] the packed rows; [`table`] dense tables of them; [`units`] units and offices; [`lookups`] keys and counters;
+//! [`operations`] operations larger than one record;
 //! [`fold`] the fold of one row; [`journal`] before-images of what is in flight; [`due`] rows that fall due with a day;
 //! [`pages`] saving and loading.
 //!
@@ -11,6 +12,7 @@ pub mod due;
 pub mod fold;
 pub mod journal;
 pub mod lookups;
+pub mod operations;
 pub mod pages;
 pub mod rows;
 pub mod table;
@@ -18,14 +20,17 @@ pub mod units;
 
 use due::DueRows;
 use event_schemas::ids::{
-    CardId, DossierId, DwellingId, EventAddress, HouseholdId, LogId, Lsn, OfficeId, PersonId, UnitId, Version,
+    CardId, DossierId, DwellingId, EventAddress, HouseholdId, LogId, Lsn, OfficeId, OperationId, PersonId,
+    UnitId, Version,
 };
+use event_schemas::pin::Pin;
 use event_schemas::record::{AdmittedEntry, Changes, ClockKind, EntryBody};
 use event_schemas::row::RowRef;
 use event_schemas::time::{Date, Timestamp};
 use fold::RowImage;
 use journal::Journal;
 use lookups::Lookups;
+use operations::{OperationRow, StagedRows};
 use rows::{CardRow, DossierRow, DwellingRow, HouseholdRow, PersonRow, Row, TemporaryRow};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -34,7 +39,7 @@ use units::{OfficeRow, Offices, Units};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Names the fields that the digest sums; raised when rows or their bytes change.
-pub const DIGEST_VERSION: u16 = 2;
+pub const DIGEST_VERSION: u16 = 3;
 
 /// The decision state.
 #[derive(Clone, Default)]
@@ -47,12 +52,15 @@ pub struct Registry {
     dwellings: Table<DwellingRow>,
     units: Units,
     offices: Offices,
+    operations: BTreeMap<OperationId, OperationRow>,
+    staged: StagedRows,
     lookups: Lookups,
     due: DueRows,
     head: Head,
     journal: Journal,
     units_dirty: bool,
     offices_dirty: bool,
+    operations_dirty: bool,
     /// While saved pages are brought up to date, rows may be ahead of the record at hand.
     replaying: bool,
     /// Bytes of the row whose digest is taken; kept, so that it is not allocated each time.
@@ -78,6 +86,7 @@ pub struct Head {
     pub dossiers: DossierId,
     pub dwellings: DwellingId,
     pub units: UnitId,
+    pub operations: OperationId,
     /// Wrapping sum of the digests of all rows.
     pub digest: u128,
 }
@@ -128,6 +137,13 @@ impl Registry {
         &self.lookups
     }
 
+    /// Who has or had the PIN. One that an operation only staged leads to nobody.
+    pub fn person_by_pin(&self, pin: Pin) -> Option<PersonId> {
+        let holder = self.lookups.holder_of(pin)?;
+        let has = self.person(holder).is_some_and(|row| row.pin.get() == pin.number());
+        (has || self.lookups.is_cancelled(pin)).then_some(holder)
+    }
+
     pub fn due(&self) -> &DueRows {
         &self.due
     }
@@ -163,6 +179,9 @@ impl Registry {
             }
             RowRef::Office(id) => {
                 self.office(id).map_or((Version::NONE, Lsn::ZERO), |row| (row.version, row.last_lsn))
+            }
+            RowRef::Operation(id) => {
+                self.operation(id).map_or((Version::NONE, Lsn::ZERO), |row| (row.version, row.last_lsn))
             }
         }
     }
@@ -206,6 +225,9 @@ impl Registry {
             after.stamp(touch.version, lsn);
             self.raise_highest(row);
             self.replace(row, before, after);
+        }
+        for event in &changes.events {
+            self.fold_operation(lsn, &event.body);
         }
         self.head.lsn = lsn;
     }
@@ -269,6 +291,7 @@ impl Registry {
             RowRef::Dwelling(id) => RowImage::Dwelling(self.dwelling(id).cloned().unwrap_or_default()),
             RowRef::Unit(id) => RowImage::Unit(self.units.get(id).cloned()),
             RowRef::Office(id) => RowImage::Office(self.offices.get(&id).cloned()),
+            RowRef::Operation(id) => RowImage::Operation(self.operations.get(&id).cloned()),
         }
     }
 
@@ -283,8 +306,8 @@ impl Registry {
             RowRef::Card(id) => self.cards.loaded_lsn(id.0),
             RowRef::Dossier(id) => self.dossiers.loaded_lsn(id.0),
             RowRef::Dwelling(id) => self.dwellings.loaded_lsn(id.0),
-            // Units and offices are saved whole with each row's own lsn.
-            RowRef::Unit(_) | RowRef::Office(_) => self.version(row).1,
+            // These few are saved whole with each row's own lsn.
+            RowRef::Unit(_) | RowRef::Office(_) | RowRef::Operation(_) => self.version(row).1,
         };
         loaded >= lsn
     }
@@ -323,6 +346,12 @@ impl Registry {
             (RowRef::Office(id), RowImage::Office(None)) => {
                 self.offices.remove(&id);
             }
+            (RowRef::Operation(id), RowImage::Operation(Some(row))) => {
+                self.operations.insert(id, row);
+            }
+            (RowRef::Operation(id), RowImage::Operation(None)) => {
+                self.operations.remove(&id);
+            }
             (row, image) => unreachable!("{image:?} is no image of {row}"),
         }
     }
@@ -336,6 +365,7 @@ impl Registry {
             RowRef::Dossier(id) => head.dossiers = head.dossiers.max(id),
             RowRef::Dwelling(id) => head.dwellings = head.dwellings.max(id),
             RowRef::Unit(id) => head.units = head.units.max(id),
+            RowRef::Operation(id) => head.operations = head.operations.max(id),
             RowRef::Office(_) => {}
         }
     }
@@ -348,6 +378,7 @@ impl Registry {
             cards: self.cards.memory_bytes() + self.dossiers.memory_bytes(),
             lookups: self.lookups.memory_bytes(),
             due: self.due.memory_bytes(),
+            staged: self.staged.memory_bytes(),
         }
     }
 }
@@ -360,6 +391,8 @@ pub struct MemoryUse {
     pub cards: usize,
     pub lookups: usize,
     pub due: usize,
+    /// What operations under way have staged.
+    pub staged: usize,
 }
 
 fn new_person() -> PersonRow {
@@ -406,6 +439,10 @@ pub(crate) fn digest_of(row: RowRef, image: &RowImage, bytes: &mut Vec<u8>) -> u
             row.encode(bytes).expect("an office's values encode");
             id.0
         }
+        (RowRef::Operation(id), RowImage::Operation(Some(row))) => {
+            row.encode(&mut bytes).expect("an operation's values encode");
+            id.0
+        }
         _ => return 0,
     };
     bytes.push(kind_number(row));
@@ -422,6 +459,7 @@ fn kind_number(row: RowRef) -> u8 {
         RowRef::Dwelling(_) => 5,
         RowRef::Unit(_) => 6,
         RowRef::Office(_) => 7,
+        RowRef::Operation(_) => 8,
     }
 }
 

@@ -4,18 +4,21 @@
 //! and gives a page only the records beyond its own (R3).
 
 use super::fold::RowImage;
-use super::lookups::{LookupEntry, Register};
+use super::lookups::{Drawn, LookupEntry, Register};
+use super::operations::OperationRow;
 use super::rows::{Row, RowBytesError, TemporaryRow};
 use super::table::{PAGE_ROWS, page_of};
 use super::units::{OfficeRow, UnitRow};
 use super::{Head, Registry};
 use event_schemas::basis::RegisterKind;
 use event_schemas::codec::{CodecError, decode_from, encode_into};
-use event_schemas::ids::{CardId, DossierId, DwellingId, HouseholdId, Lsn, OfficeId, PersonId, UnitId};
+use event_schemas::ids::{
+    CardId, DossierId, DwellingId, HouseholdId, Lsn, OfficeId, OperationId, PersonId, UnitId,
+};
 use event_schemas::pin::Pin;
 use event_schemas::row::RowRef;
 
-/// Tables that are saved in pages. Units and offices are few: one page each.
+/// Tables that are saved in pages. Units, offices and operations are few: one page each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum PageTable {
@@ -26,6 +29,7 @@ pub enum PageTable {
     Dwellings = 5,
     Units = 6,
     Offices = 7,
+    Operations = 8,
 }
 
 /// One page of one table.
@@ -56,6 +60,7 @@ impl PageRef {
             RowRef::Dwelling(id) => (PageTable::Dwellings, page_of(id.0)),
             RowRef::Unit(_) => (PageTable::Units, 0),
             RowRef::Office(_) => (PageTable::Offices, 0),
+            RowRef::Operation(_) => (PageTable::Operations, 0),
         };
         Self { table, page }
     }
@@ -71,6 +76,7 @@ impl Registry {
             RowRef::Dwelling(id) => self.dwellings.mark_dirty(id.0),
             RowRef::Unit(_) => self.units_dirty = true,
             RowRef::Office(_) => self.offices_dirty = true,
+            RowRef::Operation(_) => self.operations_dirty = true,
         }
     }
 
@@ -90,6 +96,9 @@ impl Registry {
         }
         if std::mem::take(&mut self.offices_dirty) {
             take(PageTable::Offices, vec![0]);
+        }
+        if std::mem::take(&mut self.operations_dirty) {
+            take(PageTable::Operations, vec![0]);
         }
         dirty
     }
@@ -134,6 +143,7 @@ impl Registry {
             ),
             PageTable::Units => self.encode_units(&mut bytes)?,
             PageTable::Offices => self.encode_offices(&mut bytes)?,
+            PageTable::Operations => self.encode_operations(&mut bytes)?,
         }
         Ok((self.confirmed_head().lsn, bytes))
     }
@@ -217,6 +227,24 @@ impl Registry {
         Ok(())
     }
 
+    fn encode_operations(&self, out: &mut Vec<u8>) -> Result<(), PageError> {
+        let mut operations = self.operations.clone();
+        for (row, before) in self.journal.images_newest_first() {
+            if let (RowRef::Operation(id), RowImage::Operation(before)) = (row, before) {
+                match before {
+                    Some(before) => operations.insert(*id, before.clone()),
+                    None => operations.remove(id),
+                };
+            }
+        }
+        encode_into(&(operations.len() as u32), out)?;
+        for (id, row) in &operations {
+            encode_into(id, out)?;
+            row.encode(out)?;
+        }
+        Ok(())
+    }
+
     /// Begins to take saved pages in. Until [`Self::finish_replay`] digests and due rows are not kept, and nothing is decided.
     pub fn begin_replay(&mut self, head: Head) {
         self.head = head;
@@ -245,6 +273,12 @@ impl Registry {
                 for _ in 0..decode_from::<u32>(input)? {
                     let id = decode_from::<OfficeId>(input)?;
                     self.offices.insert(id, OfficeRow::decode(input)?);
+                }
+            }
+            PageTable::Operations => {
+                for _ in 0..decode_from::<u32>(input)? {
+                    let id = decode_from::<OperationId>(input)?;
+                    self.operations.insert(id, OperationRow::decode(input)?);
                 }
             }
         }
@@ -294,6 +328,7 @@ impl Registry {
         self.dwellings.iter().for_each(|(id, _)| visit(RowRef::Dwelling(DwellingId(id))));
         self.units.iter().for_each(|(id, _)| visit(RowRef::Unit(id)));
         self.offices.keys().for_each(|id| visit(RowRef::Office(*id)));
+        self.operations.keys().for_each(|id| visit(RowRef::Operation(*id)));
     }
 }
 
@@ -304,7 +339,7 @@ fn slot_of(row: RowRef) -> usize {
         RowRef::Card(id) => id.0,
         RowRef::Dossier(id) => id.0,
         RowRef::Dwelling(id) => id.0,
-        RowRef::Unit(_) | RowRef::Office(_) => 1,
+        RowRef::Unit(_) | RowRef::Office(_) | RowRef::Operation(_) => 1,
     };
     id.saturating_sub(1) as usize % PAGE_ROWS
 }
@@ -331,6 +366,7 @@ impl Head {
                 self.dossiers,
                 self.dwellings,
                 self.units,
+                self.operations,
                 self.digest,
             ),
             &mut out,
@@ -342,7 +378,8 @@ impl Head {
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let input = &mut &bytes[..];
         let (log_id, clock, date, day_pending, lsn, recorded_at) = decode_from(input)?;
-        let (persons, households, cards, dossiers, dwellings, units, digest) = decode_from(input)?;
+        let (persons, households, cards, dossiers, dwellings, units, operations, digest) =
+            decode_from(input)?;
         let recorded_at = event_schemas::time::Timestamp(recorded_at);
         Ok(Self {
             log_id,
@@ -357,6 +394,7 @@ impl Head {
             dossiers,
             dwellings,
             units,
+            operations,
             digest,
         })
     }
@@ -368,7 +406,7 @@ impl LookupEntry {
         match *self {
             Self::Pin(pin, person) => encode_into(&(1u8, pin, person), out),
             Self::Cmnd(number, person) => encode_into(&(2u8, number, person), out),
-            Self::Draws(cell, draws) => encode_into(&(3u8, cell, draws), out),
+            Self::Draws(cell, drawn) => encode_into(&(3u8, cell, drawn), out),
             Self::Entries(register, number) => {
                 encode_into(&(4u8, register.office, register.kind, register.year, number), out)
             }
@@ -376,6 +414,7 @@ impl LookupEntry {
                 encode_into(&(5u8, register.office, register.kind, register.year, number), out)
             }
             Self::Serial(hash, card) => encode_into(&(6u8, hash, card), out),
+            Self::Cancelled(pin) => encode_into(&(7u8, pin), out),
         }
     }
 
@@ -388,10 +427,11 @@ impl LookupEntry {
         match decode_from::<u8>(input)? {
             1 => decode_from::<(Pin, u32)>(input).map(|(pin, person)| Self::Pin(pin, person)),
             2 => decode_from::<(u32, u32)>(input).map(|(number, person)| Self::Cmnd(number, person)),
-            3 => decode_from::<(u32, u32)>(input).map(|(cell, draws)| Self::Draws(cell, draws)),
+            3 => decode_from::<(u32, Drawn)>(input).map(|(cell, drawn)| Self::Draws(cell, drawn)),
             4 => register(input).map(|(register, number)| Self::Entries(register, number)),
             5 => register(input).map(|(register, number)| Self::Legacy(register, number)),
             6 => decode_from::<(u64, u32)>(input).map(|(hash, card)| Self::Serial(hash, card)),
+            7 => decode_from::<Pin>(input).map(Self::Cancelled),
             kind => Err(CodecError::UnknownKind { what: "lookup", kind: kind.into(), version: 0 }),
         }
     }

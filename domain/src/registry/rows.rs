@@ -267,6 +267,9 @@ pub const FLAG_OTHER_KIN: u8 = 64;
 /// Three bits of the flags: [`MaritalStatus`] as a number.
 const MARITAL_SHIFT: u8 = 3;
 const MARITAL_BITS: u8 = 7 << MARITAL_SHIFT;
+/// A written notice of the PIN has not been handed over.
+pub const FLAG_NOTICE_DUE: u8 = 128;
+
 const MARITAL_STATUSES: [MaritalStatus; 5] = [
     MaritalStatus::NoInformation,
     MaritalStatus::Unmarried,
@@ -365,7 +368,8 @@ mod tests {
         for (status, spouse) in
             MARITAL_STATUSES.into_iter().flat_map(|status| spouses.map(|spouse| (status, spouse)))
         {
-            let others = FLAG_VIETNAMESE | FLAG_UNDETERMINED | FLAG_VERIFIED | FLAG_OTHER_KIN;
+            let others =
+                FLAG_VIETNAMESE | FLAG_UNDETERMINED | FLAG_VERIFIED | FLAG_OTHER_KIN | FLAG_NOTICE_DUE;
             let mut row = PersonRow { flags: others | MARITAL_BITS, ..PersonRow::default() };
             row.set_marital(Marital { status, spouse });
             assert_eq!(row.marital(), Marital { status, spouse });

@@ -79,17 +79,18 @@ impl TimelineSource for History {
 pub struct TestPins {
     /// Coprime to a million.
     pub multiplier: u32,
+    pub version: u16,
 }
 
 impl Default for TestPins {
     fn default() -> Self {
-        Self { multiplier: 7_919 }
+        Self { multiplier: 7_919, version: 1 }
     }
 }
 
 impl PinIssuer for TestPins {
     fn key_version(&self) -> u16 {
-        1
+        self.version
     }
 
     fn serial(&self, _cell: PinCell, draw: u32) -> u32 {

@@ -55,6 +55,8 @@ pub struct World {
     pub registry: Registry,
     pub history: History,
     pub pins: TestPins,
+    /// Who acts for the offices.
+    pub officer: OfficerId,
     commands: u128,
 }
 
@@ -79,6 +81,7 @@ impl World {
             registry: Registry::new(),
             history: History::default(),
             pins: TestPins::default(),
+            officer: OfficerId(1),
             commands: 0,
         };
         world.record(EntryBody::Genesis(Genesis {
@@ -186,7 +189,7 @@ impl World {
             recorded_at: self.history.next_time(self.today()),
             rules: RULES,
             office,
-            officer: OfficerId(1),
+            officer: self.officer,
             pins: &self.pins,
             timelines: &self.history,
         };

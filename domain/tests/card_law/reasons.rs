@@ -5,11 +5,22 @@ use event_schemas::card::WithdrawalReason;
 use event_schemas::command::{
     ChangeName, EstablishUnits, NewUnit, ReplaceCard, ReportCardLost, WithdrawCard,
 };
-use event_schemas::event::{EventBody, PinAccepted};
+use event_schemas::event::{EventBody, PinAccepted, PinCancelled};
 use event_schemas::person::{Names, Nationality};
+use event_schemas::pin::{Pin, PinGround};
 use event_schemas::place::{UnitCode, UnitKind, UnitLevel};
 
 const MADE: &str = "2021-09-10";
+
+/// The number in force is cancelled, and another holds.
+fn give_another_number(world: &mut World, person: PersonId) {
+    let old = Pin::from_number(world.registry.person(person).unwrap().pin.get()).unwrap();
+    let (ground, explanation) = (PinGround::WrongNumber, text("another's"));
+    let cancelled = PinCancelled { person, pin: old, ground, explanation };
+    let pin = "001090999999".parse().unwrap();
+    let accepted = PinAccepted { person, pin };
+    world.given_events("2022-03-01", [EventBody::PinCancelled(cancelled), EventBody::PinAccepted(accepted)]);
+}
 
 fn rename(person: PersonId, on: &str) -> Command {
     Command::ChangeName(ChangeName {
@@ -82,8 +93,7 @@ fn a_number_established_anew_forces_an_exchange() {
     let (person, card) = holder(&mut world, "1990-05-05", MADE);
     let exchange = || apply(person, ApplicationReason::PinReestablished, "2022-03-10");
     world.when(exchange()).then_refused(&["number_unchanged"]);
-    let pin = "001090999999".parse().unwrap();
-    world.given_events("2022-03-01", [EventBody::PinAccepted(PinAccepted { person, pin })]);
+    give_another_number(&mut world, person);
     let (row, of) = (world.registry.card(card).unwrap(), world.registry.person(person).unwrap());
     assert!(!row.carries_number_of(of));
     let successor = issue(&mut world, exchange(), "2022-03-10");
@@ -97,8 +107,7 @@ fn a_card_whose_number_was_cancelled_before_the_hand_over_is_withdrawn_and_made_
     let person = citizen(&mut world, "1990-05-05");
     let applied = world.given(apply(person, ApplicationReason::FirstIssue, MADE));
     let card = produce(&mut world, &applied, MADE);
-    let pin = "001090999999".parse().unwrap();
-    world.given_events("2022-03-01", [EventBody::PinAccepted(PinAccepted { person, pin })]);
+    give_another_number(&mut world, person);
     world.when(hand_over(card, "2022-03-02")).then_refused(&["card_number_cancelled"]);
     world.given(withdraw(card, WithdrawalReason::IssuedWrongly, "2022-03-02"));
     let next = issue(&mut world, apply(person, ApplicationReason::FirstIssue, "2022-03-03"), "2022-03-03");

@@ -12,14 +12,19 @@ use std::collections::BTreeMap;
 pub struct Saver {
     pages: BTreeMap<PageRef, (Lsn, Vec<u8>)>,
     lookups: Vec<u8>,
-    /// Bytes of the head from which replay begins: the one at which the last complete round began.
+    /// Bytes of the head at which the last complete round began.
     head: Vec<u8>,
+    /// Replay begins after this: where the last complete round began, or an earlier one before what is staged.
+    begin: Lsn,
+    /// The last round that began with nothing staged.
+    anchor: Lsn,
     round: Option<Round>,
 }
 
 /// A round under way.
 struct Round {
     head: Vec<u8>,
+    begin: Lsn,
     /// Pages still to be encoded, none twice.
     pending: Vec<PageRef>,
 }
@@ -27,7 +32,14 @@ struct Round {
 impl Saver {
     /// Saves everything.
     pub fn new(registry: &mut Registry) -> Self {
-        let mut saver = Self { pages: BTreeMap::new(), lookups: Vec::new(), head: Vec::new(), round: None };
+        let mut saver = Self {
+            pages: BTreeMap::new(),
+            lookups: Vec::new(),
+            head: Vec::new(),
+            begin: Lsn::ZERO,
+            anchor: Lsn::ZERO,
+            round: None,
+        };
         saver.begin(registry);
         let all = saver.round.as_ref().map_or(0, |round| round.pending.len());
         saver.encode(registry, all);
@@ -48,7 +60,10 @@ impl Saver {
         for entry in registry.take_lookup_changes() {
             entry.encode_into(&mut self.lookups).expect("a key encodes");
         }
-        self.round = Some(Round { head, pending });
+        if !registry.holds_staged_rows() {
+            self.anchor = registry.confirmed_head().lsn;
+        }
+        self.round = Some(Round { head, begin: self.anchor, pending });
     }
 
     fn encode(&mut self, registry: &Registry, pages: usize) {
@@ -58,7 +73,7 @@ impl Saver {
             self.pages.insert(page, registry.encode_page(page).expect("a page encodes"));
         }
         if round.pending.is_empty() {
-            self.head = round.head.clone();
+            (self.head, self.begin) = (round.head.clone(), round.begin);
             self.round = None;
         }
     }
@@ -68,7 +83,6 @@ impl Saver {
     pub fn restart(&mut self, entries: &[AdmittedEntry]) -> Registry {
         self.round = None;
         let head = Head::decode(&self.head).expect("the saved head");
-        let begin = head.lsn;
         let mut registry = Registry::new();
         registry.begin_replay(head);
         for (page, (lsn, bytes)) in &self.pages {
@@ -78,7 +92,7 @@ impl Saver {
         while !input.is_empty() {
             registry.load_lookups([LookupEntry::decode_from(&mut input).expect("a saved key")]);
         }
-        for entry in entries.iter().filter(|entry| entry.lsn > begin) {
+        for entry in entries.iter().filter(|entry| entry.lsn > self.begin) {
             registry.apply_entry(entry);
         }
         registry.finish_replay();

@@ -4,6 +4,7 @@ pub mod administration;
 pub mod card;
 pub mod household;
 pub mod marriage;
+pub mod operation;
 pub mod person;
 pub mod pin;
 pub mod residence;
@@ -18,11 +19,12 @@ pub use household::{
     SplitHousehold,
 };
 pub use marriage::{RegisterDivorce, RegisterMarriage};
+pub use operation::{AbandonOperation, ApproveOperation, CommitOperation, OpenOperation, StageOperation};
 pub use person::{
     Birth, BirthResidence, ChangeName, ClearDefect, Death, EnrolHousehold, EnrolMember, EnrolPerson,
     MemberRef, MultipleBirth, NewPerson, Newborn, Parentage,
 };
-pub use pin::{AcceptPin, IssuePin};
+pub use pin::{AcceptPin, CancelPin, IssuePin, RecordPinNotices, ReestablishPin};
 pub use residence::{EndTemporaryResidence, MovePermanent, PermanentMove, RegisterTemporaryResidence};
 
 use crate::basis::{Basis, ProcedureId};
@@ -193,6 +195,22 @@ commands! {
     519 v 1 ReportCardFound, "report_card_found";
     /// Record that a card is damaged.
     520 v 1 ReportCardDamaged, "report_card_damaged";
+    /// Cancel a PIN without another in its place.
+    222 v 1 CancelPin, "cancel_pin";
+    /// Cancel a PIN and issue another.
+    223 v 1 ReestablishPin, "reestablish_pin";
+    /// Record that written notices of PINs were handed over.
+    224 v 1 RecordPinNotices, "record_pin_notices";
+    /// Open an operation larger than one record.
+    600 v 1 OpenOperation, "open_operation";
+    /// Stage the next part of an operation.
+    601 v 1 StageOperation, "stage_operation";
+    /// Approve what an operation has staged.
+    602 v 1 ApproveOperation, "approve_operation";
+    /// Let an approved operation take effect.
+    603 v 1 CommitOperation, "commit_operation";
+    /// Give an operation up.
+    604 v 1 AbandonOperation, "abandon_operation";
 }
 
 /// A person and the relationship to a household's head.

@@ -54,6 +54,8 @@ impl EventBody {
             }
             Self::PinIssued(e) => visit(R::Person(e.person), A::Number),
             Self::PinAccepted(e) => visit(R::Person(e.person), A::Number),
+            Self::PinCancelled(e) => visit(R::Person(e.person), A::Number),
+            Self::PinNoticeHandedOver(e) => visit(R::Person(e.person), A::Notices),
             Self::PermanentResidenceRegistered(e) => visit(R::Person(e.person), A::PermanentResidence),
             Self::PermanentResidenceEnded(e) => visit(R::Person(e.person), A::PermanentResidence),
             Self::TemporaryResidenceRegistered(e) => visit(R::Person(e.person), A::TemporaryResidence),
@@ -102,6 +104,12 @@ impl EventBody {
             Self::CardReturned(e) => card_of(e.card, e.person, visit),
             Self::CardFound(e) => card_of(e.card, e.person, visit),
             Self::CardReportedDamaged(e) => card_of(e.card, e.person, visit),
+            Self::OperationOpened(e) => visit(R::Operation(e.operation), A::Existence),
+            // The staged rows change with the commit, which a record is too small to name: see `OperationCommitted`.
+            Self::OperationPart(e) => visit(R::Operation(e.operation), A::Status),
+            Self::OperationApproved(e) => visit(R::Operation(e.operation), A::Status),
+            Self::OperationCommitted(e) => visit(R::Operation(e.operation), A::Status),
+            Self::OperationAbandoned(e) => visit(R::Operation(e.operation), A::Status),
         }
     }
 }

@@ -10,12 +10,14 @@ use crate::defect::DefectKind;
 use crate::document::{IdentityDocument, IdentityDocumentKind};
 use crate::guarded::Guarded;
 use crate::household::{HouseholdKind, Relationship};
-use crate::ids::{CardId, DossierId, HouseholdId, OfficeId, PersonId};
+use crate::ids::{CardId, DossierId, HouseholdId, OfficeId, OperationId, PersonId};
 use crate::kin::{DescribedPerson, KinRef, ParentKind, ParentLink, ParentRole, Period};
+use crate::operation::{IssuePins, MAX_PART_ROWS, OperationDigest, OperationKind};
 use crate::person::{
     Contact, Ethnicity, Identification, Identity, LegalCapacity, MaritalStatus, Names, Nationality,
     PersonRef, PersonalData, Religion, Sex,
 };
+use crate::pin::PinGround;
 use crate::place::{Area, CountryCode, DwellingKind, ForeignPlace, OfficeKind, Place, UnitCode, UnitKind};
 use crate::row::RowRef;
 
@@ -32,6 +34,8 @@ pub(super) fn example(kind: &str) -> Option<Command> {
         .or_else(|| residence(kind))
         .or_else(|| household(kind))
         .or_else(|| card(kind))
+        .or_else(|| pins(kind))
+        .or_else(|| operation(kind))
 }
 
 fn administration(kind: &str) -> Option<Command> {
@@ -129,6 +133,47 @@ fn person(kind: &str) -> Option<Command> {
             person: PersonRef::Cmnd(text("011234567")),
             pin: pin("001158000321"),
         }),
+        _ => return None,
+    })
+}
+
+fn pins(kind: &str) -> Option<Command> {
+    Some(match kind {
+        "cancel_pin" => Command::CancelPin(CancelPin {
+            person: by_pin(FATHER_PIN),
+            ground: PinGround::WrongNumber,
+            explanation: text("Số được nhập từ giấy tờ của người khác"),
+        }),
+        "reestablish_pin" => Command::ReestablishPin(ReestablishPin {
+            person: by_pin(MOTHER_PIN),
+            ground: PinGround::WrongPlace,
+            birth_registered_at: Some(unit("01")),
+            explanation: text("Nhập sai nơi đăng ký khai sinh"),
+        }),
+        "record_pin_notices" => Command::RecordPinNotices(RecordPinNotices {
+            handed_over_on: date(DAY),
+            persons: vec![PersonRef::PersonId(PersonId(4)), by_pin(MOTHER_PIN)],
+        }),
+        _ => return None,
+    })
+}
+
+fn operation(kind: &str) -> Option<Command> {
+    let operation = OperationId(1);
+    let digest = OperationDigest(0x5f2b_91c0_33d7_4e11_88aa_0c46_7d19_e2f0);
+    Some(match kind {
+        "open_operation" => Command::OpenOperation(OpenOperation {
+            kind: OperationKind::IssuePins(IssuePins { unit: Some(unit("01")) }),
+            purpose: text("Cấp số định danh cho công dân đã đăng ký khai sinh"),
+        }),
+        "stage_operation" => {
+            Command::StageOperation(StageOperation { operation, part: 1, rows: MAX_PART_ROWS })
+        }
+        "approve_operation" => Command::ApproveOperation(ApproveOperation { operation, digest }),
+        "commit_operation" => Command::CommitOperation(CommitOperation { operation, digest }),
+        "abandon_operation" => {
+            Command::AbandonOperation(AbandonOperation { operation, reason: text("Mở nhầm đơn vị") })
+        }
         _ => return None,
     })
 }

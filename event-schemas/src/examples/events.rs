@@ -9,9 +9,17 @@ use crate::guarded::Guarded;
 use crate::household::{
     HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship, ResidenceEndReason,
 };
-use crate::ids::{CardId, DossierId, DwellingId, HouseholdId, OfficeId, PersonId, UnitId};
+use crate::ids::{
+    CardId, DossierId, DwellingId, HouseholdId, Lsn, OfficeId, OfficerId, OperationId, PersonId, UnitId,
+    Version,
+};
 use crate::kin::{KinRef, MarriageEndReason, ParentKind, ParentLink, ParentRole, Period};
+use crate::operation::{
+    AbandonReason, IssuePins, LeftOut, LeftOutReason, MovedRow, OperationCounts, OperationDigest,
+    OperationKind, PartContent, PartRange, StagedPin, StagedPins,
+};
 use crate::person::{Ethnicity, Identification, Identity, Nationality, PersonalData, Sex};
+use crate::pin::{PinGround, PinOccasion};
 use crate::place::{Area, DomesticPlace, DwellingKind, OfficeKind, Place, RegisteredPlace, UnitKind};
 use crate::row::RowRef;
 
@@ -34,6 +42,7 @@ pub(super) fn example(kind: &str) -> Option<EventBody> {
         .or_else(|| household(kind))
         .or_else(|| dossier(kind))
         .or_else(|| card(kind))
+        .or_else(|| operation(kind))
 }
 
 fn administration(kind: &str) -> Option<EventBody> {
@@ -116,8 +125,76 @@ fn person(kind: &str) -> Option<EventBody> {
             pin: pin("001321048213"),
             draw: 11,
             key_version: 1,
+            occasion: PinOccasion::Birth,
         }),
+        "pin_cancelled" => EventBody::PinCancelled(PinCancelled {
+            person: FATHER,
+            pin: pin("001085000123"),
+            ground: PinGround::WrongNumber,
+            explanation: text("Số được nhập từ giấy tờ của người khác"),
+        }),
+        "pin_notice_handed_over" => {
+            EventBody::PinNoticeHandedOver(PinNoticeHandedOver { person: MOTHER, pin: pin("001187000456") })
+        }
         "pin_accepted" => EventBody::PinAccepted(PinAccepted { person: FATHER, pin: pin("001085000123") }),
+        _ => return None,
+    })
+}
+
+fn operation(kind: &str) -> Option<EventBody> {
+    let operation = OperationId(1);
+    let digest = OperationDigest(0x5f2b_91c0_33d7_4e11_88aa_0c46_7d19_e2f0);
+    Some(match kind {
+        "operation_opened" => EventBody::OperationOpened(OperationOpened {
+            operation,
+            kind: OperationKind::IssuePins(IssuePins { unit: Some(WARD) }),
+            purpose: text("Cấp số định danh cho công dân đã đăng ký khai sinh"),
+            office: OFFICE,
+            officer: OfficerId(4),
+            up_to: DAUGHTER,
+            lapses_on: date("2021-04-14"),
+        }),
+        "operation_part" => EventBody::OperationPart(OperationPart {
+            operation,
+            part: 1,
+            content: PartContent::Pins(StagedPins {
+                key_version: 1,
+                pins: vec![StagedPin {
+                    person: MOTHER,
+                    pin: pin("001187000456"),
+                    draw: Some(3),
+                    version: Version(2),
+                    last: Lsn(17),
+                }],
+            }),
+            left_out: vec![LeftOut { row: RowRef::Person(SON), reason: LeftOutReason::BirthPlaceMissing }],
+            is_again: false,
+            looked_at: DAUGHTER,
+            is_last: true,
+            digest,
+        }),
+        "operation_approved" => EventBody::OperationApproved(OperationApproved {
+            operation,
+            digest,
+            office: OFFICE,
+            officer: OfficerId(5),
+        }),
+        "operation_committed" => EventBody::OperationCommitted(OperationCommitted {
+            operation,
+            digest,
+            counts: OperationCounts { staged: 2, changed: 1, left_out: 2 },
+            parts: vec![PartRange {
+                lsn: Lsn(40),
+                first: RowRef::Person(MOTHER),
+                last: RowRef::Person(MOTHER),
+            }],
+            moved: vec![MovedRow { row: RowRef::Person(MOTHER), version: Version(3), last: Lsn(41) }],
+            left_out: vec![LeftOut { row: RowRef::Person(FATHER), reason: LeftOutReason::HasNumber }],
+        }),
+        "operation_abandoned" => EventBody::OperationAbandoned(OperationAbandoned {
+            operation,
+            reason: AbandonReason::Decided(text("Mở nhầm đơn vị")),
+        }),
         _ => return None,
     })
 }

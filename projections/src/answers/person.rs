@@ -2,7 +2,8 @@
 
 use super::{PlaceView, ResidenceAnswer, Teller};
 use crate::rows::{
-    Death, FormerNames, HouseholdTie, Marriage, MarriageEnd, OpenDefect, PersonRow, Registration,
+    Death, FormerNames, HouseholdTie, Marriage, MarriageEnd, OpenDefect, PersonRow, PinCancellation,
+    Registration,
 };
 use event_schemas::basis::RegisterEntry;
 use event_schemas::card::{CardStatus, DocumentKind, DossierStatus};
@@ -46,6 +47,13 @@ pub struct PinView {
     pub by: EventAddress,
     /// Issued before this registry and accepted by it.
     pub accepted: bool,
+    pub cancelled: Option<PinCancellation>,
+    /// The number that took its place.
+    pub replaced_by: Option<Pin>,
+    /// When a written notice of it was handed over.
+    pub notice_handed_over_on: Option<PartialDate>,
+    /// A written notice of it is due still.
+    pub notice_due: bool,
 }
 
 /// A parent: a registered person, or somebody known from papers only.
@@ -217,13 +225,17 @@ impl PersonView {
         let identity = row.identity.as_ref();
         let data = row.data.clone().unwrap_or_default();
         let birth_place = identity.and_then(|identity| identity.birth_place.as_ref());
-        let last = row.pins.len();
+        let notice_of = |pin: Pin| row.notices.iter().find(|notice| notice.pin == pin);
         let pins = row.pins.iter().zip(1..).map(|(entry, place)| PinView {
             pin: entry.pin,
-            in_force: place == last,
+            in_force: row.pin() == Some(entry.pin),
             since: entry.since,
             by: entry.by,
             accepted: entry.accepted,
+            cancelled: entry.cancelled.clone(),
+            replaced_by: row.pins.get(place).map(|next| next.pin),
+            notice_handed_over_on: notice_of(entry.pin).map(|notice| notice.on),
+            notice_due: row.notice_due().is_some_and(|due| due.pin == entry.pin),
         });
         Ok(Self {
             id,
@@ -302,6 +314,11 @@ fn permanent(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<Residenc
     let place = PlaceView::of(teller, &residence.place)?;
     let text = place.to_string();
     Ok(Some(ResidenceView { place, text, since: residence.since, until: None, by: residence.by }))
+}
+
+/// Where the person lives, in one line.
+pub(crate) fn residence_line(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<String>, StoreError> {
+    Ok(permanent(teller, row)?.map(|residence| residence.text))
 }
 
 fn temporary(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<ResidenceView>, StoreError> {

@@ -33,6 +33,8 @@ kinds! {
     HOUSEHOLD_NOT_FOUND = "household_not_found", 404, "There is no such household.", "Không có hộ này.";
     CARD_NOT_FOUND = "card_not_found", 404, "There is no such card.", "Không có thẻ này.";
     DOSSIER_NOT_FOUND = "dossier_not_found", 404, "There is no such application.", "Không có hồ sơ này.";
+    OPERATION_NOT_FOUND = "operation_not_found", 404, "There is no such operation.", "Không có đợt xử lý này.";
+    BAD_PIN_PLACE = "bad_pin_place", 400, "A place of PINs has three digits, such as 001.", "Mã nơi đăng ký khai sinh gồm 3 chữ số, ví dụ 001.";
     UNIT_NOT_FOUND = "unit_not_found", 404, "There is no such unit.", "Không có đơn vị hành chính này.";
     READ_TOKEN_INCOMPLETE = "read_token_incomplete", 400, "at_least and log_id come together; both stand in the answer to a command.", "at_least và log_id phải đi cùng nhau, như trong kết quả của lệnh.";
     READ_TOKEN_OF_OTHER_LOG = "read_token_of_other_log", 409, "The token belongs to another log than these views.", "Mã chờ thuộc nhật ký khác.";

@@ -11,7 +11,7 @@ use event_schemas::household::{Membership, Relationship};
 use event_schemas::ids::{CardId, DossierId, EventAddress, HouseholdId, PersonId, UnitId};
 use event_schemas::kin::{KinRef, MarriageEndReason, ParentKind, ParentRole, Period, RegisteredParentLink};
 use event_schemas::person::{Identity, MaritalStatus, Names, PersonalData};
-use event_schemas::pin::Pin;
+use event_schemas::pin::{Pin, PinGround};
 use event_schemas::row::{Aspect, RowRef};
 use event_schemas::text::Text;
 use event_schemas::time::PartialDate;
@@ -31,6 +31,8 @@ pub struct PersonRow {
     pub documents: Vec<IdentityDocument>,
     /// Oldest first; the last is in force, those before it are cancelled.
     pub pins: Vec<PinEntry>,
+    /// Written notices of PINs that were handed over.
+    pub notices: Vec<PinNotice>,
     pub parents: Vec<Parent>,
     pub children: Vec<Child>,
     pub death: Option<Death>,
@@ -72,7 +74,7 @@ pub struct FormerNames {
 }
 
 /// A PIN the person has or had.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PinEntry {
     pub pin: Pin,
     pub since: PartialDate,
@@ -80,6 +82,26 @@ pub struct PinEntry {
     pub by: EventAddress,
     /// Issued before this registry and accepted by it.
     pub accepted: bool,
+    /// A written notice of it is due, or was.
+    pub needs_notice: bool,
+    pub cancelled: Option<PinCancellation>,
+}
+
+/// How a PIN ceased to hold.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PinCancellation {
+    pub on: PartialDate,
+    pub ground: PinGround,
+    pub explanation: Text<200>,
+    pub by: EventAddress,
+}
+
+/// A written notice of a PIN that was handed over.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PinNotice {
+    pub pin: Pin,
+    pub on: PartialDate,
+    pub by: EventAddress,
 }
 
 /// A parent of this person.
@@ -152,13 +174,15 @@ pub struct HouseholdTie {
 
 stored! {
     PersonRow {
-        part stamp, part registration, value data, value identity, part former_names, value documents, part pins,
+        part stamp, part registration, value data, value identity, part former_names, value documents, part pins, part notices,
         part parents, part children, part death, part marital, part marriages, part defects, part permanent,
         part permanent_before, part temporary, part temporary_before, part household, part temporary_household, value dossiers, value cards,
     }
     Registration { value origin, value on, value by }
     FormerNames { value names, value until, value reason, value by }
-    PinEntry { value pin, value since, value by, value accepted }
+    PinEntry { value pin, value since, value by, value accepted, value needs_notice, part cancelled }
+    PinCancellation { value on, value ground, value explanation, value by }
+    PinNotice { value pin, value on, value by }
     Parent { value link, value by }
     Child { value child, value role, value kind, value period, value by }
     Death { value on, value facts, value by }
@@ -174,7 +198,23 @@ page_rows! { PersonRow }
 impl PersonRow {
     /// The PIN in force.
     pub fn pin(&self) -> Option<Pin> {
-        self.pins.last().map(|entry| entry.pin)
+        self.pin_in_force().map(|entry| entry.pin)
+    }
+
+    fn pin_in_force(&self) -> Option<&PinEntry> {
+        self.pins.last().filter(|entry| entry.cancelled.is_none())
+    }
+
+    /// The PIN of which the person, who is alive, is still to get a written notice.
+    pub fn notice_due(&self) -> Option<&PinEntry> {
+        let entry = self.pin_in_force().filter(|entry| entry.needs_notice && self.death.is_none())?;
+        self.notices.iter().all(|notice| notice.pin != entry.pin).then_some(entry)
+    }
+
+    /// A number from an operation: what [`EventBody::PinIssued`] would say, with the commit's address.
+    pub(crate) fn give_number(&mut self, pin: Pin, since: PartialDate, by: EventAddress) {
+        let (accepted, needs_notice) = (false, true);
+        self.pins.push(PinEntry { pin, since, by, accepted, needs_notice, cancelled: None });
     }
 
     /// Names as written, surname first; empty if none is known.
@@ -188,6 +228,7 @@ impl PersonRow {
             Aspect::Identity => self.fold_identity(fact),
             Aspect::Documents => self.fold_documents(fact),
             Aspect::Number => self.fold_number(fact),
+            Aspect::Notices => self.fold_notices(fact),
             Aspect::Kinship => self.fold_kinship(id, fact),
             Aspect::Life => self.fold_life(fact),
             Aspect::Defects => fold_defects(&mut self.defects, RowRef::Person(id), fact),
@@ -212,6 +253,7 @@ impl PersonRow {
             }
             Aspect::Documents => self.documents.clear(),
             Aspect::Number => self.pins.clear(),
+            Aspect::Notices => self.notices.clear(),
             Aspect::Kinship => {
                 self.parents.clear();
                 self.children.clear();
@@ -267,13 +309,29 @@ impl PersonRow {
     }
 
     fn fold_number(&mut self, fact: Fact<'_>) {
-        let (pin, accepted) = match &fact.event.body {
-            EventBody::PinIssued(e) => (e.pin, false),
-            EventBody::PinAccepted(e) => (e.pin, true),
+        let (pin, accepted, needs_notice) = match &fact.event.body {
+            EventBody::PinIssued(e) => (e.pin, false, e.occasion.needs_notice()),
+            EventBody::PinAccepted(e) => (e.pin, true, false),
+            EventBody::PinCancelled(e) => {
+                let entry = self.pins.iter_mut().find(|entry| entry.pin == e.pin);
+                if let Some(entry) = entry {
+                    let (on, ground, explanation) =
+                        (fact.event.effective_on, e.ground, e.explanation.clone());
+                    entry.cancelled = Some(PinCancellation { on, ground, explanation, by: fact.at });
+                }
+                return;
+            }
             _ => return,
         };
         self.pins.retain(|entry| entry.pin != pin);
-        self.pins.push(PinEntry { pin, since: fact.event.effective_on, by: fact.at, accepted });
+        let (since, by) = (fact.event.effective_on, fact.at);
+        self.pins.push(PinEntry { pin, since, by, accepted, needs_notice, cancelled: None });
+    }
+
+    fn fold_notices(&mut self, fact: Fact<'_>) {
+        if let EventBody::PinNoticeHandedOver(e) = &fact.event.body {
+            self.notices.push(PinNotice { pin: e.pin, on: fact.event.effective_on, by: fact.at });
+        }
     }
 
     fn fold_kinship(&mut self, id: PersonId, fact: Fact<'_>) {

@@ -1,6 +1,7 @@
 //! A log in memory and a small town whose life fills it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod numbering;
 pub mod serving;
 pub mod town;
 
@@ -236,6 +237,16 @@ impl Scribe {
         let restate = |stream| Restatement { stream, timeline: self.timelines[&stream].clone() };
         let restatements = late.into_iter().map(restate).collect();
         Changes { bases: vec![Basis::of(BasisKind::Declaration)], events, rows, restatements }
+    }
+
+    /// Version and last record of a row.
+    pub fn version(&self, row: RowRef) -> (Version, Lsn) {
+        self.touched.get(&row).copied().unwrap_or_default()
+    }
+
+    /// A commit changed the row, which its record does not name.
+    pub fn move_on(&mut self, row: RowRef, lsn: Lsn) {
+        self.touch(row, lsn);
     }
 
     fn touch(&mut self, row: RowRef, lsn: Lsn) -> RowTouch {

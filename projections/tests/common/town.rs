@@ -1,5 +1,6 @@
 //! A town of two wards. It lives by a list of numbers, and keeps its own account of who lives where.
 
+use super::numbering::Staging;
 use super::{Scribe, date, event};
 use event_schemas::basis::{RegisterEntry, RegisterKind};
 use event_schemas::card::{ApplicationReason, DocumentKind, HoldReason};
@@ -11,7 +12,7 @@ use event_schemas::household::{
 use event_schemas::ids::{CardId, DossierId, HouseholdId, Lsn, OfficeId, PersonId, UnitId};
 use event_schemas::kin::{KinRef, ParentKind, ParentLink, ParentRole, Period};
 use event_schemas::person::{Identification, Identity, Names, Nationality, PersonalData, Sex};
-use event_schemas::pin::{Pin, PinCell};
+use event_schemas::pin::{Pin, PinCell, PinOccasion};
 use event_schemas::place::{Place, RegisteredPlace, UnitKind};
 use event_schemas::record::EntryBody;
 use event_schemas::time::{Date, PartialDate};
@@ -90,6 +91,11 @@ pub struct Town {
     pub today: Date,
     /// Whether births and nationalities differ, some births vague.
     pub varied: bool,
+    pub staging: Option<Staging>,
+    /// Operations opened so far.
+    pub operations: u32,
+    /// Numbers that operations drew and did not give.
+    pub reserved: u64,
     next_household: u32,
     next_card: u32,
     next_dossier: u32,
@@ -159,6 +165,9 @@ impl Town {
             scribe,
             people: BTreeMap::new(),
             households: BTreeMap::new(),
+            staging: None,
+            operations: 0,
+            reserved: 0,
             today: date("2021-07-01"),
             varied: false,
             next_household: 1,
@@ -169,7 +178,7 @@ impl Town {
 
     /// Lives one step; `which` is taken modulo whatever there is to choose from.
     pub fn live(&mut self, what: u8, which: u32) {
-        match what % 17 {
+        match what % 20 {
             0 => self.enrol(1 + which % 4, WARDS[(which / 4) as usize % 2]),
             1 => self.birth(which),
             2 => self.death(which),
@@ -186,6 +195,7 @@ impl Town {
             14 => self.find_card(which),
             15 => self.damage_card(which),
             16 => self.move_late(which),
+            17..=19 => self.number_many(which),
             _ => self.pass_days(which),
         }
     }
@@ -195,7 +205,7 @@ impl Town {
         (!alive.is_empty()).then(|| alive[which as usize % alive.len()])
     }
 
-    fn record(&mut self, bodies: Vec<EventBody>) -> Lsn {
+    pub fn record(&mut self, bodies: Vec<EventBody>) -> Lsn {
         let today = self.today;
         self.scribe.record(bodies.into_iter().map(|body| event(today, body)).collect())
     }
@@ -229,7 +239,7 @@ impl Town {
             died_on: None,
         };
         self.people.insert(person, truth);
-        let issued = PinIssued { person, pin, draw: person.0, key_version: 1 };
+        let issued = PinIssued { person, pin, draw: person.0, key_version: 1, occasion: PinOccasion::Birth };
         let mut body = registered(person, "An", sex);
         if let EventBody::PersonRegistered(registered) = &mut body {
             registered.identity.birth = birth;

@@ -5,7 +5,7 @@ use command_service::Submitter;
 use command_service::gateway::{Answer, CommandStatus, SubmitError};
 use command_service::writer::{Request, Waiting};
 use domain::Registry;
-use domain::testing::play::{Dice, command};
+use domain::testing::play::{Dice, command, officer};
 use domain::testing::{
     HAI_PHONG_OFFICE, NATIONAL_OFFICE, PHUC_XA_OFFICE, TRUC_BACH_OFFICE, UNITS, code, date, text,
 };
@@ -147,7 +147,7 @@ impl Offices {
             let version = Version(version.0.saturating_sub(stale));
             envelope.expected_versions.push(ExpectedVersion { row, version });
         }
-        (Submitter { office, officer: OfficerId(1) }, Wish::Outcome(envelope))
+        (Submitter { office, officer: officer(dice) }, Wish::Outcome(envelope))
     }
 
     fn envelope(&mut self, command: Command) -> CommandEnvelope {

@@ -2,10 +2,12 @@
 //! state only to find somebody to speak of; what becomes of the command is for the rules to say.
 //!
 //! Layout: this file holds the dice and whom they choose; [`people`] enrolment, birth, death, names, numbers;
-//! [`couples`] marriage and divorce; [`homes`] residence and households; [`papers`] units, offices, dwellings and cards.
+//! [`couples`] marriage and divorce; [`homes`] residence and households; [`numbers`] PINs in bulk, cancelled and
+//! anew; [`papers`] units, offices, dwellings and cards.
 
 mod couples;
 mod homes;
+mod numbers;
 mod papers;
 mod people;
 
@@ -16,7 +18,7 @@ use crate::registry::Registry;
 use event_schemas::basis::{Basis, BasisKind};
 use event_schemas::command::{Command, CommandEnvelope, PersonInHousehold, Succession};
 use event_schemas::household::Relationship;
-use event_schemas::ids::{CommandId, HouseholdId, OfficeId, PersonId};
+use event_schemas::ids::{CommandId, HouseholdId, OfficeId, OfficerId, PersonId};
 use event_schemas::person::PersonRef;
 use event_schemas::pin::Pin;
 use event_schemas::time::{Date, PartialDate};
@@ -58,6 +60,12 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
     let is_decided =
         matches!(command, Command::RegisterDivorce(_) | Command::HoldCard(_) | Command::ReturnCard(_));
     let by_court = dice.detail % 5 == 4 || is_decided && !dice.detail.is_multiple_of(5);
+    let basis = match command {
+        Command::OpenOperation(_) | Command::CancelPin(_) | Command::ReestablishPin(_) => {
+            Basis { number: Some(super::text("215/QĐ")), ..Basis::of(BasisKind::Agency) }
+        }
+        _ => Basis::of(if by_court { BasisKind::Court } else { BasisKind::Declaration }),
+    };
     let rules = ["head_required", "head_without_capacity", "parent_too_young", "pin_disagrees"];
     let envelope = CommandEnvelope {
         command_id: CommandId(u128::from(registry.head().lsn.0) + 1),
@@ -65,16 +73,21 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
         answer_by: None,
         dry_run: false,
         procedure: None,
-        basis: Basis::of(if by_court { BasisKind::Court } else { BasisKind::Declaration }),
+        basis,
         overrides: if by_court { rules.iter().map(|rule| super::text(rule)).collect() } else { Vec::new() },
         command,
     };
     (office, envelope)
 }
 
+/// One of two officers who act for whatever office.
+pub fn officer(dice: Dice) -> OfficerId {
+    OfficerId(1 + u32::from(dice.whom % 2))
+}
+
 impl Play<'_> {
     fn command(&self) -> Command {
-        match self.dice.kind % 59 {
+        match self.dice.kind % 71 {
             0 | 1 => self.enrol_household(),
             2 => self.enrol_person(),
             3 | 4 => self.birth(),
@@ -111,6 +124,10 @@ impl Play<'_> {
             56 => self.report_found(),
             57 => self.report_damaged(),
             58 => self.apply_for_card(),
+            59..=66 => self.operate(),
+            67 => self.cancel_pin(),
+            68 => self.reestablish_pin(),
+            69 | 70 => self.record_notices(),
             _ => self.administer(),
         }
     }

@@ -40,8 +40,7 @@ const COMMANDS_PER_S: u32 = 5_000;
 const TICKS_PER_S: u32 = 100;
 
 pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
-    let home =
-        Home::create(&setup.dir.join("registry"), NewHome::default())?;
+    let home = Home::create(&setup.dir.join("registry"), NewHome::default())?;
     let running = start(&home).await?;
     prepare(&running.gateway).await?;
     setup.progress("registry: enrolling");

@@ -125,8 +125,7 @@ impl Alone {
 
 async fn through_gateway(setup: &Setup) -> Result<Vec<Measured>> {
     let alone = Alone::start(&setup.dir.join("alone")).await?;
-    let home =
-        Home::create(&setup.dir.join("projected"), NewHome::default())?;
+    let home = Home::create(&setup.dir.join("projected"), NewHome::default())?;
     let running = Running::start(&home, Settings::on_any_port()).await?;
     running.wait_until_leading(READY_WAIT).await?;
     prepare(&running.gateway).await?;

@@ -440,7 +440,7 @@ pub(crate) fn digest_of(row: RowRef, image: &RowImage, bytes: &mut Vec<u8>) -> u
             id.0
         }
         (RowRef::Operation(id), RowImage::Operation(Some(row))) => {
-            row.encode(&mut bytes).expect("an operation's values encode");
+            row.encode(bytes).expect("an operation's values encode");
             id.0
         }
         _ => return 0,

@@ -115,7 +115,9 @@ pub fn check_decision(
     match domain::decide(registry, &record.command, &context) {
         Decision::Accepted(accepted) if accepted.changes == record.changes => Ok(()),
         Decision::Accepted(_) => {
-            Err(Violation::new("W4", entry.lsn, "its command, decided again, gives other changes"))
+            let kind = record.command.command.name();
+            let what = format!("its command ({kind}), decided again, gives other changes");
+            Err(Violation::new("W4", entry.lsn, what))
         }
         Decision::Refused(faults) => {
             let codes: Vec<&str> = faults.iter().map(|fault| fault.code.as_str()).collect();

@@ -44,13 +44,12 @@ impl Journal {
         self.groups.back_mut()
     }
 
-    /// Notes keys that one event has just changed; `entry` gives what each leads to now, which later groups may change again.
+    /// Notes keys that one event has just changed, and what its keys lead to now, which later groups may change again.
     pub(super) fn note_lookups(
         &mut self,
         changes: &[LookupChange],
-        entry: impl Fn(LookupChange) -> LookupEntry,
+        entries: impl IntoIterator<Item = LookupEntry>,
     ) {
-        let entries = changes.iter().map(|change| entry(*change));
         match self.groups.back_mut() {
             Some(group) => {
                 group.entries.extend(entries);

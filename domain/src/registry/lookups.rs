@@ -216,6 +216,13 @@ impl Lookups {
         }
     }
 
+    /// What an event alone makes of its keys.
+    pub(super) fn entries_of(event: &Event) -> Vec<LookupEntry> {
+        let (mut alone, mut changes) = (Self::default(), LookupChanges::new());
+        alone.fold(event, &mut changes);
+        changes.into_iter().map(|change| alone.entry(change)).collect()
+    }
+
     /// What a changed key leads to now.
     pub(super) fn entry(&self, change: LookupChange) -> LookupEntry {
         match change {

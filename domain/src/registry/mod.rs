@@ -274,8 +274,13 @@ impl Registry {
     fn fold_lookups(&mut self, event: &event_schemas::Event) {
         let mut changes = SmallVec::new();
         self.lookups.fold(event, &mut changes);
-        let lookups = &self.lookups;
-        self.journal.note_lookups(&changes, |change| lookups.entry(change));
+        if self.replaying {
+            // A save that a crash cut off may have left keys that changed nothing now, and that nobody saves again unless noted.
+            self.journal.note_lookups(&changes, Lookups::entries_of(event));
+        } else {
+            let entries = changes.iter().map(|change| self.lookups.entry(*change));
+            self.journal.note_lookups(&changes, entries);
+        }
     }
 
     /// The row as it stands, a default one if it does not exist.

@@ -61,7 +61,7 @@ pub struct LogArgs {
 #[derive(Clone, Debug, Args)]
 pub struct KafkaArgs {
     /// Kafka brokers, host:port, several with commas between.
-    #[arg(long, value_name = "HOST:PORT", env = "DANCU_KAFKA_BOOTSTRAP")]
+    #[arg(long, value_name = "HOST:PORT")]
     bootstrap: Option<String>,
     /// Kafka topic of the log; `dancu topic create` makes one.
     #[arg(long, default_value = DEFAULT_TOPIC)]
@@ -84,10 +84,13 @@ impl LogArgs {
     pub fn place(&self) -> Result<Option<LogPlace>> {
         match self.log {
             Some(LogEngine::Kafka) => Ok(Some(LogPlace::Kafka(self.kafka.place()?))),
-            Some(LogEngine::Embedded) => Ok(Some(LogPlace::Embedded)),
-            None => {
-                ensure!(self.kafka.kafka_settings.is_none(), "--kafka-settings needs --log kafka");
-                Ok(None)
+            other => {
+                let KafkaArgs { bootstrap, kafka_settings, .. } = &self.kafka;
+                ensure!(
+                    bootstrap.is_none() && kafka_settings.is_none(),
+                    "--bootstrap and --kafka-settings need --log kafka"
+                );
+                Ok(other.map(|_| LogPlace::Embedded))
             }
         }
     }

@@ -275,7 +275,8 @@ impl Registry {
         let mut changes = SmallVec::new();
         self.lookups.fold(event, &mut changes);
         if self.replaying {
-            // A save that a crash cut off may have left keys that changed nothing now, and that nobody saves again unless noted.
+            // Saved runs of keys stand under the lsn at which their checkpoint began. After a restart from before it another one may
+            // begin there and take its run's place, so it must hold every key since the restart point, known or not.
             self.journal.note_lookups(&changes, Lookups::entries_of(event));
         } else {
             let entries = changes.iter().map(|change| self.lookups.entry(*change));

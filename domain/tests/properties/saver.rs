@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 /// What is on the disk.
 pub struct Saver {
     pages: BTreeMap<PageRef, (Lsn, Vec<u8>)>,
-    lookups: Vec<u8>,
+    /// Runs of keys, by where their round began. A restart may begin a round there once more: its run takes the place of the first.
+    lookups: BTreeMap<Lsn, Vec<u8>>,
     /// Bytes of the head at which the last complete round began.
     head: Vec<u8>,
     /// Replay begins after this: where the last complete round began, or an earlier one before what is staged.
@@ -25,6 +26,8 @@ pub struct Saver {
 struct Round {
     head: Vec<u8>,
     begin: Lsn,
+    /// The run of keys, and its place.
+    lookups: (Lsn, Vec<u8>),
     /// Pages still to be encoded, none twice.
     pending: Vec<PageRef>,
 }
@@ -34,7 +37,7 @@ impl Saver {
     pub fn new(registry: &mut Registry) -> Self {
         let mut saver = Self {
             pages: BTreeMap::new(),
-            lookups: Vec::new(),
+            lookups: BTreeMap::new(),
             head: Vec::new(),
             begin: Lsn::ZERO,
             anchor: Lsn::ZERO,
@@ -57,13 +60,15 @@ impl Saver {
     fn begin(&mut self, registry: &mut Registry) {
         let head = registry.confirmed_head().encode().expect("a head encodes");
         let pending = registry.take_dirty_pages();
+        let at = registry.confirmed_head().lsn;
+        let mut run = Vec::new();
         for entry in registry.take_lookup_changes() {
-            entry.encode_into(&mut self.lookups).expect("a key encodes");
+            entry.encode_into(&mut run).expect("a key encodes");
         }
         if !registry.holds_staged_rows() {
-            self.anchor = registry.confirmed_head().lsn;
+            self.anchor = at;
         }
-        self.round = Some(Round { head, begin: self.anchor, pending });
+        self.round = Some(Round { head, begin: self.anchor, lookups: (at, run), pending });
     }
 
     fn encode(&mut self, registry: &Registry, pages: usize) {
@@ -72,9 +77,13 @@ impl Saver {
             let Some(page) = round.pending.pop() else { break };
             self.pages.insert(page, registry.encode_page(page).expect("a page encodes"));
         }
-        if round.pending.is_empty() {
-            (self.head, self.begin) = (round.head.clone(), round.begin);
-            self.round = None;
+        if round.pending.is_empty()
+            && let Some(Round { head, begin, lookups: (at, run), .. }) = self.round.take()
+        {
+            (self.head, self.begin) = (head, begin);
+            if !run.is_empty() {
+                self.lookups.insert(at, run);
+            }
         }
     }
 
@@ -88,9 +97,11 @@ impl Saver {
         for (page, (lsn, bytes)) in &self.pages {
             registry.load_page(*page, *lsn, bytes).expect("the saved page");
         }
-        let mut input = self.lookups.as_slice();
-        while !input.is_empty() {
-            registry.load_lookups([LookupEntry::decode_from(&mut input).expect("a saved key")]);
+        for run in self.lookups.values() {
+            let mut input = run.as_slice();
+            while !input.is_empty() {
+                registry.load_lookups([LookupEntry::decode_from(&mut input).expect("a saved key")]);
+            }
         }
         for entry in entries.iter().filter(|entry| entry.lsn > self.begin) {
             registry.apply_entry(entry);

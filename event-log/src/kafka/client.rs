@@ -6,7 +6,10 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::ProducerContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -86,7 +89,7 @@ impl Connection {
     }
 
     /// A consumer that is assigned by hand and commits nothing.
-    pub(super) fn consumer(&self, reading: Reading) -> Result<BaseConsumer<Reports>, LogError> {
+    pub(super) fn consumer(&self, reading: Reading) -> Result<LetGo<BaseConsumer<Reports>>, LogError> {
         let mut config = self.config();
         config
             // Assigning by hand needs a name as well; nothing is kept under it.
@@ -108,7 +111,8 @@ impl Connection {
                 config.set("queued.min.messages", "1").set("fetch.message.max.bytes", (32 << 10).to_string())
             }
         };
-        config.create_with_context(Reports).map_err(|error| self.failure("making a consumer", &error))
+        let consumer = config.create_with_context(Reports);
+        consumer.map(LetGo::new).map_err(|error| self.failure("making a consumer", &error))
     }
 
     /// Makes `consumer` go on at `from`. Metadata come first: without them the first message takes half a second.
@@ -131,11 +135,31 @@ pub(super) enum Reading {
     SingleEntries,
 }
 
-/// Lets go of a client on a thread of its own: that may take long, or never end.
-pub(super) fn let_go<T: Send + 'static>(client: T) {
-    let dropping = std::thread::Builder::new().name("kafka-let-go".to_owned()).spawn(move || drop(client));
-    if let Err(error) = dropping {
-        tracing::warn!(%error, "a Kafka client could not be let go of on a thread of its own");
+/// A client that is dropped on a thread of its own: that may take long, or never end.
+pub(super) struct LetGo<T: Send + 'static>(Option<T>);
+
+impl<T: Send + 'static> LetGo<T> {
+    pub fn new(client: T) -> Self {
+        Self(Some(client))
+    }
+}
+
+impl<T: Send + 'static> Deref for LetGo<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("only dropping takes it")
+    }
+}
+
+impl<T: Send + 'static> Drop for LetGo<T> {
+    fn drop(&mut self) {
+        let client = self.0.take();
+        let dropping =
+            std::thread::Builder::new().name("kafka-let-go".to_owned()).spawn(move || drop(client));
+        if let Err(error) = dropping {
+            tracing::warn!(%error, "a Kafka client could not be let go of on a thread of its own");
+        }
     }
 }
 
@@ -165,6 +189,12 @@ impl ClientContext for Reports {
 }
 
 impl ConsumerContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+}
 
 /// The position after the last entry that is known to be in the log.
 pub(super) struct Known(AtomicU64);

@@ -3,7 +3,7 @@
 //! Admitted entries have lsns without a gap and positions with one wherever something was dropped. So a run of entries without
 //! a drop needs one note of 16 bytes, however long it is, and the place of any lsn is exact.
 
-use super::client::{Connection, Known, PARTITION, REQUEST_TIMEOUT, Reading, Reports, let_go};
+use super::client::{Connection, Known, LetGo, PARTITION, REQUEST_TIMEOUT, Reading, Reports};
 use super::reader::KafkaReader;
 use crate::admission::{Admission, AdmissionState};
 use crate::engine::{LogError, LogReader};
@@ -31,7 +31,7 @@ pub(super) struct Index {
     shared: Arc<Shared>,
     connection: Connection,
     /// Takes single entries, one question at a time.
-    fetcher: Mutex<Option<BaseConsumer<Reports>>>,
+    fetcher: Mutex<Option<LetGo<BaseConsumer<Reports>>>>,
 }
 
 struct Shared {
@@ -171,12 +171,10 @@ impl Index {
                 consumer
             }
         };
-        let fetched = self.fetch_at(&consumer, position);
-        match &fetched {
-            Ok(_) => *fetcher = Some(consumer),
-            Err(_) => let_go(consumer),
-        }
-        fetched.map(Some)
+        // After a failure the next question gets a new one.
+        let fetched = self.fetch_at(&consumer, position)?;
+        *fetcher = Some(consumer);
+        Ok(Some(fetched))
     }
 
     fn fetch_at(&self, consumer: &BaseConsumer<Reports>, position: Position) -> Result<Vec<u8>, LogError> {
@@ -207,8 +205,5 @@ impl Index {
 impl Drop for Index {
     fn drop(&mut self) {
         self.shared.is_ending.store(true, Ordering::Release);
-        if let Some(consumer) = self.fetcher.lock().expect("nothing panics while it is held").take() {
-            let_go(consumer);
-        }
     }
 }

@@ -3,7 +3,7 @@
 //! Several nodes may meet an empty topic at once. Each sends a mark; the one that arrives first is the mark, the others
 //! are foreign bytes to admission. Nobody writes an entry before it has read the mark.
 
-use super::client::{Connection, PARTITION, REQUEST_TIMEOUT, Reading, Reports, let_go};
+use super::client::{Connection, LetGo, PARTITION, REQUEST_TIMEOUT, Reading, Reports};
 use crate::engine::LogError;
 use event_schemas::ids::{InstanceId, Position};
 use rdkafka::consumer::Consumer;
@@ -22,7 +22,6 @@ pub(super) fn end_of(connection: &Connection) -> Result<Position, LogError> {
     let consumer = connection.consumer(Reading::SingleEntries)?;
     let marks = consumer.fetch_watermarks(&connection.topic, PARTITION, REQUEST_TIMEOUT);
     let (low, high) = marks.map_err(|error| connection.failure("asking for the log's end", &error))?;
-    let_go(consumer);
     if low > 0 {
         let place = format!("the beginning of {} (its first message is {low})", connection.place());
         return Err(LogError::Missing { place });
@@ -44,25 +43,20 @@ fn send(connection: &Connection, instance: InstanceId) -> Result<(), LogError> {
     let failed = |error: KafkaError| connection.failure("marking the empty topic", &error);
     let mut config = connection.config();
     config.set("acks", "all").set("enable.idempotence", "true");
-    let producer: BaseProducer<super::producer::Deliveries> =
-        config.create_with_context(super::producer::Deliveries::default()).map_err(failed)?;
+    let producer: BaseProducer<Reports> = config.create_with_context(Reports).map_err(failed)?;
+    let producer = LetGo::new(producer);
     let payload = instance.0.to_be_bytes();
-    let record =
-        BaseRecord::with_opaque_to(&connection.topic, 0).partition(PARTITION).key(KEY).payload(&payload[..]);
+    let record = BaseRecord::to(&connection.topic).partition(PARTITION).key(KEY).payload(&payload[..]);
     producer.send(record).map_err(|(error, _)| failed(error))?;
-    producer.flush(REQUEST_TIMEOUT).map_err(failed)?;
     // Whether it arrived shows when the mark is read.
-    let_go(producer);
-    Ok(())
+    producer.flush(REQUEST_TIMEOUT).map_err(failed)
 }
 
 /// Reads the mark.
 pub(super) fn read(connection: &Connection) -> Result<InstanceId, LogError> {
     let consumer = connection.consumer(Reading::SingleEntries)?;
     connection.assign(&consumer, Position(0))?;
-    let read = first_message(connection, &consumer);
-    let_go(consumer);
-    read
+    first_message(connection, &consumer)
 }
 
 fn first_message(

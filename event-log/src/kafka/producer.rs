@@ -1,6 +1,6 @@
 //! Appending: entries of a group are messages; the group's outcome is known when the last report has come.
 
-use super::client::{Connection, Known, PARTITION, Reports, let_go};
+use super::client::{Connection, Known, LetGo, PARTITION, Reports};
 use crate::engine::{AppendGroup, AppendOutcome, GroupId, LogError, SubmitError};
 use event_schemas::ids::Position;
 use rdkafka::client::ClientContext;
@@ -22,14 +22,13 @@ const REPORT_WAIT: Duration = Duration::from_millis(100);
 const CLOSE_WITHIN: Duration = Duration::from_secs(35);
 
 /// What is in flight, shared with the thread that takes reports.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Deliveries(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
     groups: Mutex<VecDeque<Flight>>,
     changed: Condvar,
-    known: Mutex<Option<Arc<Known>>>,
+    known: Arc<Known>,
 }
 
 /// One group under way.
@@ -41,16 +40,18 @@ struct Flight {
 }
 
 impl Deliveries {
+    pub fn new(known: Arc<Known>) -> Self {
+        Self(Arc::new(Shared { groups: Mutex::default(), changed: Condvar::new(), known }))
+    }
+
     fn groups(&self) -> MutexGuard<'_, VecDeque<Flight>> {
         self.0.groups.lock().expect("nothing panics while it is held")
     }
 
     fn report(&self, id: usize, outcome: Result<i64, String>) {
-        if let Ok(offset) = outcome {
-            let known = self.0.known.lock().expect("nothing panics while it is held");
-            if let Some(known) = known.as_ref().filter(|_| offset >= 0) {
-                known.raise(Position(offset as u64 + 1));
-            }
+        // A repeated delivery is acknowledged without an offset.
+        if let Ok(offset @ 0..) = outcome {
+            self.0.known.raise(Position(offset as u64 + 1));
         }
         let mut groups = self.groups();
         let Some(flight) = groups.iter_mut().find(|flight| flight.id.0 == id as u64) else { return };
@@ -123,8 +124,7 @@ struct Sender {
 
 impl Appender {
     pub fn start(connection: Connection, known: Arc<Known>, max_in_flight: usize) -> Result<Self, LogError> {
-        let deliveries = Deliveries::default();
-        *deliveries.0.known.lock().expect("nothing panics while it is held") = Some(known);
+        let deliveries = Deliveries::new(known);
         let sender = Some(Sender::start(&connection, &deliveries)?);
         Ok(Self { connection, deliveries, sender, last_group: GroupId(0), max_in_flight })
     }
@@ -246,7 +246,7 @@ impl Sender {
     fn end(self) {
         self.is_ending.store(true, Ordering::Release);
         let Self { producer, thread, .. } = self;
-        let_go((JoinOnDrop(Some(thread)), producer));
+        drop(LetGo::new((JoinOnDrop(Some(thread)), producer)));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading raw entries in the order of offsets.
 
-use super::client::{Connection, Known, Reading, Reports, let_go};
+use super::client::{Connection, Known, LetGo, Reading, Reports};
 use super::mark::FIRST_ENTRY;
 use crate::engine::{LogError, LogReader, RawEntry, ReadBatch};
 use event_schemas::ids::Position;
@@ -17,7 +17,7 @@ const FETCH_WAIT: Duration = Duration::from_millis(100);
 pub struct KafkaReader {
     connection: Connection,
     known: Arc<Known>,
-    consumer: Option<BaseConsumer<Reports>>,
+    consumer: LetGo<BaseConsumer<Reports>>,
     position: Position,
     /// Where the broker last said that nothing follows.
     end_seen_at: Option<Position>,
@@ -44,15 +44,14 @@ impl KafkaReader {
         let consumer = connection.consumer(Reading::Everything)?;
         connection.assign(&consumer, position)?;
         let connection = connection.clone();
-        Ok(Self { connection, known, consumer: Some(consumer), position, end_seen_at: None, kept: None })
+        Ok(Self { connection, known, consumer, position, end_seen_at: None, kept: None })
     }
 
     fn next(&mut self, wait: Duration) -> Result<Seen, LogError> {
         if let Some(entry) = self.kept.take() {
             return Ok(Seen::Entry(entry));
         }
-        let consumer = self.consumer.as_ref().expect("only dropping takes it");
-        match consumer.poll(wait) {
+        match self.consumer.poll(wait) {
             None => Ok(Seen::Nothing),
             Some(Ok(message)) => {
                 let position = Position(message.offset().max(0) as u64);
@@ -129,13 +128,5 @@ impl LogReader for KafkaReader {
 
     fn position(&self) -> Position {
         self.position
-    }
-}
-
-impl Drop for KafkaReader {
-    fn drop(&mut self) {
-        if let Some(consumer) = self.consumer.take() {
-            let_go(consumer);
-        }
     }
 }

@@ -172,7 +172,9 @@ impl LogSource for KafkaHandle {
     }
 
     fn open_reader(&self, from: Position) -> Result<Box<dyn LogReader>, LogError> {
-        self.known.raise(mark::end_of(&self.connection)?);
+        if from > self.known.end() {
+            self.known.raise(mark::end_of(&self.connection)?);
+        }
         Ok(Box::new(KafkaReader::open(&self.connection, Arc::clone(&self.known), from)?))
     }
 

@@ -6,7 +6,6 @@
 mod streams;
 
 use crate::basis::{LegacyEntry, RegisterEntry};
-use crate::card::{ApplicationReason, CardSerial, DocumentKind, HoldReason, WithdrawalReason};
 use crate::codec::{CodecError, decode_exactly, encode_into};
 use crate::defect::DefectKind;
 use crate::guarded::{Confidentiality, Guarded};
@@ -14,14 +13,8 @@ use crate::household::{
     HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship, ResidenceEndReason,
     ResidenceFileNumber,
 };
-use crate::ids::{
-    CardId, DossierId, DwellingId, HouseholdId, KeyId, Lsn, OfficeId, OfficerId, OperationId, PersonId,
-    UnitId, Version,
-};
+use crate::ids::{DwellingId, HouseholdId, KeyId, OfficeId, PersonId, UnitId};
 use crate::kin::{MarriageEndReason, Partners, RegisteredParentLink};
-use crate::operation::{
-    AbandonReason, LeftOut, MovedRow, OperationCounts, OperationDigest, OperationKind, PartContent, PartRange,
-};
 use crate::person::{Identity, Names, PersonalData};
 use crate::pin::{Pin, PinGround, PinOccasion};
 use crate::place::{AddressText, Area, DwellingKind, OfficeKind, RegisteredPlace, UnitCode, UnitKind};
@@ -162,6 +155,12 @@ macro_rules! bodies {
         }
     )*};
 }
+
+mod card;
+mod operation;
+
+pub use card::*;
+pub use operation::*;
 
 bodies! {
     /// A unit exists from the event's date on.
@@ -374,203 +373,6 @@ bodies! {
         household: HouseholdId,
         reason: HouseholdEndReason,
         into: Option<HouseholdId>,
-    }
-
-    /// An application for a card was received.
-    DossierReceived {
-        dossier: DossierId,
-        person: PersonId,
-        document: DocumentKind,
-        reason: ApplicationReason,
-        /// The card that the new one will replace.
-        replaces: Option<CardId>,
-        /// Who applied for the person.
-        representative: Option<PersonId>,
-        received_at: UnitId,
-    }
-
-    /// An application was approved.
-    DossierApproved {
-        dossier: DossierId,
-        person: PersonId,
-    }
-
-    /// An application was refused by the authority.
-    DossierRefused {
-        dossier: DossierId,
-        person: PersonId,
-        reason: Text<200>,
-    }
-
-    /// An application ended without a card.
-    DossierClosed {
-        dossier: DossierId,
-        person: PersonId,
-        reason: Text<200>,
-    }
-
-    /// A card was personalised.
-    CardProduced {
-        card: CardId,
-        dossier: DossierId,
-        person: PersonId,
-        document: DocumentKind,
-        serial: CardSerial,
-        /// The PIN as printed.
-        pin: Pin,
-        /// Last day; none for cards without expiry.
-        expires_on: Option<Date>,
-    }
-
-    /// The holder has the card; it is valid.
-    CardHandedOver {
-        card: CardId,
-        person: PersonId,
-    }
-
-    /// The card was reported lost.
-    CardReportedLost {
-        card: CardId,
-        person: PersonId,
-    }
-
-    /// Another card takes this one's place.
-    CardReplaced {
-        card: CardId,
-        person: PersonId,
-        by: CardId,
-    }
-
-    /// The card was withdrawn.
-    CardWithdrawn {
-        card: CardId,
-        person: PersonId,
-        reason: WithdrawalReason,
-    }
-
-    /// The card's last day has passed.
-    CardExpired {
-        card: CardId,
-        person: PersonId,
-    }
-
-    /// The card's holder died.
-    CardHolderDied {
-        card: CardId,
-        person: PersonId,
-    }
-
-    /// An authority keeps the card.
-    CardHeld {
-        card: CardId,
-        person: PersonId,
-        reason: HoldReason,
-    }
-
-    /// The authority gave the card back; it is valid again.
-    CardReturned {
-        card: CardId,
-        person: PersonId,
-    }
-
-    /// A lost card is with its holder again; it is valid again.
-    CardFound {
-        card: CardId,
-        person: PersonId,
-    }
-
-    /// The card was reported damaged.
-    CardReportedDamaged {
-        card: CardId,
-        person: PersonId,
-    }
-
-    /// An operation larger than one record is under way.
-    OperationOpened {
-        operation: OperationId,
-        kind: OperationKind<UnitId>,
-        purpose: Text<200>,
-        office: OfficeId,
-        officer: OfficerId,
-        /// The last person that it looks at: whoever is registered later is none of its business.
-        up_to: PersonId,
-        /// The first day on which it is abandoned by itself.
-        lapses_on: Date,
-    }
-
-    /// Some rows of an operation: inert until it is committed.
-    OperationPart {
-        operation: OperationId,
-        /// From 1.
-        part: u32,
-        content: PartContent,
-        left_out: Vec<LeftOut>,
-        /// It is about rows that moved after they were staged: those it leaves out were staged before.
-        is_again: bool,
-        /// Everything up to here was looked at.
-        looked_at: PersonId,
-        /// Whether everything is staged.
-        is_last: bool,
-        /// Of all that is staged with this part.
-        digest: OperationDigest,
-    }
-
-    /// A second officer approved what is staged.
-    OperationApproved {
-        operation: OperationId,
-        digest: OperationDigest,
-        office: OfficeId,
-        officer: OfficerId,
-    }
-
-    /// Everything that the operation staged takes effect with this event, but for what is left out.
-    OperationCommitted {
-        operation: OperationId,
-        digest: OperationDigest,
-        counts: OperationCounts,
-        /// Where the staged rows stand, in the order of the parts.
-        parts: Vec<PartRange>,
-        /// Sorted by row.
-        moved: Vec<MovedRow>,
-        /// Staged and left out all the same; sorted by row.
-        left_out: Vec<LeftOut>,
-    }
-
-    /// The operation comes to nothing.
-    OperationAbandoned {
-        operation: OperationId,
-        reason: AbandonReason,
-    }
-}
-
-/// Where it stands which record changed a row before a commit did, so that its history is a walk through the log.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum BeforeCommit {
-    /// The commit does not change the row.
-    NotChanged,
-    /// The row's version before the commit, and the record that made it.
-    Known(Version, Lsn),
-    /// In the first of these parts that names the row.
-    InPart(Vec<Lsn>),
-}
-
-impl OperationCommitted {
-    /// Which record changed the row before.
-    pub fn before(&self, row: RowRef) -> BeforeCommit {
-        if self.left_out.binary_search_by_key(&row, |left_out| left_out.row).is_ok() {
-            return BeforeCommit::NotChanged;
-        }
-        if let Ok(place) = self.moved.binary_search_by_key(&row, |moved| moved.row) {
-            return BeforeCommit::Known(self.moved[place].version, self.moved[place].last);
-        }
-        let parts = self.parts_with(row);
-        if parts.is_empty() { BeforeCommit::NotChanged } else { BeforeCommit::InPart(parts) }
-    }
-
-    /// Parts among whose rows this one may be, newest first.
-    pub fn parts_with(&self, row: RowRef) -> Vec<Lsn> {
-        let holding = self.parts.iter().rev().filter(|part| part.first <= row && row <= part.last);
-        holding.map(|part| part.lsn).collect()
     }
 }
 

@@ -1,0 +1,102 @@
+//! What happens to operations larger than one record.
+
+use crate::ids::{Lsn, OfficeId, OfficerId, OperationId, PersonId, UnitId, Version};
+use crate::operation::{
+    AbandonReason, LeftOut, MovedRow, OperationCounts, OperationDigest, OperationKind, PartContent, PartRange,
+};
+use crate::row::RowRef;
+use crate::text::Text;
+use crate::time::Date;
+use bincode::{Decode, Encode};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+bodies! {
+    /// An operation larger than one record is under way.
+    OperationOpened {
+        operation: OperationId,
+        kind: OperationKind<UnitId>,
+        purpose: Text<200>,
+        office: OfficeId,
+        officer: OfficerId,
+        /// The last person that it looks at: whoever is registered later is none of its business.
+        up_to: PersonId,
+        /// The first day on which it is abandoned by itself.
+        lapses_on: Date,
+    }
+
+    /// Some rows of an operation: inert until it is committed.
+    OperationPart {
+        operation: OperationId,
+        /// From 1.
+        part: u32,
+        content: PartContent,
+        left_out: Vec<LeftOut>,
+        /// It is about rows that moved after they were staged: those it leaves out were staged before.
+        is_again: bool,
+        /// Everything up to here was looked at.
+        looked_at: PersonId,
+        /// Whether everything is staged.
+        is_last: bool,
+        /// Of all that is staged with this part.
+        digest: OperationDigest,
+    }
+
+    /// A second officer approved what is staged.
+    OperationApproved {
+        operation: OperationId,
+        digest: OperationDigest,
+        office: OfficeId,
+        officer: OfficerId,
+    }
+
+    /// Everything that the operation staged takes effect with this event, but for what is left out.
+    OperationCommitted {
+        operation: OperationId,
+        digest: OperationDigest,
+        counts: OperationCounts,
+        /// Where the staged rows stand, in the order of the parts.
+        parts: Vec<PartRange>,
+        /// Sorted by row.
+        moved: Vec<MovedRow>,
+        /// Staged and left out all the same; sorted by row.
+        left_out: Vec<LeftOut>,
+    }
+
+    /// The operation comes to nothing.
+    OperationAbandoned {
+        operation: OperationId,
+        reason: AbandonReason,
+    }
+}
+
+/// Where it stands which record changed a row before a commit did, so that its history is a walk through the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BeforeCommit {
+    /// The commit does not change the row.
+    NotChanged,
+    /// The row's version before the commit, and the record that made it.
+    Known(Version, Lsn),
+    /// In the first of these parts that names the row.
+    InPart(Vec<Lsn>),
+}
+
+impl OperationCommitted {
+    /// Which record changed the row before.
+    pub fn before(&self, row: RowRef) -> BeforeCommit {
+        if self.left_out.binary_search_by_key(&row, |left_out| left_out.row).is_ok() {
+            return BeforeCommit::NotChanged;
+        }
+        if let Ok(place) = self.moved.binary_search_by_key(&row, |moved| moved.row) {
+            return BeforeCommit::Known(self.moved[place].version, self.moved[place].last);
+        }
+        let parts = self.parts_with(row);
+        if parts.is_empty() { BeforeCommit::NotChanged } else { BeforeCommit::InPart(parts) }
+    }
+
+    /// Parts among whose rows this one may be, newest first.
+    pub fn parts_with(&self, row: RowRef) -> Vec<Lsn> {
+        let holding = self.parts.iter().rev().filter(|part| part.first <= row && row <= part.last);
+        holding.map(|part| part.lsn).collect()
+    }
+}

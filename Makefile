@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint bench fuzz preflight preflight-kafka
+.PHONY: help demo test soak lint bench scale fuzz preflight preflight-kafka
 
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -22,6 +22,7 @@ help:
 	@echo 'make soak   the same tests with the full counts; takes hours'
 	@echo 'make lint   formatting and clippy, warnings denied'
 	@echo 'make bench  measurements as JSON, one object a line'
+	@echo 'make scale  a nation rehearsed: years of life, all views, a restart (PERSONS= YEARS= ENGINE= DIR=)'
 	@echo 'make fuzz   fuzz each target for FUZZ_SECONDS (60)'
 
 demo: preflight
@@ -44,6 +45,12 @@ lint: preflight
 bench: preflight
 	$(CARGO) build --locked --release -p dancu
 	$(DANCU) bench --json
+
+# make scale PERSONS=10000000 ENGINE=fjall DIR=/some/disk; what is not given, `dancu scale` decides.
+scale: preflight
+	$(CARGO) build --locked --release -p dancu
+	$(DANCU) scale $(if $(PERSONS),--persons $(PERSONS)) $(if $(BESIDE),--beside $(BESIDE)) \
+		$(if $(YEARS),--years $(YEARS)) $(if $(ENGINE),--engine $(ENGINE)) $(if $(DIR),--dir $(DIR))
 
 # On the stable toolchain, so without sanitizers.
 fuzz: preflight

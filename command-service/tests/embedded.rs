@@ -20,6 +20,7 @@ use event_schemas::record::ClockKind;
 use event_schemas::row::RowRef;
 use event_schemas::text::Text;
 use event_schemas::time::{Date, Timestamp};
+use state_store::home::EngineOptions;
 use state_store::store::Store;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,7 +45,9 @@ fn open_with(dir: &Path, clock: Arc<dyn Clock>, limits: WriterOptions) -> (Handl
         log: Box::new(log),
         clock,
         pins: Arc::new(KeyedPins::new(1, [3; 16])),
-        store: Some(Box::new(move |identity| Store::open_dir(&store_dir, identity))),
+        store: Some(Box::new(move |identity| {
+            Store::open_dir(&store_dir, EngineOptions::default(), identity)
+        })),
     };
     let new_log = Some(NewLog { log_id: LogId(5), note: Text::new("a test").unwrap() });
     let command_ids_dir = Some(dir.join("ids"));

@@ -17,6 +17,7 @@ use event_schemas::ids::{CommandId, InstanceId, LogId, OfficeId, OfficerId, Posi
 use event_schemas::outcome::Outcome;
 use event_schemas::text::Text;
 use event_schemas::time::{Date, Timestamp};
+use state_store::home::EngineOptions;
 use state_store::store::Store;
 use std::path::Path;
 use std::sync::Arc;
@@ -107,7 +108,8 @@ fn held_writer(
     let new_log = Some(NewLog { log_id: LogId(5), note: Text::new("a test").unwrap() });
     let options = WriterOptions { is_log_exclusive: true, new_log, ..options };
     let store_dir = dir.join("store");
-    let opener = Box::new(move |identity: &_| Store::open_dir(&store_dir, identity));
+    let opener =
+        Box::new(move |identity: &_| Store::open_dir(&store_dir, EngineOptions::default(), identity));
     Writer::open(options, around, Box::new(log), Arc::new(source), Some(opener)).unwrap()
 }
 

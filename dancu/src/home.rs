@@ -2,7 +2,7 @@
 //!
 //! | in it | holds |
 //! |---|---|
-//! | `dancu.json` | what never changes: names of service and log, the kind of clock |
+//! | `dancu.json` | names of service and log and the kind of clock, which never change; the engine of saved state |
 //! | `keys/` | keys that sign tokens |
 //! | `pin.key` | the secret by which PINs are drawn, mode 0600; without it the same numbers are never drawn again |
 //! | `log/` | the log: the only thing that cannot be made again |
@@ -12,14 +12,17 @@
 
 use crate::log::LogPlace;
 use access::{KeyRing, SecretKey, WallClock};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use command_service::clock::Clock;
 use domain::permutation::KeyedPins;
 use event_schemas::ids::{InstanceId, LogId};
 use event_schemas::record::ClockKind;
 use event_schemas::time::Timestamp;
+use projections::engine_in_use;
 use serde::{Deserialize, Serialize};
+use state_store::engine::EngineKind;
+use state_store::home::{EngineOptions, engine_of};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -45,7 +48,7 @@ pub enum ClockChoice {
     Scripted,
 }
 
-/// What never changes about a registry.
+/// What is known of a registry before its log is read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -57,6 +60,33 @@ pub struct Config {
     pub begins_at: Timestamp,
     #[serde(default)]
     pub log: LogPlace,
+    /// Which engine keeps saved state and views.
+    #[serde(default)]
+    pub engine: EngineChoice,
+}
+
+/// Which engine keeps saved state and views.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineChoice {
+    #[default]
+    Sled,
+    Fjall,
+}
+
+impl From<EngineChoice> for EngineKind {
+    fn from(choice: EngineChoice) -> Self {
+        match choice {
+            EngineChoice::Sled => Self::Sled,
+            EngineChoice::Fjall => Self::Fjall,
+        }
+    }
+}
+
+impl From<EngineChoice> for EngineOptions {
+    fn from(choice: EngineChoice) -> Self {
+        EngineKind::from(choice).into()
+    }
 }
 
 /// The secret of PINs, as kept in its file.
@@ -83,6 +113,8 @@ pub struct NewHome {
     pub begins_at: Option<Timestamp>,
     /// In the home itself if not stated.
     pub log: Option<LogPlace>,
+    /// Which engine keeps saved state and views; sled if not stated.
+    pub engine: Option<EngineChoice>,
 }
 
 impl Home {
@@ -120,6 +152,7 @@ impl Home {
                 clock: new.clock.unwrap_or(ClockChoice::Wall),
                 log: new.log.unwrap_or_default(),
                 begins_at: new.begins_at.unwrap_or_else(|| command_service::WallClock.now()),
+                engine: new.engine.unwrap_or_default(),
             },
         };
         // A start that was interrupted may have left these; nothing was made with them before the last file stands.
@@ -140,7 +173,7 @@ impl Home {
             return Self::create(dir, new);
         }
         let home = Self::open(dir)?;
-        let NewHome { clock, log, .. } = new;
+        let NewHome { clock, log, engine, .. } = new;
         if log.is_some_and(|log| log != home.config.log) {
             let path = dir.join(CONFIG_FILE);
             bail!("{} names another log; leave --log out, or use another --dir", path.display());
@@ -152,7 +185,37 @@ impl Home {
                 dir.display()
             );
         }
+        if let Some(asked) = engine.filter(|engine| *engine != home.config.engine) {
+            return Err(home.other_engine(home.config.engine.into(), asked.into()));
+        }
         Ok(home)
+    }
+
+    /// From now on `engine` keeps saved state and views. Nothing that another one wrote may be left.
+    pub fn kept_by(mut self, engine: EngineChoice) -> Result<Self> {
+        if self.config.engine != engine {
+            self.config.engine = engine;
+            replace(&self.dir.join(CONFIG_FILE), &serde_json::to_vec_pretty(&self.config)?, 0o644)?;
+        }
+        Ok(self)
+    }
+
+    /// Whether saved state and views were written by the engine that is to keep them.
+    pub fn check_engine(&self) -> Result<()> {
+        let asked = EngineKind::from(self.config.engine);
+        let written = [engine_of(&self.registry_dir())?, engine_in_use(&self.views_dir())?];
+        match written.into_iter().flatten().find(|found| *found != asked) {
+            Some(found) => Err(self.other_engine(found, asked)),
+            None => Ok(()),
+        }
+    }
+
+    fn other_engine(&self, found: EngineKind, asked: EngineKind) -> anyhow::Error {
+        let dir = self.dir.display();
+        anyhow!(
+            "what is saved in {dir} was written by the engine {found}, not {asked}; to switch, stop the service and run \
+             `dancu rebuild --dir {dir} --engine {asked}`; to stay, leave --engine out or run it with --engine {found}"
+        )
     }
 
     pub fn keys_dir(&self) -> PathBuf {

@@ -16,6 +16,7 @@ mod duration;
 mod home;
 mod log;
 mod logging;
+mod scale;
 mod service;
 mod tables;
 

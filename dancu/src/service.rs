@@ -20,6 +20,7 @@ use command_service::{ScriptedClock, WallClock};
 use event_log::LogSource;
 use event_schemas::record::{ClockKind, Genesis};
 use event_schemas::text::Text;
+use event_schemas::time::{Date, Timestamp};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use projections::disclosure::DEFAULT_THRESHOLD;
 use projections::http::QueryState;
@@ -145,7 +146,8 @@ struct Opened {
 impl Opened {
     fn open(home: &Home, save_every: Duration) -> Result<Self> {
         let Writing { gateway, commands, source, clock } = Writing::open(home, save_every)?;
-        let options = ViewOptions::in_directory(home.views_dir());
+        let options =
+            ViewOptions { engine: home.config.engine.into(), ..ViewOptions::in_directory(home.views_dir()) };
         let (views, view_service) =
             Views::start(options, home.config.log_id, source).context("opening the views")?;
         Ok(Self { gateway, commands, views, view_service, clock })
@@ -183,8 +185,21 @@ pub struct Writing {
 }
 
 impl Writing {
+    /// The log, for whoever follows it.
+    pub fn source(&self) -> Arc<dyn LogSource> {
+        Arc::clone(&self.source)
+    }
+
+    /// Moves a scripted clock on; any other goes by itself.
+    pub fn advance_clock(&self, at: Timestamp) {
+        if let Some(clock) = &self.clock {
+            clock.advance_to(at);
+        }
+    }
+
     /// Opens the log, which has begun when this returns. It may not lead yet.
     pub fn open(home: &Home, save_every: Duration) -> Result<Self> {
+        home.check_engine()?;
         let OpenLog { log, source, admission, is_exclusive } = crate::log::open(home)?;
         let instance = log.instance();
         let scripted = match home.clock_kind() {
@@ -195,13 +210,13 @@ impl Writing {
             Some(clock) => Arc::new(clock.clone()),
             None => Arc::new(WallClock),
         };
-        let registry_dir = home.registry_dir();
+        let (registry_dir, engine) = (home.registry_dir(), home.config.engine.into());
         let parts = Parts {
             log,
             source: Arc::clone(&source),
             clock,
             pins: Arc::new(home.pins()?),
-            store: Some(Box::new(move |identity| Store::open_dir(&registry_dir, identity))),
+            store: Some(Box::new(move |identity| Store::open_dir(&registry_dir, engine, identity))),
         };
         let options =
             Options { writer: writer_options(home, save_every, is_exclusive), ..Options::default() };
@@ -218,6 +233,12 @@ impl Writing {
         }
         Ok(Self { gateway, commands, source, clock: scripted })
     }
+}
+
+/// When a day of work begins, by which scripted clocks go.
+pub fn morning(date: Date) -> Timestamp {
+    const EIGHT_HOURS_US: i64 = 8 * 3_600_000_000;
+    Timestamp(Timestamp::at_vietnam_midnight(date).0 + EIGHT_HOURS_US)
 }
 
 /// How the writer of this home behaves.

@@ -342,3 +342,33 @@ fn a_secret_that_others_can_read_is_not_used() {
     let (code, _, err) = run(&["serve", "--dir", home_text, "--listen", "127.0.0.1:0"]);
     assert!(code == 1 && err.contains("chmod 600"), "{err}");
 }
+
+#[test]
+fn saved_state_goes_from_one_engine_to_another_by_a_rebuild_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("registry");
+    let at = home.to_str().unwrap();
+    let engine = || {
+        let config: Value = serde_json::from_slice(&std::fs::read(home.join("dancu.json")).unwrap()).unwrap();
+        config["engine"].as_str().unwrap().to_owned()
+    };
+    good(&["init", "--dir", at]);
+    assert_eq!(engine(), "sled");
+    let (code, _, err) = run(&["serve", "--dir", at, "--listen", "127.0.0.1:0", "--engine", "fjall"]);
+    assert_ne!(code, 0);
+    assert!(err.contains("written by the engine sled, not fjall"), "{err}");
+    assert!(err.contains(&format!("dancu rebuild --dir {at} --engine fjall")), "{err}");
+
+    let report = json(&["rebuild", "--dir", at, "--engine", "fjall", "--json"]);
+    assert_eq!((&report["switched"], &report["difference"]), (&Value::Bool(true), &Value::Null));
+    assert_eq!(engine(), "fjall");
+    for _ in 0..2 {
+        Service::start(&home).stop();
+    }
+    let named = std::fs::read_to_string(home.join("registry/engine.name")).unwrap();
+    assert_eq!(named.trim(), "fjall");
+    let (code, _, err) = run(&["serve", "--dir", at, "--listen", "127.0.0.1:0", "--engine", "sled"]);
+    assert_ne!(code, 0);
+    assert!(err.contains("--engine sled"), "{err}");
+    good(&["verify", "--dir", at]);
+}

@@ -96,6 +96,14 @@ impl Registry {
         lines.filter(|line| line["saved_to"].as_u64() > Some(0)).count()
     }
 
+    /// Saved state and views go over to the other engine: later rounds kill that one.
+    fn switch_to_fjall(&self) {
+        let dir = self.dir.path().join("registry");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dancu"));
+        let output = command.args(["rebuild", "--engine", "fjall", "--dir"]).arg(dir).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
@@ -195,6 +203,9 @@ fn whatever_is_killed_every_answered_command_stays() {
     let (mut answered, mut unanswered) = (0usize, 0usize);
     let mut longest_delay = SHORTEST_DELAYS;
     for round in 1..=rounds {
+        if round > 1 && round == rounds / 2 + 1 {
+            registry.switch_to_fjall();
+        }
         registry.start(world.current_date());
         registry.set_clock(world.current_date());
         ask_again(&mut registry, &accepted);

@@ -18,7 +18,8 @@ use event_schemas::place::UnitKind;
 use event_schemas::record::{Changes, EntryBody, Record};
 use event_schemas::row::{RowRef, RowTouch};
 use projections::{Projector, View};
-use state_store::home::{DEFAULT_CACHE_BYTES, DiskHome};
+use state_store::engine::EngineKind;
+use state_store::home::DiskHome;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -140,7 +141,8 @@ fn main() {
     }
 
     let dir = tempfile::tempdir().unwrap();
-    let home = DiskHome::lock(dir.path(), DEFAULT_CACHE_BYTES).unwrap();
+    let kind = std::env::args().nth(1).map_or(EngineKind::Sled, |name| EngineKind::of_name(&name).unwrap());
+    let home = DiskHome::lock(dir.path(), kind.into()).unwrap();
     let (view, _) = View::open(Box::new(home), LOG, INSTANCE).unwrap();
     let mut projector = Projector::open(view, &writer.log.source()).unwrap();
     let measure = |projector: &mut Projector, until: Lsn, what: &str| {

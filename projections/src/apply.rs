@@ -9,6 +9,7 @@ use crate::rows::{
     UnitRow,
 };
 use crate::staged::CellChanges;
+use crate::target::Target;
 use event_schemas::header::EntryKind;
 use event_schemas::ids::{EventAddress, LogId, Lsn, Version};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, EntryError};
@@ -16,7 +17,6 @@ use event_schemas::row::RowRef;
 use event_schemas::time::Date;
 use state_store::pages::PageRow;
 use state_store::store::StoreError;
-use state_store::tables::Batch;
 
 /// Why an admitted entry cannot be applied. The projector stops with it and never skips (R5).
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +41,8 @@ pub enum ApplyError {
 }
 
 /// Applies entries to one batch, in the order of their lsn.
-pub(crate) struct Applier<'a> {
-    pub(crate) batch: Batch<'a>,
+pub(crate) struct Applier<'a, T> {
+    pub(crate) batch: T,
     reference: &'a mut Reference,
     log_id: LogId,
     totals: TotalChanges,
@@ -61,9 +61,9 @@ struct Changing {
     value: Row,
 }
 
-impl<'a> Applier<'a> {
+impl<'a, T: Target> Applier<'a, T> {
     /// The reference only grows: a batch that is not published leaves in it what the next one says again.
-    pub fn new(batch: Batch<'a>, reference: &'a mut Reference, log_id: LogId) -> Self {
+    pub fn new(batch: T, reference: &'a mut Reference, log_id: LogId) -> Self {
         let entries = [0; EntryKind::ALL.len()];
         Self {
             batch,
@@ -84,8 +84,11 @@ impl<'a> Applier<'a> {
 
     /// Applies one entry that admission let in at `lsn`.
     pub fn apply(&mut self, lsn: Lsn, bytes: &[u8]) -> Result<(), ApplyError> {
-        let entry =
-            AdmittedEntry::decode(lsn, bytes).map_err(|error| ApplyError::Unreadable { lsn, error })?;
+        self.apply_decoded(lsn, decode_entry(lsn, bytes)?)
+    }
+
+    /// The same, of an entry that is decoded already.
+    pub fn apply_decoded(&mut self, lsn: Lsn, entry: AdmittedEntry) -> Result<(), ApplyError> {
         self.lsn = lsn;
         self.entries[entry.header.kind as usize] += 1;
         if let Some(changes) = entry.changes() {
@@ -108,7 +111,7 @@ impl<'a> Applier<'a> {
     }
 
     /// Shows everything applied at once.
-    pub fn publish(mut self) -> Result<Lsn, ApplyError> {
+    pub fn publish(mut self) -> Result<T::Published, ApplyError> {
         let lsn = self.lsn;
         let stored = |error| ApplyError::Store { lsn, error };
         if std::mem::take(&mut self.totals).write(&mut self.batch).map_err(stored)?.is_err() {
@@ -118,8 +121,7 @@ impl<'a> Applier<'a> {
             return Err(ApplyError::NegativeTotal { lsn });
         }
         self.write_facts().map_err(stored)?;
-        self.batch.publish(lsn).map_err(stored)?;
-        Ok(lsn)
+        self.batch.publish(lsn).map_err(stored)
     }
 
     fn open_day(&mut self, lsn: Lsn, date: Date) -> Result<(), StoreError> {
@@ -146,12 +148,16 @@ impl<'a> Applier<'a> {
         for touch in &changes.rows {
             let value = self.read_row(touch.row).map_err(|error| ApplyError::Store { lsn, error })?;
             let found = value.stamp();
-            if touch.version != found.version.next() || touch.previous != found.last_lsn {
+            let is_next = touch.version == found.version.next() && touch.previous == found.last_lsn;
+            if self.batch.holds(touch.row) && !is_next {
                 let (row, stated, previous) = (touch.row, touch.version, touch.previous);
                 return Err(ApplyError::OtherVersion { lsn, row, stated, previous, found });
             }
-            let parts = Parts::changed(changes, touch.row);
-            let before = Derived::of(touch.row, &value, parts, self.reference);
+            let (mut parts, mut before) = (Parts::default(), Derived::default());
+            if T::DERIVES {
+                parts = Parts::changed(changes, touch.row);
+                before = Derived::of(touch.row, &value, parts, self.reference);
+            }
             rows.push(Changing { row: touch.row, parts, before, value });
         }
         fold_changes(lsn, changes, &mut rows)?;
@@ -174,6 +180,9 @@ impl<'a> Applier<'a> {
         stated: Stamp,
         change: impl FnOnce(&mut Row),
     ) -> Result<(), ApplyError> {
+        if !self.batch.holds(row) {
+            return Ok(());
+        }
         let stored = |error| ApplyError::Store { lsn, error };
         let mut value = self.read_row(row).map_err(stored)?;
         let found = value.stamp();
@@ -182,15 +191,15 @@ impl<'a> Applier<'a> {
             return Err(ApplyError::OtherVersion { lsn, row, stated, previous, found });
         }
         let parts = Parts::NONE;
-        let before = Derived::of(row, &value, parts, self.reference);
+        let before =
+            if T::DERIVES { Derived::of(row, &value, parts, self.reference) } else { Derived::default() };
         change(&mut value);
         value.set_stamp(Stamp { version: found.version.next(), last_lsn: lsn });
         self.write_row(Changing { row, parts, before, value }).map_err(stored)
     }
 
-    fn read_row(&self, row: RowRef) -> Result<Row, StoreError> {
-        let found = read_row(row, |table, id| self.batch.get_row(table, id))?;
-        Ok(found.unwrap_or_else(|| Row::new(row)))
+    fn read_row(&mut self, row: RowRef) -> Result<Row, StoreError> {
+        Ok(self.batch.take_row(row)?.unwrap_or_else(|| Row::new(row)))
     }
 
     fn write_row(&mut self, changing: Changing) -> Result<(), StoreError> {
@@ -199,13 +208,17 @@ impl<'a> Applier<'a> {
             self.reference.establish(unit, established);
             self.batch.put(FACTS, FACT_UNITS, self.lsn.0.to_be_bytes().to_vec())?;
         }
-        let after = Derived::of(row, &value, parts, self.reference);
-        self.totals.change(&mut self.batch, &before, &after)?;
-        let (table, id) = row_place(row);
-        let mut bytes = Vec::with_capacity(512);
-        each_kind!(&value, inner => inner.encode(&mut bytes));
-        self.batch.put_row(table, id, bytes)
+        if T::DERIVES {
+            let after = Derived::of(row, &value, parts, self.reference);
+            self.totals.change(&mut self.batch, &before, &after)?;
+        }
+        self.batch.put_row(row, value)
     }
+}
+
+/// Decodes one entry that admission let in at `lsn`.
+pub(crate) fn decode_entry(lsn: Lsn, bytes: &[u8]) -> Result<AdmittedEntry, ApplyError> {
+    AdmittedEntry::decode(lsn, bytes).map_err(|error| ApplyError::Unreadable { lsn, error })
 }
 
 /// Reads a row of any kind through `get`, decoded.
@@ -221,7 +234,14 @@ pub(crate) fn read_row(
     decoded.map(Some).map_err(|error| StoreError::Damaged(format!("{row}: {error}")))
 }
 
-fn decode_row(row: RowRef, bytes: &[u8]) -> Result<Row, state_store::pages::PageError> {
+/// A row's bytes.
+pub(crate) fn encode_row(value: &Row) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(512);
+    each_kind!(value, inner => inner.encode(&mut bytes));
+    bytes
+}
+
+pub(crate) fn decode_row(row: RowRef, bytes: &[u8]) -> Result<Row, state_store::pages::PageError> {
     use state_store::pages::decode_row as decode;
     Ok(match row {
         RowRef::Person(_) => Row::Person(Box::new(decode::<PersonRow>(bytes)?)),

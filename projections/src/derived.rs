@@ -15,6 +15,7 @@ use crate::names::{spellings, whole_name};
 use crate::reference::Reference;
 use crate::rows::residence::is_usual;
 use crate::rows::{HouseholdRow, PersonRow, Row, UnitRow};
+use crate::target::Target;
 use crate::totals::{Grain, NATION, NOWHERE, Total, TotalKey, Whereabouts};
 use crate::vital::Happenings;
 use event_schemas::document::IdentityDocument;
@@ -25,15 +26,14 @@ use event_schemas::record::Changes;
 use event_schemas::row::{Aspect, RowRef};
 use state_store::engine::TableId;
 use state_store::store::StoreError;
-use state_store::tables::Batch;
 use std::collections::BTreeMap;
 
 /// One key of one index, and its value.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct IndexEntry {
-    table: TableId,
-    key: Vec<u8>,
-    value: Vec<u8>,
+    pub table: TableId,
+    pub key: Vec<u8>,
+    pub value: Vec<u8>,
 }
 
 /// What one row gives to indexes and totals.
@@ -58,6 +58,8 @@ pub(crate) struct Parts {
 impl Parts {
     /// Neither names nor whoever is counted: as a number changes a row.
     pub const NONE: Self = Self { names: false, people: false };
+    /// Everything that a row gives.
+    pub const ALL: Self = Self { names: true, people: true };
 
     /// What a record may change of a row.
     pub fn changed(changes: &Changes, row: RowRef) -> Self {
@@ -283,7 +285,7 @@ impl TotalChanges {
     /// Brings the indexes from what the row before gave to what the row after gives, and notes the totals.
     pub fn change(
         &mut self,
-        batch: &mut Batch<'_>,
+        batch: &mut impl Target,
         before: &Derived,
         after: &Derived,
     ) -> Result<(), StoreError> {
@@ -315,7 +317,7 @@ impl TotalChanges {
     }
 
     /// Writes what was noted. A total of zero has no entry. `Err(key)`: a total would fall below zero.
-    pub fn write(self, batch: &mut Batch<'_>) -> Result<Result<(), TotalKey>, StoreError> {
+    pub fn write(self, batch: &mut impl Target) -> Result<Result<(), TotalKey>, StoreError> {
         for (key, change) in self.0 {
             if change == 0 {
                 continue;

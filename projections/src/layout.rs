@@ -21,7 +21,7 @@
 //!
 //! Numbers are big-endian, so that the order of keys is the order of numbers.
 
-use event_schemas::ids::{HouseholdId, PersonId, UnitId};
+use event_schemas::ids::{CardId, DossierId, DwellingId, HouseholdId, OfficeId, OperationId, PersonId, UnitId};
 use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
 use event_schemas::row::RowRef;
@@ -112,6 +112,21 @@ pub(crate) fn row_place(row: RowRef) -> (TableId, u32) {
         RowRef::Unit(id) => (UNITS, id.0),
         RowRef::Office(id) => (OFFICES, id.0),
         RowRef::Operation(id) => (OPERATIONS, id.0),
+    }
+}
+
+/// The row at a place; only tables of rows have any.
+pub(crate) fn row_ref(table: TableId, id: u32) -> RowRef {
+    match table {
+        PERSONS => RowRef::Person(PersonId(id)),
+        HOUSEHOLDS => RowRef::Household(HouseholdId(id)),
+        CARDS => RowRef::Card(CardId(id)),
+        DOSSIERS => RowRef::Dossier(DossierId(id)),
+        DWELLINGS => RowRef::Dwelling(DwellingId(id)),
+        UNITS => RowRef::Unit(UnitId(id)),
+        OFFICES => RowRef::Office(OfficeId(id)),
+        OPERATIONS => RowRef::Operation(OperationId(id)),
+        other => unreachable!("{other} is no table of rows"),
     }
 }
 

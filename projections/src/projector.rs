@@ -7,7 +7,7 @@ use crate::reference::Reference;
 use crate::view::View;
 use event_log::{Admission, AdmissionState, DropCounters, LogError, LogReader, LogSource, RawEntry, Verdict};
 use event_schemas::header::{EntryHeader, EntryKind};
-use event_schemas::ids::{InstanceId, Lsn, Position, RulesRevision};
+use event_schemas::ids::{InstanceId, LogId, Lsn, Position, RulesRevision};
 use event_schemas::time::Timestamp;
 use state_store::restart::RestartPoint;
 use state_store::store::{DiscardReason, StoreError};
@@ -152,25 +152,26 @@ impl Projector {
 
     /// First half of a checkpoint; the second, [`state_store::tables::Tables::save`], may run on any thread.
     pub(crate) fn seal(&self) -> Result<SealedCheckpoint, ProjectorError> {
-        Ok(self.view.tables().seal(&self.restart_point())?)
+        let restart = restart_point(self.view.log_id(), self.instance, self.admission.state());
+        Ok(self.view.tables().seal(&restart)?)
     }
+}
 
-    fn restart_point(&self) -> RestartPoint {
-        let state = self.admission.state();
-        RestartPoint {
-            log_id: self.view.log_id(),
-            instance: self.instance,
-            next_position: state.next,
-            admission: state.to_bytes().to_vec(),
-            oldest_lsn: state.last_lsn,
-            newest_lsn: state.last_lsn,
-            head_oldest: state.head,
-            head_newest: state.head,
-            recorded_at: state.recorded_at,
-            format: 0,
-            rules: RulesRevision::NONE,
-            fold_revision: FOLD_REVISION,
-        }
+/// Where a view that shows the log up to `state` goes on.
+pub(crate) fn restart_point(log_id: LogId, instance: InstanceId, state: &AdmissionState) -> RestartPoint {
+    RestartPoint {
+        log_id,
+        instance,
+        next_position: state.next,
+        admission: state.to_bytes().to_vec(),
+        oldest_lsn: state.last_lsn,
+        newest_lsn: state.last_lsn,
+        head_oldest: state.head,
+        head_newest: state.head,
+        recorded_at: state.recorded_at,
+        format: 0,
+        rules: RulesRevision::NONE,
+        fold_revision: FOLD_REVISION,
     }
 }
 

@@ -5,6 +5,7 @@
 //! shows as lag.
 
 use crate::checksum::{Checksum, Difference, checksum, first_difference};
+use crate::fresh::{Bounds, fill};
 use crate::projector::{Projector, ProjectorError};
 use crate::view::View;
 use event_log::LogSource;
@@ -12,6 +13,7 @@ use event_schemas::ids::Lsn;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use state_store::store::StoreError;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -56,9 +58,12 @@ pub enum RebuildError {
 pub(crate) fn fold_all(
     view: View,
     source: &dyn LogSource,
+    scratch: &Path,
+    bounds: Bounds,
     stop: &AtomicBool,
 ) -> Result<Projector, RebuildError> {
-    let mut projector = Projector::open(view, source)?;
+    let mut projector = Projector::open(fill(view, source, scratch, bounds, stop)?, source)?;
+    // What was recorded meanwhile.
     loop {
         if stop.load(Ordering::Acquire) {
             return Err(RebuildError::Stopping);

@@ -1,6 +1,7 @@
 //! The live view: a thread that drives the projector, and the handle that readers share.
 
 use crate::checksum::{Checksum, checksum};
+use crate::fresh::Bounds;
 use crate::generations::Generations;
 use crate::projector::{Projector, ProjectorError};
 use crate::rebuild::{RebuildError, RebuildReport, bring_to, compare, fold_all};
@@ -10,6 +11,8 @@ use event_schemas::ids::{LogId, Lsn, Position};
 use event_schemas::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use state_store::engine::EngineKind;
+use state_store::home::EngineOptions;
 use state_store::store::StoreError;
 use state_store::tables::SealedCheckpoint;
 use std::path::PathBuf;
@@ -38,14 +41,20 @@ pub const MAX_WAIT: Duration = Duration::from_secs(30);
 pub struct Options {
     /// Directory of the views.
     pub dir: PathBuf,
-    /// Memory that the store keeps pages in.
-    pub cache_bytes: u64,
+    /// Which engine keeps the views, and its memory. Views that another one wrote are refused; see
+    /// [`Views::rebuild_with`].
+    pub engine: EngineOptions,
     /// Unsaved changes at which a checkpoint begins.
     pub checkpoint_bytes: usize,
     /// Time after which a checkpoint begins, however little there is to save.
     pub checkpoint_every: Duration,
     /// Most entries that are published together.
     pub step_entries: usize,
+    /// An empty view that is so many entries behind is folded at once, and shows nothing until it is whole.
+    pub at_once_from: u64,
+    /// Ids of each kind whose rows a fold of the whole log holds at a time, some 600 bytes for a person; beyond them it
+    /// reads the log again.
+    pub ids_at_once: u32,
 }
 
 impl Options {
@@ -53,10 +62,12 @@ impl Options {
     pub fn in_directory(dir: impl Into<PathBuf>) -> Self {
         Self {
             dir: dir.into(),
-            cache_bytes: state_store::home::DEFAULT_CACHE_BYTES,
+            engine: EngineOptions::default(),
             checkpoint_bytes: 64 << 20,
             checkpoint_every: Duration::from_secs(30),
             step_entries: 1_024,
+            at_once_from: 100_000,
+            ids_at_once: 8 << 20,
         }
     }
 }
@@ -101,6 +112,7 @@ struct Shared {
     source: Arc<dyn LogSource>,
     generations: Mutex<Generations>,
     log_id: LogId,
+    ids_at_once: u32,
     stopping: AtomicBool,
     rebuilding: AtomicBool,
 }
@@ -133,7 +145,7 @@ impl Views {
         source: Arc<dyn LogSource>,
     ) -> Result<(Self, ViewService), ProjectorError> {
         let (generations, view, discarded) =
-            Generations::open(&options.dir, options.cache_bytes, log_id, source.instance())?;
+            Generations::open(&options.dir, options.engine, log_id, source.instance())?;
         if let Some(reason) = discarded {
             tracing::warn!(%reason, "the view is folded anew from the log");
         }
@@ -147,6 +159,7 @@ impl Views {
             source,
             generations: Mutex::new(generations),
             log_id,
+            ids_at_once: options.ids_at_once.max(1),
             stopping: AtomicBool::new(false),
             rebuilding: AtomicBool::new(false),
         });
@@ -222,18 +235,31 @@ impl Views {
     /// Folds the log anew beside the live view, compares, and puts the fresh fold in its place. Blocks; reading goes
     /// on. A fold that differs is only put in place if that is accepted, or if the live projector had stopped.
     pub fn rebuild(&self, accept_difference: bool) -> Result<RebuildReport, RebuildError> {
+        let kind = self.shared.generations().engine();
+        self.rebuild_with(kind, accept_difference)
+    }
+
+    /// The same, the fresh views kept by `kind`: how views go from one engine to another.
+    pub fn rebuild_with(
+        &self,
+        kind: EngineKind,
+        accept_difference: bool,
+    ) -> Result<RebuildReport, RebuildError> {
         if self.shared.rebuilding.swap(true, Ordering::AcqRel) {
             return Err(RebuildError::UnderWay);
         }
-        let outcome = self.rebuild_alone(accept_difference);
+        let outcome = self.rebuild_alone(kind, accept_difference);
         self.shared.rebuilding.store(false, Ordering::Release);
         outcome
     }
 
-    fn rebuild_alone(&self, accept_difference: bool) -> Result<RebuildReport, RebuildError> {
-        let (generation, view) = self.shared.generations().begin()?;
-        view.remove_when_unused();
-        let rebuilt = fold_all(view, &*self.shared.source, &self.shared.stopping)?;
+    fn rebuild_alone(
+        &self,
+        kind: EngineKind,
+        accept_difference: bool,
+    ) -> Result<RebuildReport, RebuildError> {
+        let (generation, view) = self.shared.generations().begin(kind)?;
+        let rebuilt = self.shared.fold_into(generation, view)?;
         let (reply, answer) = sync_channel(1);
         let adoption = Adoption { rebuilt, generation, accept_difference, reply };
         let sent = self.shared.requests.send(Request::Adopt(Box::new(adoption)));
@@ -253,6 +279,14 @@ impl ViewService {
 }
 
 impl Shared {
+    /// A fresh fold of the whole log. Its directory goes with it unless it is put in place.
+    fn fold_into(&self, generation: u32, view: View) -> Result<Projector, RebuildError> {
+        view.remove_when_unused();
+        let scratch = self.generations().scratch(generation).map_err(StoreError::Io)?;
+        let bounds = Bounds { ids_a_pass: self.ids_at_once, ..Bounds::default() };
+        fold_all(view, &*self.source, scratch.path(), bounds, &self.stopping)
+    }
+
     fn generations(&self) -> MutexGuard<'_, Generations> {
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -270,6 +304,11 @@ struct Driver {
 
 impl Driver {
     fn run(mut self, requests: &Receiver<Request>) {
+        match self.fold_at_once() {
+            Ok(()) | Err(RebuildError::Stopping) => {}
+            // Step by step it comes as far as it can, and says where it stops.
+            Err(error) => tracing::warn!(%error, "the views cannot be folded at once"),
+        }
         while !self.shared.stopping.load(Ordering::Acquire) {
             if self.stopped.is_some() {
                 self.rest(requests);
@@ -284,6 +323,19 @@ impl Driver {
             self.report();
         }
         self.finish();
+    }
+
+    /// A view that has everything still before it.
+    fn fold_at_once(&mut self) -> Result<(), RebuildError> {
+        let behind = self.shared.source.end().0.saturating_sub(self.projector.next_position().0);
+        if self.projector.lsn() > Lsn::ZERO || behind < self.options.at_once_from {
+            return Ok(());
+        }
+        tracing::info!(entries = behind, "the views are folded from the whole log");
+        let kind = self.shared.generations().engine();
+        let (generation, view) = self.shared.generations().begin(kind)?;
+        let rebuilt = self.shared.fold_into(generation, view)?;
+        self.put_in_place(rebuilt, generation)
     }
 
     /// Nothing more is folded; requests are served, a rebuild among them.
@@ -385,6 +437,13 @@ impl Driver {
         if !(equal || accept_difference || self.stopped.is_some()) {
             return Ok(report);
         }
+        self.put_in_place(rebuilt, generation)?;
+        report.switched = true;
+        Ok(report)
+    }
+
+    /// From now on `rebuilt` is the view that is kept and read.
+    fn put_in_place(&mut self, rebuilt: Projector, generation: u32) -> Result<(), RebuildError> {
         rebuilt.checkpoint()?;
         if let Err(error) = self.finish_saving() {
             tracing::warn!(%error, "the replaced view could not be saved");
@@ -397,8 +456,7 @@ impl Driver {
         *self.shared.current.write().unwrap_or_else(PoisonError::into_inner) =
             Arc::clone(self.projector.view());
         self.stopped = None;
-        report.switched = true;
-        Ok(report)
+        Ok(())
     }
 
     fn finish(mut self) {

@@ -7,6 +7,7 @@ use crate::apply::{Applier, ApplyError};
 use crate::derived::count_of;
 use crate::layout::{LEFT_OUT, PIN_CELLS, STAGED, pair_key};
 use crate::rows::{Row, Stamp};
+use crate::target::Target;
 use event_schemas::codec::{CodecError, decode_from, encode_into};
 use event_schemas::event::{Event, EventBody, OperationCommitted, OperationPart};
 use event_schemas::ids::{EventAddress, OperationId, PersonId};
@@ -15,7 +16,6 @@ use event_schemas::pin::{Pin, PinCell};
 use event_schemas::row::RowRef;
 use state_store::engine::{KeyRange, Order};
 use state_store::store::StoreError;
-use state_store::tables::Batch;
 use std::collections::BTreeMap;
 
 /// Parts read at a time.
@@ -74,7 +74,7 @@ impl CellChanges {
     }
 
     /// Writes what was gathered. `Err(cell)`: a count would fall below zero.
-    pub fn write(self, batch: &mut Batch<'_>) -> Result<Result<(), u32>, StoreError> {
+    pub fn write(self, batch: &mut impl Target) -> Result<Result<(), u32>, StoreError> {
         for ((cell, of), change) in self.0 {
             let key = cell_key(cell, of);
             let before = batch.get(PIN_CELLS, &key)?.map_or(0, |bytes| count_of(&bytes));
@@ -88,7 +88,7 @@ impl CellChanges {
     }
 }
 
-impl Applier<'_> {
+impl<T: Target> Applier<'_, T> {
     /// Takes in what an event says of an operation, its own row aside.
     pub fn follow_operation(&mut self, at: EventAddress, event: &Event) -> Result<(), ApplyError> {
         let lsn = at.lsn;
@@ -131,7 +131,7 @@ impl Applier<'_> {
     ) -> Result<(), StoreError> {
         let mut range = KeyRange::prefix(&operation.0.to_be_bytes());
         loop {
-            let found = self.batch.scan(STAGED, &range, Order::Ascending, PARTS_AT_A_TIME)?;
+            let found = self.batch.scan(STAGED, &range, PARTS_AT_A_TIME)?;
             for (key, value) in &found.entries {
                 let (content, left_out) = decode_from(&mut value.as_slice()).map_err(damaged)?;
                 visit(key, content, left_out);

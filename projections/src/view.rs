@@ -128,6 +128,17 @@ impl View {
         Ok(Self { tables: Tables::open(opened.store, TABLES)?, log_id, directory })
     }
 
+    /// Fills the empty store beneath, from outside the tables.
+    pub(crate) fn refilled<E: From<StoreError>>(
+        self,
+        fill: impl FnOnce(&Store) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let Self { tables, log_id, directory } = self;
+        let store = tables.into_store();
+        fill(&store)?;
+        Ok(Self { tables: Tables::open(store, TABLES)?, log_id, directory })
+    }
+
     pub(crate) fn in_directory(mut self, path: PathBuf) -> Self {
         self.directory = Some(Directory { path, remove: AtomicBool::new(false) });
         self

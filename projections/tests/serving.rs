@@ -10,7 +10,9 @@ use event_schemas::event::{EventBody, NameChanged};
 use event_schemas::ids::{LogId, Lsn, PersonId, Version};
 use event_schemas::record::Changes;
 use event_schemas::row::{RowRef, RowTouch};
-use projections::WaitError;
+use projections::{Options, Views, WaitError, engine_in_use};
+use state_store::engine::EngineKind;
+use state_store::home::EngineOptions;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,7 +129,8 @@ async fn a_view_that_was_changed_behind_its_back_is_found_out_by_a_rebuild() {
     };
     let totals = state_store::engine::TableId(30);
     let spec = TableSpec { id: totals, name: "totals", kind: TableKind::Sorted };
-    let opened = state_store::store::Store::open_dir(&dir.path().join("view-000001"), &identity).unwrap();
+    let view_dir = dir.path().join("view-000001");
+    let opened = state_store::store::Store::open_dir(&view_dir, EngineOptions::default(), &identity).unwrap();
     let tables = Tables::open(opened.store, &[spec]).unwrap();
     let mut batch = tables.batch();
     batch.put(totals, &[0, 0, 0, 3, 1, 1, 0, 0, 0, 0], 999_u64.to_be_bytes().to_vec()).unwrap();
@@ -148,6 +151,49 @@ async fn a_view_that_was_changed_behind_its_back_is_found_out_by_a_rebuild() {
     let report = rebuild(false).await.unwrap();
     assert!(report.switched && report.difference.is_none());
     service.stop();
+}
+
+#[tokio::test]
+async fn views_go_from_one_engine_to_another_by_a_rebuild_and_are_refused_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let town = lived(60);
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let again = views.clone();
+    let rebuild = tokio::task::spawn_blocking(move || again.rebuild_with(EngineKind::Fjall, false));
+    let report = rebuild.await.unwrap().unwrap();
+    assert!(report.switched && report.difference.is_none(), "engines hold the same entries");
+    service.stop();
+    drop(views);
+    assert_eq!(engine_in_use(dir.path()).unwrap(), Some(EngineKind::Fjall));
+
+    let source = || Arc::new(town.scribe.log.source());
+    let refused = Views::start(Options::in_directory(dir.path()), LOG, source()).err().unwrap();
+    assert!(refused.to_string().contains("written by the engine fjall"), "{refused}");
+    let options = Options { engine: EngineKind::Fjall.into(), ..Options::in_directory(dir.path()) };
+    let (views, service) = Views::start(options, LOG, source()).unwrap();
+    caught_up(&views, &town).await;
+    assert_eq!(views.checksum().unwrap(), report.rebuilt);
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_view_that_is_folded_at_once_equals_one_that_followed_step_by_step() {
+    let town = lived(300);
+    let mut sums = Vec::new();
+    for (at_once_from, ids_at_once) in [(0, 1 << 20), (0, 7), (u64::MAX, 1)] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { at_once_from, ids_at_once, ..Options::in_directory(dir.path()) };
+        let (views, service) = Views::start(options, LOG, Arc::new(town.scribe.log.source())).unwrap();
+        caught_up(&views, &town).await;
+        sums.push(views.checksum().unwrap());
+        service.stop();
+        drop(views);
+        let names = std::fs::read_dir(dir.path()).unwrap().map(|found| found.unwrap().file_name());
+        assert_eq!(names.count(), 2, "one view and the file that names it are left");
+    }
+    assert_eq!(sums[0], sums[2]);
+    assert_eq!(sums[1], sums[2], "in several readings of the log");
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
-//! Measures the tables on sled (build, random updates with checkpoints, point reads, reopening) and the index of
+//! Measures the tables on an engine (build, random updates with checkpoints, point reads, reopening) and the index of
 //! command ids. One figure a line.
 //!
-//! `cargo run --release -p state-store --example measure -- <empty directory> [rows] [rows a page] [cache in MB]`
+//! `cargo run --release -p state-store --example measure -- <empty directory> [rows] [rows a page] [cache in MB] [sled | fjall]`
 #![allow(clippy::unwrap_used, reason = "a measurement may stop with a panic")]
 
 use event_schemas::header::ChainHead;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn, Position, RulesRevision};
 use event_schemas::time::Timestamp;
 use state_store::TablesBuild;
-use state_store::engine::TableId;
-use state_store::home::DiskHome;
+use state_store::engine::{EngineKind, TableId};
+use state_store::home::{DiskHome, EngineOptions};
 use state_store::id_index::{DEFAULT_RECENT_IDS, IdIndex, IndexIdentity};
 use state_store::restart::{RestartPoint, StoreIdentity};
 use state_store::store::Store;
@@ -110,8 +110,10 @@ fn main() {
     let rows: u32 = arguments.next().map_or(5_000_000, |text| text.parse().unwrap());
     let rows_per_page: u16 = arguments.next().map_or(64, |text| text.parse().unwrap());
     let cache_mb: u64 = arguments.next().map_or(64, |text| text.parse().unwrap());
+    let kind = arguments.next().map_or(EngineKind::default(), |name| EngineKind::of_name(&name).unwrap());
+    println!("{kind}");
     let open = |identity: &StoreIdentity| {
-        let home = DiskHome::lock(&dir, cache_mb << 20).unwrap();
+        let home = DiskHome::lock(&dir, EngineOptions { kind, cache_bytes: cache_mb << 20 }).unwrap();
         Store::open(Box::new(home), identity).unwrap()
     };
     let identity =

@@ -3,6 +3,37 @@
 use std::fmt;
 use std::ops::Bound;
 
+/// Which engine keeps a store on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum EngineKind {
+    #[default]
+    Sled,
+    Fjall,
+}
+
+impl EngineKind {
+    pub const ALL: [Self; 2] = [Self::Sled, Self::Fjall];
+
+    /// The name that a store's directory states.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+            Self::Fjall => "fjall",
+        }
+    }
+
+    /// The engine of a name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// A table of the engine. 255 is the store's own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(pub u8);
@@ -61,6 +92,8 @@ pub enum EngineError {
     Damaged(String),
     #[error("another process holds the engine's files")]
     InUse,
+    #[error("they were written by the engine {found}, not {asked}")]
+    OtherEngine { found: EngineKind, asked: EngineKind },
 }
 
 /// A range of keys with owned bounds.

@@ -1,6 +1,6 @@
 //! What a store can fail at, and why one is discarded.
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, EngineKind};
 use crate::restart::RestartPointError;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn};
 use std::io;
@@ -15,6 +15,9 @@ pub enum StoreError {
     Damaged(String),
     #[error("another process holds the store")]
     InUse,
+    /// Nothing is wrong with the files: they are kept.
+    #[error("the store's files were written by the engine {found}, but {asked} is to keep them")]
+    OtherEngine { found: EngineKind, asked: EngineKind },
     /// Reads still answer; the store must be opened again before it can save.
     #[error("an earlier checkpoint of this store failed halfway; open it again")]
     FailedEarlier,
@@ -73,7 +76,7 @@ pub(crate) enum OpenFailure {
 impl From<EngineError> for OpenFailure {
     fn from(error: EngineError) -> Self {
         match error {
-            EngineError::InUse => Self::Fatal(StoreError::InUse),
+            EngineError::InUse | EngineError::OtherEngine { .. } => Self::Fatal(error.into()),
             EngineError::Io(error) if is_environment(&error) => Self::Fatal(StoreError::Io(error)),
             other => Self::Discard(DiscardReason::Unreadable(other.to_string())),
         }
@@ -94,10 +97,13 @@ pub(crate) fn is_environment(error: &io::Error) -> bool {
         || error.raw_os_error().is_some_and(|code| TOO_MANY_OPEN_FILES.contains(&code))
 }
 
-pub(crate) fn plain_error(error: EngineError) -> StoreError {
-    match error {
-        EngineError::Io(error) => StoreError::Io(error),
-        EngineError::Damaged(reason) => StoreError::Damaged(reason),
-        EngineError::InUse => StoreError::InUse,
+impl From<EngineError> for StoreError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Io(error) => Self::Io(error),
+            EngineError::Damaged(reason) => Self::Damaged(reason),
+            EngineError::InUse => Self::InUse,
+            EngineError::OtherEngine { found, asked } => Self::OtherEngine { found, asked },
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Where a store lives: its engine's files, its double-write file, its lock and the mark that condemns it.
 
 use crate::double_write::{BootId, ScratchFile};
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, EngineKind};
+use crate::fjall_engine::FjallEngine;
 use crate::sled_engine::SledEngine;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, OpenOptions};
@@ -11,12 +12,33 @@ use std::path::{Path, PathBuf};
 
 const LOCK_FILE: &str = "lock";
 const ENGINE_DIR: &str = "engine";
+/// Names the engine that wrote [`ENGINE_DIR`].
+const ENGINE_FILE: &str = "engine.name";
 const DOUBLE_WRITE_FILE: &str = "double-write";
 const CONDEMNED_FILE: &str = "condemned";
 const MAX_REASON_LEN: usize = 2_000;
 
-/// Memory that sled keeps pages in, unless told otherwise.
+/// Memory that an engine keeps pages in, unless told otherwise.
 pub const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
+
+/// Which engine keeps a store, and how much memory it may keep pages in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EngineOptions {
+    pub kind: EngineKind,
+    pub cache_bytes: u64,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        EngineKind::default().into()
+    }
+}
+
+impl From<EngineKind> for EngineOptions {
+    fn from(kind: EngineKind) -> Self {
+        Self { kind, cache_bytes: DEFAULT_CACHE_BYTES }
+    }
+}
 
 /// Engine and double-write file, opened.
 pub struct OpenedHome {
@@ -41,24 +63,63 @@ pub trait Home: Send + Sync {
 /// A directory.
 pub struct DiskHome {
     dir: PathBuf,
-    cache_bytes: u64,
+    engine: EngineOptions,
     boot: BootId,
     /// Holds the lock until it is closed.
     _lock: File,
 }
 
 impl DiskHome {
-    /// Creates the directory if needed and takes its lock, or fails with [`EngineError::InUse`].
-    pub fn lock(dir: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
+    /// Creates the directory if needed and takes its lock, or fails with [`EngineError::InUse`]. A store that another
+    /// engine wrote is left as it is: [`EngineError::OtherEngine`].
+    pub fn lock(dir: &Path, engine: EngineOptions) -> Result<Self, EngineError> {
         fs::create_dir_all(dir)?;
         let lock = lock_file(dir)?;
-        Ok(Self { dir: dir.to_path_buf(), cache_bytes, boot: kernel_boot_id(), _lock: lock })
+        match engine_of(dir)? {
+            Some(found) if found != engine.kind => {
+                Err(EngineError::OtherEngine { found, asked: engine.kind })
+            }
+            _ => Ok(Self { dir: dir.to_path_buf(), engine, boot: kernel_boot_id(), _lock: lock }),
+        }
     }
 
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+
+    /// Before the engine's first file is there.
+    fn name_engine(&self) -> Result<(), EngineError> {
+        let (path, name) = (self.dir.join(ENGINE_FILE), self.engine.kind.name());
+        if !path.exists() {
+            fs::write(&path, format!("{name}\n"))?;
+            File::open(&path)?.sync_all()?;
+            File::open(&self.dir)?.sync_all()?;
+            return Ok(());
+        }
+        match engine_of(&self.dir)? == Some(self.engine.kind) {
+            true => Ok(()),
+            false => Err(EngineError::Damaged(format!("{ENGINE_FILE} names no engine"))),
+        }
+    }
+}
+
+/// The engine that wrote the store in `dir`; none if there is no store, or if what it says of itself cannot be read.
+pub fn engine_of(dir: &Path) -> io::Result<Option<EngineKind>> {
+    match fs::read(dir.join(ENGINE_FILE)) {
+        Ok(name) => Ok(EngineKind::of_name(String::from_utf8_lossy(&name).trim())),
+        // Stores that name no engine are sled's.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(dir.join(ENGINE_DIR).exists().then_some(EngineKind::Sled))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the store in `dir`, whichever engine wrote it, unless somebody holds it: [`EngineError::InUse`].
+pub fn remove_store(dir: &Path) -> Result<(), EngineError> {
+    let _lock = lock_file(dir)?;
+    Ok(fs::remove_dir_all(dir)?)
 }
 
 /// Takes the exclusive lock of a directory, held until the file is closed, or fails with [`EngineError::InUse`].
@@ -95,10 +156,15 @@ impl Home for DiskHome {
             .write(true)
             .open(self.dir.join(DOUBLE_WRITE_FILE))?;
         let len = file.metadata()?.len();
-        let engine = SledEngine::open(&self.dir.join(ENGINE_DIR), self.cache_bytes)?;
+        self.name_engine()?;
+        let (dir, cache_bytes) = (self.dir.join(ENGINE_DIR), self.engine.cache_bytes);
+        let engine: Box<dyn Engine> = match self.engine.kind {
+            EngineKind::Sled => Box::new(SledEngine::open(&dir, cache_bytes)?),
+            EngineKind::Fjall => Box::new(FjallEngine::open(&dir, cache_bytes)?),
+        };
         // The names of both must be durable before the first checkpoint relies on them.
         File::open(&self.dir)?.sync_all()?;
-        Ok(OpenedHome { engine: Box::new(engine), scratch: Box::new(DiskScratch { file, len }) })
+        Ok(OpenedHome { engine, scratch: Box::new(DiskScratch { file, len }) })
     }
 
     fn erase(&self) -> io::Result<()> {
@@ -106,6 +172,7 @@ impl Home for DiskHome {
             self.condemn("its deletion was interrupted")?;
         }
         absent_is_fine(fs::remove_dir_all(self.dir.join(ENGINE_DIR)))?;
+        absent_is_fine(fs::remove_file(self.dir.join(ENGINE_FILE)))?;
         absent_is_fine(fs::remove_file(self.dir.join(DOUBLE_WRITE_FILE)))?;
         File::open(&self.dir)?.sync_all()?;
         absent_is_fine(fs::remove_file(self.dir.join(CONDEMNED_FILE)))?;

@@ -4,7 +4,8 @@
 //! so the answer to any doubt about what is on disk is to discard it whole.
 //!
 //! Layout, from the bottom:
-//! - [`engine`]: what is needed of an engine; [`sled_engine`] is the default, [`memory`] the one of simulations;
+//! - [`engine`]: what is needed of an engine; [`sled_engine`] is the default, [`fjall_engine`] the other one on disk (with
+//!   `flat`, what these share), [`memory`] the one of simulations;
 //! - [`home`]: where a store lives on disk, its lock and the mark that condemns it;
 //! - [`double_write`]: the file that makes a checkpoint atomic whatever the engine does;
 //! - [`restart`]: the restart point and its bytes;
@@ -30,6 +31,8 @@ mod census;
 pub mod double_write;
 pub mod engine;
 mod faults;
+pub mod fjall_engine;
+mod flat;
 pub mod home;
 pub mod id_index;
 mod leaves;

@@ -6,8 +6,8 @@ use crate::engine::{
     Change, Engine, EngineError, Entry, KeyRange, MAX_BATCH_CHANGES, MAX_KEY_LEN, MAX_VALUE_LEN, Order,
     TableId,
 };
-use crate::faults::{OpenFailure, is_environment, plain_error};
-use crate::home::{DEFAULT_CACHE_BYTES, DiskHome, Home};
+use crate::faults::{OpenFailure, is_environment};
+use crate::home::{DiskHome, EngineOptions, Home};
 use crate::restart::{RestartPoint, StoreIdentity};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
@@ -61,9 +61,13 @@ struct Usable {
 }
 
 impl Store {
-    /// Opens the sled store in `dir` with the default cache.
-    pub fn open_dir(dir: &Path, expected: &StoreIdentity) -> Result<Opened, StoreError> {
-        let home = DiskHome::lock(dir, DEFAULT_CACHE_BYTES).map_err(plain_error)?;
+    /// Opens the store in `dir`.
+    pub fn open_dir(
+        dir: &Path,
+        engine: EngineOptions,
+        expected: &StoreIdentity,
+    ) -> Result<Opened, StoreError> {
+        let home = DiskHome::lock(dir, engine)?;
         Self::open(Box::new(home), expected)
     }
 
@@ -206,7 +210,7 @@ impl Store {
         let (changes, bytes) = writer.double_writer.finish()?;
 
         let census = saver.census;
-        saver.census = apply_checkpoint(&*self.engine, &mut *saver.scratch, census).map_err(plain_error)?;
+        saver.census = apply_checkpoint(&*self.engine, &mut *saver.scratch, census)?;
         saver.sequence = sequence;
         saver.failed = false;
         *self.restart.lock().expect("nothing that can panic runs while it is held") = Some(restart.clone());
@@ -216,7 +220,7 @@ impl Store {
     /// Starts filling an empty store directly, without the double write: until [`Build::finish`] there is no restart
     /// point, and a store with rows but without one is discarded when it is opened.
     pub fn build(&self) -> Result<Build<'_>, StoreError> {
-        if self.restart_point().is_some() || !self.engine.is_empty().map_err(plain_error)? {
+        if self.restart_point().is_some() || !self.engine.is_empty()? {
             return Err(StoreError::Misuse("only an empty store can be built".into()));
         }
         Ok(Build { store: self, batch: Vec::new(), batch_bytes: 0, census: Census::default() })
@@ -245,7 +249,7 @@ impl Store {
 
     /// Bytes its files take.
     pub fn disk_bytes(&self) -> Result<u64, StoreError> {
-        self.engine.disk_bytes().map_err(plain_error)
+        Ok(self.engine.disk_bytes()?)
     }
 
     /// Name of the engine.
@@ -320,14 +324,14 @@ impl Build<'_> {
     /// Makes everything durable and then writes the restart point.
     pub fn finish(mut self, restart: &RestartPoint) -> Result<(), StoreError> {
         self.flush()?;
-        self.store.engine.sync_files().map_err(plain_error)?;
+        self.store.engine.sync_files()?;
         self.store.saver().census = self.census;
         self.store.checkpoint(restart, |_| Ok(()))?;
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
-        self.store.engine.apply(&self.batch).map_err(plain_error)?;
+        self.store.engine.apply(&self.batch)?;
         self.batch.clear();
         self.batch_bytes = 0;
         Ok(())

@@ -2,19 +2,32 @@
 #![allow(clippy::unwrap_used, reason = "also the helpers of tests may fail by panicking")]
 
 use proptest::prelude::*;
-use state_store::engine::{Change, Engine, EngineError, Entry, KeyRange, MAX_BATCH_CHANGES, Order, TableId};
+use state_store::engine::{
+    Change, Engine, EngineError, EngineKind, Entry, KeyRange, MAX_BATCH_CHANGES, Order, TableId,
+};
+use state_store::fjall_engine::FjallEngine;
 use state_store::home::Home;
 use state_store::memory::MemoryHome;
 use state_store::sled_engine::SledEngine;
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::path::Path;
 
 type Model = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
 
 fn for_every_engine(check: impl Fn(&dyn Engine)) {
     check(&*MemoryHome::new().open().unwrap().engine);
-    let dir = tempfile::tempdir().unwrap();
-    check(&SledEngine::open(dir.path(), 1 << 20).unwrap());
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        check(&*open(kind, dir.path()).unwrap());
+    }
+}
+
+fn open(kind: EngineKind, dir: &Path) -> Result<Box<dyn Engine>, EngineError> {
+    Ok(match kind {
+        EngineKind::Sled => Box::new(SledEngine::open(dir, 1 << 20)?),
+        EngineKind::Fjall => Box::new(FjallEngine::open(dir, 1 << 20)?),
+    })
 }
 
 fn put(table: u8, key: &[u8], value: &[u8]) -> Change {
@@ -137,15 +150,53 @@ fn a_listing_goes_on_beyond_its_last_entry() {
 
 #[test]
 fn what_was_synced_survives_and_a_second_opener_is_turned_away() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = SledEngine::open(dir.path(), 1 << 20).unwrap();
-    first.apply(&[put(1, b"a", b"1")]).unwrap();
-    first.sync_files().unwrap();
-    assert!(matches!(SledEngine::open(dir.path(), 1 << 20), Err(EngineError::InUse)));
-    drop(first);
-    let again = SledEngine::open(dir.path(), 1 << 20).unwrap();
-    assert_eq!(again.get(TableId(1), b"a").unwrap(), Some(b"1".to_vec()));
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(kind, dir.path()).unwrap();
+        first.apply(&[put(1, b"a", b"1")]).unwrap();
+        first.sync_files().unwrap();
+        assert!(matches!(open(kind, dir.path()), Err(EngineError::InUse)));
+        drop(first);
+        let again = open(kind, dir.path()).unwrap();
+        assert_eq!(again.get(TableId(1), b"a").unwrap(), Some(b"1".to_vec()));
+    }
+}
 
+/// Copies what is in the files at this moment: what a process that is killed here leaves behind.
+fn copy_tree(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for found in std::fs::read_dir(from).unwrap() {
+        let found = found.unwrap();
+        let target = to.join(found.file_name());
+        match found.file_type().unwrap().is_dir() {
+            true => copy_tree(&found.path(), &target),
+            false => drop(std::fs::copy(found.path(), target).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn what_was_synced_is_in_the_files_when_the_process_is_killed() {
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = open(kind, &dir.path().join("live")).unwrap();
+        for round in 0..4_u32 {
+            let batch: Vec<Change> =
+                (0..100_u32).map(|number| put(1, &number.to_be_bytes(), &round.to_be_bytes())).collect();
+            engine.apply(&batch).unwrap();
+            engine.sync_files().unwrap();
+            engine.apply(&[put(2, b"unsynced", &round.to_be_bytes())]).unwrap();
+            let left = dir.path().join(format!("left-{round}"));
+            copy_tree(&dir.path().join("live"), &left);
+            let found = scan(&*open(kind, &left).unwrap(), 1, &KeyRange::all(), Order::Ascending);
+            assert_eq!(found.len(), 100, "{kind}, round {round}");
+            assert!(found.iter().all(|(_, value)| *value == round.to_be_bytes()), "{kind}, round {round}");
+        }
+    }
+}
+
+#[test]
+fn in_memory_each_unsynced_change_survives_a_crash_or_not() {
     let home = MemoryHome::new();
     let engine = home.open().unwrap().engine;
     engine.apply(&[put(1, b"a", b"1")]).unwrap();
@@ -153,7 +204,7 @@ fn what_was_synced_survives_and_a_second_opener_is_turned_away() {
     for seed in 0..20 {
         engine.apply(&[put(1, b"b", b"1"), delete(1, b"a"), put(1, b"a", b"1")]).unwrap();
         home.crash(seed);
-        // Each unsynced change survives or not; what nobody touched stays.
+        // What nobody touched stays.
         engine.apply(&[put(1, b"a", b"1")]).unwrap();
         engine.sync_files().unwrap();
         assert_eq!(engine.get(TableId(1), b"a").unwrap(), Some(b"1".to_vec()));

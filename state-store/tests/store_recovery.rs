@@ -6,14 +6,14 @@ mod common;
 use common::{Model, contents, identity, restart_at};
 use event_schemas::ids::{InstanceId, LogId, Lsn};
 use proptest::prelude::*;
-use state_store::engine::{Change, Engine, EngineError, EntryIter, KeyRange, Order, TableId};
-use state_store::home::{DiskHome, Home, OpenedHome};
+use state_store::engine::{Change, Engine, EngineError, EngineKind, EntryIter, KeyRange, Order, TableId};
+use state_store::home::{DiskHome, Home, OpenedHome, engine_of};
 use state_store::memory::MemoryHome;
 use state_store::pages::{PageError, PageLayout, PageRow};
 use state_store::restart::StoreIdentity;
 use state_store::store::{DiscardReason, Opened, Store, StoreError};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 type Changes = Vec<((u8, Vec<u8>), Option<Vec<u8>>)>;
@@ -105,13 +105,13 @@ proptest! {
     }
 }
 
-fn open_dir(dir: &Path) -> (Store, Option<DiscardReason>) {
-    let opened = Store::open_dir(dir, &identity()).unwrap();
+fn open_dir(dir: &Path, kind: EngineKind) -> (Store, Option<DiscardReason>) {
+    let opened = Store::open_dir(dir, kind.into(), &identity()).unwrap();
     (opened.store, opened.discarded)
 }
 
-fn filled(dir: &Path) {
-    let (store, _) = open_dir(dir);
+fn filled(dir: &Path, kind: EngineKind) {
+    let (store, _) = open_dir(dir, kind);
     let changes = (0..200u8).map(|number| ((1, vec![number]), Some(vec![number; 300]))).collect();
     checkpoint(&store, 5, &changes).unwrap();
 }
@@ -230,38 +230,122 @@ fn a_first_build_that_never_finished_is_discarded() {
 
 #[test]
 fn on_disk_a_store_comes_back_and_is_held_by_one_process() {
-    let dir = tempfile::tempdir().unwrap();
-    filled(dir.path());
-    let (store, discarded) = open_dir(dir.path());
-    assert!(discarded.is_none(), "{discarded:?}");
-    assert_eq!(contents(&store).len(), 200);
-    assert_eq!(store.restart_point(), Some(restart_at(5)));
-    assert!(matches!(Store::open_dir(dir.path(), &identity()), Err(StoreError::InUse)));
-    assert_eq!(contents(&store).len(), 200, "an opener that was turned away deletes nothing");
-    let discarded = store.discard(DiscardReason::Mismatch("the log is shorter".into())).unwrap();
-    assert!(contents(&discarded.store).is_empty());
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path(), kind);
+        let (store, discarded) = open_dir(dir.path(), kind);
+        assert!(discarded.is_none(), "{discarded:?}");
+        assert_eq!(store.engine_name(), kind.name());
+        assert_eq!(contents(&store).len(), 200);
+        assert_eq!(store.restart_point(), Some(restart_at(5)));
+        let second = Store::open_dir(dir.path(), kind.into(), &identity());
+        assert!(matches!(second, Err(StoreError::InUse)));
+        assert_eq!(contents(&store).len(), 200, "an opener that was turned away deletes nothing");
+        let discarded = store.discard(DiscardReason::Mismatch("the log is shorter".into())).unwrap();
+        assert!(contents(&discarded.store).is_empty());
+    }
+}
+
+#[test]
+fn a_store_that_another_engine_wrote_is_refused_and_kept() {
+    for (wrote, asked) in [(EngineKind::Sled, EngineKind::Fjall), (EngineKind::Fjall, EngineKind::Sled)] {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(engine_of(dir.path()).unwrap(), None);
+        filled(dir.path(), wrote);
+        assert_eq!(engine_of(dir.path()).unwrap(), Some(wrote));
+        let refused = Store::open_dir(dir.path(), asked.into(), &identity()).err().unwrap();
+        assert!(matches!(refused, StoreError::OtherEngine { found, .. } if found == wrote), "{refused}");
+        let (store, discarded) = open_dir(dir.path(), wrote);
+        assert!(discarded.is_none() && contents(&store).len() == 200);
+    }
+}
+
+#[test]
+fn a_store_whose_engine_cannot_be_told_is_discarded() {
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path(), kind);
+        fs::write(dir.path().join("engine.name"), "sl").unwrap();
+        let (store, discarded) = open_dir(dir.path(), kind);
+        assert!(matches!(discarded, Some(DiscardReason::Unreadable(_))), "{discarded:?}");
+        assert!(contents(&store).is_empty());
+        drop(store);
+        assert_eq!(engine_of(dir.path()).unwrap(), Some(kind));
+        assert!(open_dir(dir.path(), kind).1.is_none(), "once");
+    }
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for found in fs::read_dir(dir).unwrap() {
+        let found = found.unwrap();
+        match found.file_type().unwrap().is_dir() {
+            true => files.extend(files_below(&found.path())),
+            false => files.push(found.path()),
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Every file of the engine that holds something, and where that ends.
+fn used_files(dir: &Path) -> Vec<(PathBuf, usize)> {
+    let files = files_below(&dir.join("engine")).into_iter();
+    files
+        .filter_map(|path| {
+            let used = fs::read(&path).unwrap().iter().rposition(|byte| *byte != 0)?;
+            Some((path, used))
+        })
+        .collect()
+}
+
+/// Nothing noticed: then all is there, or nothing is and the log is folded from its start.
+fn is_whole_or_empty(dir: &Path, kind: EngineKind, damage: &str) {
+    let (store, discarded) = open_dir(dir, kind);
+    match store.restart_point() {
+        Some(_) => assert_eq!(contents(&store).len(), 200, "{kind}, {damage}"),
+        None => assert!(contents(&store).is_empty(), "{kind}, {damage}: {discarded:?}"),
+    }
 }
 
 #[test]
 fn damaged_engine_files_are_discarded_and_never_half_used() {
-    for (from, to) in [(0.0, 0.05), (0.3, 0.6), (0.0, 1.0)] {
-        let dir = tempfile::tempdir().unwrap();
-        filled(dir.path());
-        let path = dir.path().join("engine/db");
-        let mut bytes = fs::read(&path).unwrap();
-        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-        let damaged = (used as f64 * from) as usize..(used as f64 * to) as usize;
-        bytes[damaged].fill(0x5a);
-        fs::write(&path, bytes).unwrap();
-        let (store, discarded) = open_dir(dir.path());
-        if discarded.is_some() {
-            assert!(contents(&store).is_empty() && store.restart_point().is_none());
-            continue;
+    for kind in EngineKind::ALL {
+        let files = {
+            let dir = tempfile::tempdir().unwrap();
+            filled(dir.path(), kind);
+            used_files(dir.path()).len()
+        };
+        for file in 0..files {
+            for (from, to) in [(0.0, 0.05), (0.3, 0.6), (0.0, 1.0)] {
+                let dir = tempfile::tempdir().unwrap();
+                filled(dir.path(), kind);
+                let mut found = used_files(dir.path());
+                found.sort_by_key(|(_, used)| std::cmp::Reverse(*used));
+                let Some((path, used)) = found.into_iter().nth(file) else { continue };
+                let mut bytes = fs::read(&path).unwrap();
+                bytes[(used as f64 * from) as usize..(used as f64 * to) as usize].fill(0x5a);
+                fs::write(&path, bytes).unwrap();
+                is_whole_or_empty(dir.path(), kind, &format!("{} from {from} to {to}", path.display()));
+                // The largest holds the rows; of the small ones one damage each will do.
+                if file > 0 {
+                    break;
+                }
+            }
         }
-        // Nothing was noticed: then all is there, or nothing is and the log is folded from its start.
-        match store.restart_point() {
-            Some(_) => assert_eq!(contents(&store).len(), 200),
-            None => assert!(contents(&store).is_empty()),
+    }
+}
+
+#[test]
+fn engine_files_that_are_cut_short_are_discarded_and_never_half_used() {
+    for kind in EngineKind::ALL {
+        for kept in [0.0, 0.2, 0.5, 0.9, 0.999] {
+            let dir = tempfile::tempdir().unwrap();
+            filled(dir.path(), kind);
+            let (path, used) = used_files(dir.path()).into_iter().max_by_key(|(_, used)| *used).unwrap();
+            let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_len((used as f64 * kept) as u64).unwrap();
+            is_whole_or_empty(dir.path(), kind, &format!("{} cut at {kept}", path.display()));
         }
     }
 }
@@ -336,11 +420,11 @@ impl Home for Interrupting {
 
 /// The store after a checkpoint that was interrupted, opened under the kernel `boot_after`; `cut` bytes of the
 /// double-write file never reached the disk.
-fn after_an_interrupted_checkpoint(boot_after: u8, cut: u64) -> (Opened, TempDir) {
+fn after_an_interrupted_checkpoint(kind: EngineKind, boot_after: u8, cut: u64) -> (Opened, TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    filled(dir.path());
+    filled(dir.path(), kind);
     let open = |fails: bool, boot: u8| {
-        let disk = DiskHome::lock(dir.path(), 1 << 20).unwrap();
+        let disk = DiskHome::lock(dir.path(), kind.into()).unwrap();
         Store::open(Box::new(Interrupting { disk, fails, boot: [boot; 16] }), &identity()).unwrap()
     };
     let store = open(true, 1).store;
@@ -354,9 +438,8 @@ fn after_an_interrupted_checkpoint(boot_after: u8, cut: u64) -> (Opened, TempDir
     (open(false, boot_after), dir)
 }
 
-#[test]
-fn an_interrupted_checkpoint_is_completed_if_the_machine_stayed_up() {
-    let (opened, _dir) = after_an_interrupted_checkpoint(1, 0);
+fn completes_an_interrupted_checkpoint(kind: EngineKind, boot_after: u8) {
+    let (opened, _dir) = after_an_interrupted_checkpoint(kind, boot_after, 0);
     assert!(opened.completed_checkpoint && opened.discarded.is_none());
     assert_eq!(opened.store.restart_point(), Some(restart_at(6)));
     let found = contents(&opened.store);
@@ -366,21 +449,31 @@ fn an_interrupted_checkpoint_is_completed_if_the_machine_stayed_up() {
 }
 
 #[test]
-fn after_the_machine_went_down_sled_is_not_trusted_with_an_interrupted_checkpoint() {
+fn an_interrupted_checkpoint_is_completed_if_the_machine_stayed_up() {
+    for kind in EngineKind::ALL {
+        completes_an_interrupted_checkpoint(kind, 1);
+    }
+}
+
+#[test]
+fn after_the_machine_went_down_sled_is_not_trusted_with_an_interrupted_checkpoint_and_fjall_is() {
     for boot_after in [2, 0] {
-        let (opened, _dir) = after_an_interrupted_checkpoint(boot_after, 0);
+        let (opened, _dir) = after_an_interrupted_checkpoint(EngineKind::Sled, boot_after, 0);
         assert!(matches!(opened.discarded, Some(DiscardReason::MachineWentDown)));
         assert!(contents(&opened.store).is_empty() && opened.store.restart_point().is_none());
+        completes_an_interrupted_checkpoint(EngineKind::Fjall, boot_after);
     }
 }
 
 #[test]
 fn an_incomplete_double_write_file_on_disk_is_dropped() {
-    for cut in [1, 20, 4_000, 5_100] {
-        let (opened, _dir) = after_an_interrupted_checkpoint(2, cut);
-        assert!(opened.discarded.is_none() && !opened.completed_checkpoint, "{:?}", opened.discarded);
-        assert_eq!(opened.store.restart_point(), Some(restart_at(5)));
-        assert_eq!(contents(&opened.store).len(), 200);
+    for kind in EngineKind::ALL {
+        for cut in [1, 20, 4_000, 5_100] {
+            let (opened, _dir) = after_an_interrupted_checkpoint(kind, 2, cut);
+            assert!(opened.discarded.is_none() && !opened.completed_checkpoint, "{:?}", opened.discarded);
+            assert_eq!(opened.store.restart_point(), Some(restart_at(5)));
+            assert_eq!(contents(&opened.store).len(), 200);
+        }
     }
 }
 
@@ -411,12 +504,14 @@ fn an_entry_that_the_engine_lost_or_kept_too_long_is_noticed() {
 
 #[test]
 fn a_condemned_directory_is_discarded() {
-    let dir = tempfile::tempdir().unwrap();
-    filled(dir.path());
-    DiskHome::lock(dir.path(), 1 << 20).unwrap().condemn("a fold stopped").unwrap();
-    let (store, discarded) = open_dir(dir.path());
-    assert_eq!(discarded.unwrap().to_string(), "it was condemned: a fold stopped");
-    assert!(contents(&store).is_empty());
-    drop(store);
-    assert!(open_dir(dir.path()).1.is_none(), "once");
+    for kind in EngineKind::ALL {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path(), kind);
+        DiskHome::lock(dir.path(), kind.into()).unwrap().condemn("a fold stopped").unwrap();
+        let (store, discarded) = open_dir(dir.path(), kind);
+        assert_eq!(discarded.unwrap().to_string(), "it was condemned: a fold stopped");
+        assert!(contents(&store).is_empty());
+        drop(store);
+        assert!(open_dir(dir.path(), kind).1.is_none(), "once");
+    }
 }

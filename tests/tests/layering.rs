@@ -38,12 +38,12 @@ const ALL_LIBRARIES: &[&str] = &[
 
 /// Libraries that stay behind one crate, so that they can be replaced there.
 const BEHIND_ONE_CRATE: &[(&str, &str)] =
-    &[("bincode", "event-schemas"), ("sled", "state-store"), ("anyhow", "dancu")];
+    &[("bincode", "event-schemas"), ("sled", "state-store"), ("fjall", "state-store"), ("anyhow", "dancu")];
 
 /// Crates that do no I/O, are not async and have no clock or chance, and libraries that would bring these in.
 const PURE: &[&str] = &["event-schemas", "domain"];
 const IMPURE_LIBRARIES: &[&str] =
-    &["tokio", "axum", "reqwest", "rand", "rustix", "sled", "tracing", "async-trait"];
+    &["tokio", "axum", "reqwest", "rand", "rustix", "sled", "fjall", "tracing", "async-trait"];
 
 #[test]
 fn crates_use_only_what_stands_below_them() {

@@ -1,6 +1,6 @@
 //! `dancu init`
 
-use crate::home::{ClockChoice, DEFAULT_DIR, Home, NewHome};
+use crate::home::{ClockChoice, DEFAULT_DIR, EngineChoice, Home, NewHome};
 use crate::log::LogArgs;
 use crate::service::{Running, Settings};
 use anyhow::Result;
@@ -24,16 +24,22 @@ pub struct Init {
     begins_at: Option<Timestamp>,
     #[command(flatten)]
     log: LogArgs,
+    /// Which engine keeps saved state and views. `dancu rebuild --engine` switches.
+    #[arg(long, value_enum, default_value_t)]
+    engine: EngineChoice,
 }
 
 const GENESIS_WAIT: Duration = Duration::from_secs(30);
 
 impl Init {
     pub async fn run(self) -> Result<ExitCode> {
-        let home = Home::create(
-            &self.dir,
-            NewHome { clock: Some(self.clock), begins_at: self.begins_at, log: self.log.place()? },
-        )?;
+        let new = NewHome {
+            clock: Some(self.clock),
+            begins_at: self.begins_at,
+            log: self.log.place()?,
+            engine: Some(self.engine),
+        };
+        let home = Home::create(&self.dir, new)?;
         // The service itself writes the log's first entry; it listens nowhere that anybody knows of meanwhile.
         let running = Running::start(&home, Settings::on_any_port()).await?;
         running.wait_until_leading(GENESIS_WAIT).await?;

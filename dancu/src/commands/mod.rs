@@ -78,6 +78,8 @@ pub enum Command {
     Simulate(simulate::Simulate),
     /// Measure this machine: durable commands a second, beside what its disk can do at all.
     Bench(crate::bench::Bench),
+    /// Rehearse a nation: years of life, all views, a restart; time, memory and disk per million persons.
+    Scale(crate::scale::Scale),
 }
 
 /// Runs a subcommand to its end.
@@ -102,6 +104,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Rebuild(rebuild) => waiting_for(rebuild.run()),
         Command::Simulate(simulate) => simulate.run(),
         Command::Bench(bench) => waiting_for(bench.run()),
+        Command::Scale(scale) => waiting_for(scale.run()),
     }
 }
 

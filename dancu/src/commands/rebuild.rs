@@ -1,13 +1,14 @@
 //! `dancu rebuild`
 
 use crate::client::{Api, Target};
-use crate::home::Home;
+use crate::home::{EngineChoice, Home};
 use crate::tables::table;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
-use projections::{Options, RebuildReport, Views};
+use projections::{Options, RebuildReport, Views, engine_in_use};
 use reqwest::Method;
+use state_store::home::{engine_of, remove_store};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,6 +25,9 @@ pub struct Rebuild {
     /// Put the fresh views in place even if they differ.
     #[arg(long)]
     accept_difference: bool,
+    /// Switch saved state and views to this engine: fresh views are kept by it, and the next start saves its state with it.
+    #[arg(long, value_enum, requires = "dir")]
+    engine: Option<EngineChoice>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -41,8 +45,8 @@ impl Rebuild {
         spinner.enable_steady_tick(TICK);
         let report = match &self.dir {
             Some(dir) => {
-                let (dir, accept) = (dir.clone(), self.accept_difference);
-                tokio::task::spawn_blocking(move || rebuild_in(&dir, accept)).await??
+                let (dir, engine, accept) = (dir.clone(), self.engine, self.accept_difference);
+                tokio::task::spawn_blocking(move || rebuild_in(&dir, engine, accept)).await??
             }
             None => self.ask_service().await?,
         };
@@ -65,11 +69,15 @@ impl Rebuild {
     }
 }
 
-fn rebuild_in(dir: &Path, accept_difference: bool) -> Result<RebuildReport> {
+fn rebuild_in(dir: &Path, engine: Option<EngineChoice>, accept_difference: bool) -> Result<RebuildReport> {
     let home = Home::open(dir)?;
     let (source, admission) = crate::log::open_read_only(&home)?;
     let last = admission.last_lsn;
-    let (views, service) = Views::start(Options::in_directory(home.views_dir()), home.config.log_id, source)
+    let wanted = engine.unwrap_or(home.config.engine);
+    // A switch that was interrupted may have left views of either engine.
+    let in_use = engine_in_use(&home.views_dir())?.unwrap_or(wanted.into());
+    let options = Options { engine: in_use.into(), ..Options::in_directory(home.views_dir()) };
+    let (views, service) = Views::start(options, home.config.log_id, source)
         .context("the views cannot be opened; if the service is running, leave --dir out and give --token")?;
     while views.progress().lsn < last && views.progress().stopped.is_none() {
         std::thread::sleep(TICK);
@@ -77,12 +85,26 @@ fn rebuild_in(dir: &Path, accept_difference: bool) -> Result<RebuildReport> {
     if let Some(why) = views.progress().stopped {
         tracing::warn!(why, "the views in use had stopped; the fresh ones take their place");
     }
-    let report = views.rebuild(accept_difference);
+    let report = views.rebuild_with(wanted.into(), accept_difference);
     service.stop();
     match report {
+        Ok(report) if report.switched => switch_saved_state(home, wanted).map(|()| report),
         Ok(report) => Ok(report),
         Err(error) => bail!("the rebuild failed, the views in use are unchanged: {error}"),
     }
+}
+
+/// After the views: what the writer saved, too, is kept by `wanted` from now on.
+fn switch_saved_state(home: Home, wanted: EngineChoice) -> Result<()> {
+    let registry = home.registry_dir();
+    if engine_of(&registry)?.is_some_and(|found| found != wanted.into()) {
+        remove_store(&registry).context("removing what the writer saved with the other engine")?;
+        tracing::info!(
+            "the next start folds the writer's state anew from the log, and saves it with {wanted:?}"
+        );
+    }
+    home.kept_by(wanted)?;
+    Ok(())
 }
 
 fn print_report(report: &RebuildReport) {

@@ -1,7 +1,7 @@
 //! `dancu serve`
 
 use crate::duration::span;
-use crate::home::{ClockChoice, DEFAULT_DIR, Home, NewHome};
+use crate::home::{ClockChoice, DEFAULT_DIR, EngineChoice, Home, NewHome};
 use crate::log::LogArgs;
 use crate::service::{Running, Settings};
 use anyhow::{Context, Result, bail, ensure};
@@ -38,6 +38,9 @@ pub struct Serve {
     /// When a scripted clock begins, such as 2020-01-01T00:00:00Z; chosen once too.
     #[arg(long)]
     begins_at: Option<Timestamp>,
+    /// Which engine keeps saved state and views: sled unless chosen when the registry is made. `dancu rebuild --engine` switches.
+    #[arg(long, value_enum)]
+    engine: Option<EngineChoice>,
     /// Accept on record that the machine's clock is far ahead of the last record, and why.
     #[arg(long, value_name = "REASON")]
     consent_to_clock: Option<Text<200>>,
@@ -63,7 +66,12 @@ const HEALTH_EVERY: Duration = Duration::from_millis(250);
 
 impl Serve {
     pub async fn run(self) -> Result<ExitCode> {
-        let new = NewHome { clock: self.clock, begins_at: self.begins_at, log: self.log.place()? };
+        let new = NewHome {
+            clock: self.clock,
+            begins_at: self.begins_at,
+            log: self.log.place()?,
+            engine: self.engine,
+        };
         let home = Home::open_or_create(&self.dir, new)?;
         let defaults = Limits::default();
         let limits = Limits {

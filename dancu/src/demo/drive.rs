@@ -1,7 +1,8 @@
 //! Pulls commands from the simulation, lets their offices submit them, and gives the answers back.
 
 use super::offices::{BatchError, Offices};
-use super::service::{Service, morning};
+use super::service::Service;
+use crate::service::morning;
 use anyhow::{Context, bail};
 use event_schemas::CommandEnvelope;
 use event_schemas::ids::{CommandId, LogId, Lsn, OfficeId};

@@ -1,7 +1,8 @@
 //! The service as a child process: the same program, started as an operator would.
 
+use crate::service::morning;
 use anyhow::{Context, bail};
-use event_schemas::time::{Date, Timestamp};
+use event_schemas::time::Date;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -119,10 +120,4 @@ fn spawn(dir: &Path, address: SocketAddr, date: Date) -> anyhow::Result<Child> {
         .stderr(log)
         .spawn()
         .context("the service could not be started")
-}
-
-/// Eight o'clock in Vietnam.
-pub fn morning(date: Date) -> Timestamp {
-    const EIGHT_HOURS_US: i64 = 8 * 3_600_000_000;
-    Timestamp(Timestamp::at_vietnam_midnight(date).0 + EIGHT_HOURS_US)
 }

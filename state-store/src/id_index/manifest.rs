@@ -4,7 +4,6 @@
 //! its number 8 and entries 8, crc 4. It is replaced by renaming, so it is whole or the one before.
 
 use super::{IndexIdentity, Reflected};
-use crate::faults::plain_error;
 use crate::home::lock_file;
 use crate::store::StoreError;
 use event_schemas::header::ChainHead;
@@ -116,7 +115,7 @@ impl Manifest {
 /// Creates the directory and takes its lock.
 pub(super) fn take_lock(dir: &Path) -> Result<File, StoreError> {
     fs::create_dir_all(dir)?;
-    lock_file(dir).map_err(plain_error)
+    Ok(lock_file(dir)?)
 }
 
 /// Marks the index so that the next open discards it, if the error says that its files are damaged.

@@ -9,6 +9,7 @@ use crate::rng::{Rng, per_mille};
 use crate::store::*;
 use event_schemas::basis::{BasisKind, LegacyEntry};
 use event_schemas::command::{Command, PermanentMove, RegisterDivorce, RegisterMarriage};
+use event_schemas::ids::OfficeId;
 use event_schemas::kin::{DescribedPerson, KinRef};
 use event_schemas::person::{MaritalStatus, Nationality, PersonRef, Sex};
 use event_schemas::place::CountryCode;
@@ -61,9 +62,10 @@ impl Nation {
         self.claim(groom);
         self.later(rng.random_range(1..15), Todo::MoveToSpouse(bride));
         let partners = [bride, groom].map(|one| KinRef::Registered(self.name_person(rng, one)));
-        let at_home_of = if per_mille(rng, 500) { bride } else { groom };
+        let (one, other) = if per_mille(rng, 500) { (bride, groom) } else { (groom, bride) };
+        let office = self.office_of_couple(one, other);
         let effect = Effect::Marriage { person: bride, other: groom };
-        self.plan_wedding(at_home_of, partners, today, None, effect, "marriage.couple");
+        self.plan_wedding(office, partners, today, None, effect, "marriage.couple");
         true
     }
 
@@ -79,7 +81,8 @@ impl Nation {
         self.claim(person);
         let partners = [KinRef::Registered(self.name_person(rng, person)), self.foreigner(rng, sex)];
         let effect = Effect::Marriage { person, other: NONE };
-        self.plan_wedding(person, partners, today, None, effect, "marriage.to_foreigner");
+        let office = self.office_of(self.store.last_ward(person));
+        self.plan_wedding(office, partners, today, None, effect, "marriage.to_foreigner");
         true
     }
 
@@ -94,6 +97,16 @@ impl Nation {
             nationality: Some(Nationality::Countries(BTreeSet::from([country]))),
             document: None,
         }))
+    }
+
+    /// The office where one of them resides, of `one` if both do: Law 60/2014/QH13 Art. 17. Whoever was deleted from the register
+    /// gives no office competence, but the last residence of a dead spouse does.
+    pub(crate) fn office_of_couple(&self, one: PersonIndex, other: PersonIndex) -> OfficeId {
+        let resides = |person: &PersonIndex| self.store.person(*person).household != NONE;
+        let died = |person: &PersonIndex| self.store.person(*person).state == State::Gone;
+        let couple = [one, other];
+        let at_home_of = couple.iter().find(|it| resides(it)).or_else(|| couple.iter().find(|it| died(it)));
+        self.office_of(self.store.last_ward(*at_home_of.unwrap_or(&one)))
     }
 
     /// Neither married nor in a couple.
@@ -129,12 +142,12 @@ impl Nation {
             self.claim(spouse);
         }
         self.legacy_numbers += 1;
-        let office = self.office_of(self.store.last_ward(person));
+        let office = self.office_of_couple(person, spouse);
         let entry = LegacyEntry { office, year: married_on.year(), number: 100_000 + self.legacy_numbers };
         let partners = [person, spouse].map(|one| KinRef::Registered(self.name_person(rng, one)));
         let effect = Effect::Marriage { person, other: spouse };
         let tag = if widowed { "marriage.after_a_death" } else { "marriage.of_old_book" };
-        self.plan_wedding(person, partners, married_on, Some(entry), effect, tag);
+        self.plan_wedding(office, partners, married_on, Some(entry), effect, tag);
         true
     }
 
@@ -151,7 +164,7 @@ impl Nation {
 
     fn plan_wedding(
         &mut self,
-        at_home_of: PersonIndex,
+        office: OfficeId,
         partners: [KinRef<PersonRef>; 2],
         married_on: Date,
         legacy_entry: Option<LegacyEntry>,
@@ -160,7 +173,6 @@ impl Nation {
     ) {
         let basis = if legacy_entry.is_some() { BasisKind::Form } else { BasisKind::Declaration };
         let command = Command::RegisterMarriage(RegisterMarriage { partners, married_on, legacy_entry });
-        let office = self.office_of(self.store.last_ward(at_home_of));
         self.plan(office, basis, command, effect, tag);
     }
 
@@ -184,7 +196,7 @@ impl Nation {
             spouse: Some(self.name_person(rng, spouse)),
             effective_on,
         });
-        let office = self.office_of(self.store.last_ward(person));
+        let office = self.office_of_couple(person, spouse);
         self.plan(office, BasisKind::Court, command, Effect::Divorce { person }, "divorce");
         true
     }

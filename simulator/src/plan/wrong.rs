@@ -464,7 +464,7 @@ fn married_to_kin(nation: &mut Nation, rng: &mut Rng) -> Option<Draft> {
     let parent = parent_of(nation, child)?;
     nation.claim(child);
     nation.claim(parent);
-    let office = nation.office_of(nation.store.last_ward(child));
+    let office = nation.office_of_couple(child, parent);
     let command = wedding(nation, child, KinRef::Registered(nation.by_id(parent)));
     wrong(office, command, &["close_kin"], "wrong.married_to_kin")
 }
@@ -478,6 +478,6 @@ fn divorced_without_judgment(nation: &mut Nation, rng: &mut Rng) -> Option<Draft
         spouse: Some(nation.by_id(spouse)),
         effective_on: nation.today(),
     });
-    let office = nation.office_of(nation.store.last_ward(person));
+    let office = nation.office_of_couple(person, spouse);
     wrong(office, command, &["judgment_required"], "wrong.divorced_without_judgment")
 }

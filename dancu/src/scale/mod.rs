@@ -19,8 +19,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 /// Rehearse a nation: years of life through the writer, all views, a restart, questions; per million persons, beside a smaller run.
 ///
-/// Nobody in it is real. It fails if anything takes more memory than --max-gb, or if the views do not count whom the simulation
-/// counts; times are told, not judged.
+/// Nobody in it is real. It fails if anything takes more memory than --max-gb, if an answer is not the one that the simulation expects,
+/// or if the views do not count whom the simulation counts; times are told, not judged.
 #[derive(Debug, Args)]
 pub struct Scale {
     /// Persons enrolled at the start.
@@ -149,6 +149,9 @@ impl Scale {
         let (counted, living) = (run.restart.living, run.life.living);
         if counted != living {
             bail!("of {} persons the views count {counted} living, the simulation {living}", run.persons);
+        }
+        if let Some(first) = &run.life.first_surprise {
+            bail!("{} answers were not as expected; the first: {first}", run.life.surprises);
         }
         let most = run.peak_bytes();
         ensure!(most <= self.max_gb << 30, "a step took {} MB of memory", most >> 20);

@@ -15,6 +15,9 @@ pub struct LifeFigures {
     pub commands: u64,
     /// Whom the simulation knows to live at the end.
     pub living: u64,
+    /// Answers that the simulation did not expect, and the first of them.
+    pub surprises: u64,
+    pub first_surprise: Option<String>,
     /// Of the process, the simulation's own ledger with it.
     pub peak_bytes: u64,
     /// Of the registry in the writer's memory.

@@ -21,7 +21,9 @@
 //!
 //! Numbers are big-endian, so that the order of keys is the order of numbers.
 
-use event_schemas::ids::{CardId, DossierId, DwellingId, HouseholdId, OfficeId, OperationId, PersonId, UnitId};
+use event_schemas::ids::{
+    CardId, DossierId, DwellingId, HouseholdId, OfficeId, OperationId, PersonId, UnitId,
+};
 use event_schemas::pin::Pin;
 use event_schemas::place::UnitCode;
 use event_schemas::row::RowRef;

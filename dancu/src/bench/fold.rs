@@ -52,11 +52,11 @@ fn folded(setup: &Setup, home: &Home) -> Result<Vec<Measured>> {
 }
 
 /// Entries and events of the log.
-fn decode_all(home: &Home) -> Result<(usize, usize)> {
+pub fn decode_all(home: &Home) -> Result<(usize, usize)> {
     let mut admission = Admission::new();
     let (mut entries, mut events) = (0, 0);
     each_batch(home, |batch| {
-        for raw in batch {
+        for raw in &batch {
             let Verdict::Admitted { header, lsn } = admission.admit(raw.position, &raw.bytes) else {
                 continue;
             };
@@ -72,7 +72,7 @@ fn decode_all(home: &Home) -> Result<(usize, usize)> {
 fn fold_all(home: &Home) -> Result<()> {
     let mut follower = Follower::new();
     each_batch(home, |batch| {
-        for raw in batch {
+        for raw in &batch {
             if let Verdict::Admitted { header, lsn } = follower.admit(raw) {
                 follower.take(lsn, header, &raw.bytes)?;
             }
@@ -84,7 +84,8 @@ fn fold_all(home: &Home) -> Result<()> {
     })
 }
 
-fn each_batch(home: &Home, mut take: impl FnMut(&[RawEntry]) -> Result<()>) -> Result<()> {
+/// Every batch of the log, in order.
+pub fn each_batch(home: &Home, mut take: impl FnMut(Vec<RawEntry>) -> Result<()>) -> Result<()> {
     let log = EmbeddedHandle::open_read_only(home.log_dir())?;
     let mut reader = log.open_reader(Position(0))?;
     loop {
@@ -92,6 +93,6 @@ fn each_batch(home: &Home, mut take: impl FnMut(&[RawEntry]) -> Result<()>) -> R
         if batch.entries.is_empty() {
             return Ok(());
         }
-        take(&batch.entries)?;
+        take(batch.entries)?;
     }
 }

@@ -1,16 +1,19 @@
 //! `dancu bench`: what this machine does, each figure beside its limit.
 //!
 //! Layout: [`measured`] a figure and how it is printed; [`workload`] what is submitted; [`stepped`] the writer with groups of a
-//! chosen size; [`bare`] what the machine does without us; [`wire`] HTTP by hand. One file for each family of figures:
-//! [`writer`], [`http`], [`fold`], [`ids`], [`registry`].
+//! chosen size; [`simple_view`] the smallest view; [`bare`] what the machine does without us; [`wire`] HTTP by hand. One file for each family of figures:
+//! [`writer`], [`http`], [`views`], [`pins`], [`fold`], [`ids`], [`registry`].
 
 mod bare;
 mod fold;
 mod http;
 mod ids;
 mod measured;
+mod pins;
 mod registry;
+mod simple_view;
 mod stepped;
+mod views;
 mod wire;
 mod workload;
 mod writer;
@@ -93,6 +96,16 @@ const FAMILIES: &[Family] = &[
             "http_single_p99",
         ],
         measure: |setup| Box::pin(http::measure(setup)),
+    },
+    Family {
+        name: "views",
+        figures: &["views_sled", "simple_view_sled", "views_fjall", "simple_view_fjall"],
+        measure: |setup| Box::pin(views::measure(setup)),
+    },
+    Family {
+        name: "pins",
+        figures: &["pin_bulk", "pin_bulk_commit", "pin_bulk_shown"],
+        measure: |setup| Box::pin(pins::measure(setup)),
     },
     Family { name: "fold", figures: &["registry_fold"], measure: |setup| Box::pin(fold::measure(setup)) },
     Family {

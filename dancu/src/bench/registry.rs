@@ -77,7 +77,8 @@ async fn start(home: &Home) -> Result<Running> {
     Ok(running)
 }
 
-async fn catch_up(running: &Running) -> Result<()> {
+/// Waits until the views show everything.
+pub async fn catch_up(running: &Running) -> Result<()> {
     let begin = Instant::now();
     while running.views.progress().entries_behind > 0 {
         ensure!(begin.elapsed() < CATCH_UP_WAIT, "the views do not catch up");

@@ -57,14 +57,14 @@ impl Stepped {
             pins: Arc::new(home.pins()?),
             saves_in_thread: true,
         };
-        let registry_dir = home.registry_dir();
+        let (registry_dir, engine) = (home.registry_dir(), home.config.engine.into());
         let options = writer_options(&home, WriterOptions::default().checkpoint_every, is_exclusive);
         let writer = Writer::open(
             options,
             around,
             log,
             source,
-            Some(Box::new(move |identity| Store::open_dir(&registry_dir, identity))),
+            Some(Box::new(move |identity| Store::open_dir(&registry_dir, engine, identity))),
         )?;
         let mut stepped = Self { writer, home };
         let begin = Instant::now();

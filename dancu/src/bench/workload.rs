@@ -24,7 +24,8 @@ use event_schemas::time::{Date, PartialDate};
 use futures_util::stream::{self, StreamExt};
 use uuid::Uuid;
 
-const OPERATOR: Submitter = Submitter { office: OfficeId(0), officer: OfficerId(1) };
+/// The operator's own office.
+pub const OPERATOR: Submitter = Submitter { office: OfficeId(0), officer: OfficerId(1) };
 /// The office that submits.
 pub const OFFICE: Submitter = Submitter { office: OfficeId(1), officer: OfficerId(1) };
 const HOME: &str = "00001";

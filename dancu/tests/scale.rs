@@ -21,9 +21,9 @@ fn rehearse(engine: &str, persons: &str, beside: &str) -> Vec<Value> {
 
 #[test]
 fn a_nation_is_rehearsed_and_the_views_count_whom_the_simulation_counts() {
-    let runs = [rehearse("fjall", "2500", "2000"), rehearse("sled", "2000", "2000")].concat();
+    let runs = rehearse("fjall", "2000", "2000");
     let persons: Vec<_> = runs.iter().map(|run| run["persons"].as_u64().unwrap()).collect();
-    assert_eq!(persons, [2_000, 2_500, 2_000]);
+    assert_eq!(persons, [2_000], "one run stands beside itself");
     for run in &runs {
         assert!(run["life"]["living"].as_u64().unwrap() > 1_000);
         assert_eq!(run["life"]["living"], run["restart"]["living"]);

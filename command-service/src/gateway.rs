@@ -10,7 +10,8 @@ use event_schemas::outcome::{Acceptance, Outcome};
 use event_schemas::record::ClockKind;
 use event_schemas::row::RowRef;
 use event_schemas::time::{Date, Timestamp};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -105,12 +106,15 @@ pub trait CommandGateway: Send + Sync + 'static {
         command_id: CommandId,
     ) -> Result<CommandStatus, SubmitError>;
 
-    /// A snapshot, at most a second old while the service runs.
+    /// A snapshot, at most a second old while the service runs; a change of role shows at once.
     fn stats(&self) -> Arc<Stats>;
+
+    /// Asks this node to claim the lead, whoever has it. Whether it got it shows in [`Self::stats`].
+    fn take_over(&self);
 }
 
 /// What a node does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads what the log holds, from saved state or from its beginning.
@@ -170,8 +174,22 @@ pub struct Stats {
     pub append_time_us: Histogram,
     /// From a command's arrival to its answer.
     pub answer_time_us: Histogram,
+    /// Whose claim is the current one, as far as this node has read.
+    pub leader: Option<Leader>,
+    /// How long the oldest group in flight has waited: a leader that the log does not answer.
+    pub stalled_ms: u64,
+    /// Since when nothing of another leader has come, once the log's end was reached.
+    pub silent_ms: Option<u64>,
+    /// Entries that are known to be in the log and were not read yet.
+    pub entries_behind: u64,
+    /// Incrementally kept digest of the confirmed registry; nodes at equal lsn have equal ones.
+    #[serde(skip)]
+    pub digest: u128,
     pub claims: u64,
     pub elections_won: u64,
+    /// Times that this node ceased to lead, by reason.
+    pub step_downs: BTreeMap<&'static str, u64>,
+    pub last_step_down: Option<StepDown>,
     pub rollbacks: u64,
     /// Entries that admission dropped, by reason.
     pub drops: Vec<(&'static str, u64)>,
@@ -198,11 +216,82 @@ pub struct Stats {
     pub failure: Option<String>,
 }
 
+/// Longest silence of a leader that is believed to be there: a few of its heartbeats.
+const MAX_SILENCE_MS: u64 = 10_000;
+
 impl Stats {
-    /// Whether commands are decided here now.
+    /// Whether commands are decided here now, or passed on to a node that leads.
     pub fn is_ready(&self) -> bool {
-        self.role == Role::Leading
+        match self.role {
+            Role::Leading => self.stalled_ms < MAX_SILENCE_MS,
+            Role::Following => {
+                let is_heard = self.silent_ms.is_some_and(|silent_ms| silent_ms < MAX_SILENCE_MS);
+                is_heard && self.other_leader().is_some_and(|leader| leader.url.is_some())
+            }
+            _ => false,
+        }
     }
+
+    /// The leader, if it is another node.
+    pub fn other_leader(&self) -> Option<&Leader> {
+        self.leader.as_ref().filter(|leader| !leader.is_this_node)
+    }
+}
+
+/// Who leads, by the claim that admission let in last.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Leader {
+    /// The name that the node gave itself.
+    pub node: String,
+    /// Where other nodes reach it, if it said so.
+    pub url: Option<String>,
+    pub term: Term,
+    /// Lsn of its claim.
+    pub lsn: Lsn,
+    /// When it claimed, by its own clock.
+    pub claimed_at: Timestamp,
+    pub is_this_node: bool,
+}
+
+/// Why a node ceased to lead.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubt {
+    /// The claim of another was admitted.
+    Superseded,
+    /// The log did not say whether a group was written.
+    UnknownOutcome,
+    /// An entry of its own was not admitted.
+    EntryDropped,
+    /// An entry that it did not write was admitted in its term.
+    ForeignEntry,
+    /// What was durable is not in the log.
+    EntryLost,
+}
+
+impl Doubt {
+    /// Stable name in metrics.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Superseded => "superseded",
+            Self::UnknownOutcome => "unknown_outcome",
+            Self::EntryDropped => "entry_dropped",
+            Self::ForeignEntry => "foreign_entry",
+            Self::EntryLost => "entry_lost",
+        }
+    }
+}
+
+/// The last time that a node ceased to lead.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct StepDown {
+    pub reason: Doubt,
+    /// For operators.
+    pub details: String,
+    /// The term that it had led.
+    pub term: Term,
+    /// By its own clock.
+    pub at: Timestamp,
 }
 
 fn as_display<S: serde::Serializer>(id: &InstanceId, serializer: S) -> Result<S::Ok, S::Error> {

@@ -8,7 +8,7 @@ use event_log::{LogSource, Verdict};
 use event_schemas::Event;
 use event_schemas::event::{BeforeCommit, EventBody};
 use event_schemas::header::EntryHeader;
-use event_schemas::ids::{EventAddress, Lsn};
+use event_schemas::ids::{EventAddress, Lsn, Position};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record};
 use event_schemas::row::{RowRef, StreamRef};
 use std::collections::VecDeque;
@@ -151,12 +151,21 @@ pub fn chain_head_at(
     Ok((lsn == Lsn::ZERO).then_some(ChainHead::EMPTY))
 }
 
+/// One wait for entries that are known to be in the log, and most of them: brokers may be slow, and what is late is not missing.
+const ENTRY_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
+const MAX_ENTRY_WAITS: u32 = 300;
+
 /// Reads the log's first entry; `None` if there is none yet.
 pub fn read_genesis(source: &dyn LogSource) -> Result<Option<event_schemas::record::Genesis>, GenesisError> {
-    let mut reader = source.open_reader(event_schemas::ids::Position(0))?;
+    let end = source.end();
+    let mut waits = 0;
+    let mut reader = source.open_reader(Position(0))?;
     let mut admission = event_log::Admission::new();
     loop {
-        let batch = reader.read(16, 1 << 20, std::time::Duration::ZERO)?;
+        if reader.position() >= end {
+            return Ok(None);
+        }
+        let batch = reader.read(16, 1 << 20, ENTRY_WAIT)?;
         for raw in &batch.entries {
             if let Verdict::Admitted { header, lsn } = admission.admit(raw.position, &raw.bytes) {
                 if let EntryBody::Genesis(genesis) = follower::decode(lsn, header, &raw.bytes)?.body {
@@ -164,8 +173,9 @@ pub fn read_genesis(source: &dyn LogSource) -> Result<Option<event_schemas::reco
                 }
             }
         }
-        if batch.entries.is_empty() {
-            return Ok(None);
+        waits += u32::from(batch.entries.is_empty());
+        if waits > MAX_ENTRY_WAITS {
+            return Err(GenesisError::Late { position: reader.position(), end });
         }
     }
 }
@@ -177,4 +187,8 @@ pub enum GenesisError {
     Log(#[from] event_log::LogError),
     #[error(transparent)]
     Entry(#[from] follower::EntryFault),
+    #[error(
+        "position {} of the log cannot be read, though it ends at {}: no broker gives it", position.0, end.0
+    )]
+    Late { position: Position, end: Position },
 }

@@ -11,7 +11,7 @@ use crate::saver::StoreOpener;
 use crate::writer::{Failure, RandomSource, Request, Surroundings, Timer, Waiting, Writer, WriterOptions};
 use async_trait::async_trait;
 use domain::PinIssuer;
-use event_log::{EventLog, LogSource};
+use event_log::{EventLog, LeaderHint, LogSource};
 use event_schemas::CommandEnvelope;
 use event_schemas::ids::{CommandId, OfficerId};
 use event_schemas::text::Text;
@@ -29,6 +29,8 @@ const OUTCOME_WAIT: Duration = Duration::from_micros(500);
 const IDLE_WAIT: Duration = Duration::from_millis(20);
 /// Age of statistics.
 const STATS_EVERY: Duration = Duration::from_millis(500);
+/// Between two times that the place in the group is given back.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(3);
 /// Advice to callers when the queue is full.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -48,6 +50,8 @@ pub struct Parts {
     pub pins: Arc<dyn PinIssuer + Send + Sync>,
     /// Without a store every start reads the whole log.
     pub store: Option<StoreOpener>,
+    /// The group of nodes that may lead, if there are several.
+    pub hint: Option<Box<dyn LeaderHint>>,
 }
 
 /// Submits commands to the running service. Cheap to clone.
@@ -75,6 +79,8 @@ struct Shared {
 struct Inbox {
     requests: Vec<Waiting>,
     consent: Option<(OfficerId, Text<200>)>,
+    /// An operator wants this node to lead.
+    shall_take_over: bool,
     /// Requests that the writer holds and has not decided.
     held: usize,
     is_stopping: bool,
@@ -107,7 +113,9 @@ impl CommandService {
             queue_limit,
             timer,
         });
-        let driver = Driver { writer, shared: Arc::clone(&shared), drain_within };
+        let hint = parts.hint;
+        let gave_back_at = Duration::ZERO;
+        let driver = Driver { writer, shared: Arc::clone(&shared), drain_within, hint, gave_back_at };
         let thread = std::thread::Builder::new()
             .name("command-writer".to_owned())
             .spawn(move || driver.run())
@@ -241,6 +249,11 @@ impl CommandGateway for Handle {
         let guard = self.shared.stats.lock();
         Arc::clone(&guard.expect("nothing that can panic runs while the statistics are held"))
     }
+
+    fn take_over(&self) {
+        self.shared.inbox().shall_take_over = true;
+        self.shared.arrived.notify_one();
+    }
 }
 
 /// Answers of one batch, sent once the last is in, or once nobody is left to give one.
@@ -290,11 +303,17 @@ struct Driver {
     writer: Writer,
     shared: Arc<Shared>,
     drain_within: Duration,
+    hint: Option<Box<dyn LeaderHint>>,
+    gave_back_at: Duration,
 }
 
 impl Driver {
     fn run(mut self) -> Result<(), Failure> {
         let mut outcome = self.serve();
+        // Another node need not wait until this one has saved.
+        if let Some(hint) = self.hint.take() {
+            hint.leave();
+        }
         let (role, error, text) = match &outcome {
             Ok(()) => (Role::Stopped, SubmitError::Stopping, None),
             Err(failure) => {
@@ -325,18 +344,33 @@ impl Driver {
 
     fn serve(&mut self) -> Result<(), Failure> {
         let mut told_at = Duration::ZERO;
+        let mut told = None;
         loop {
             if self.take_requests() {
                 return self.drain();
             }
+            self.heed_hint();
             let wait = if self.writer.awaits_log() { OUTCOME_WAIT } else { Duration::ZERO };
             let wait = if self.writer.has_work() { Duration::ZERO } else { wait };
             self.writer.step(wait)?;
             let now = self.shared.timer.elapsed();
-            if now.saturating_sub(told_at) >= STATS_EVERY {
-                told_at = now;
+            let standing = Some((self.writer.role(), self.writer.follower().admission().state().term));
+            if now.saturating_sub(told_at) >= STATS_EVERY || standing != told {
+                (told_at, told) = (now, standing);
                 self.publish(self.writer.stats());
             }
+        }
+    }
+
+    /// Passes on what the group of nodes says, and lets it choose the node that leads.
+    fn heed_hint(&mut self) {
+        let Some(hint) = &self.hint else { return };
+        self.writer.take_hint(hint.hint());
+        let now = self.shared.timer.elapsed();
+        if now.saturating_sub(self.gave_back_at) >= GIVE_BACK_EVERY && self.writer.shall_give_back() {
+            self.gave_back_at = now;
+            tracing::info!("another node leads: it shall be the one that the group has chosen");
+            hint.give_back();
         }
     }
 
@@ -352,6 +386,7 @@ impl Driver {
         }
         let requests = std::mem::take(&mut inbox.requests);
         let consent = inbox.consent.take();
+        let shall_take_over = std::mem::take(&mut inbox.shall_take_over);
         let is_stopping = inbox.is_stopping;
         drop(inbox);
         for request in requests {
@@ -359,6 +394,9 @@ impl Driver {
         }
         if let Some((officer, reason)) = consent {
             self.writer.consent_to_clock(officer, reason);
+        }
+        if shall_take_over {
+            self.writer.ask_to_lead();
         }
         self.shared.inbox().held = self.writer.waiting_len();
         is_stopping

@@ -48,6 +48,7 @@ fn open_with(dir: &Path, clock: Arc<dyn Clock>, limits: WriterOptions) -> (Handl
         store: Some(Box::new(move |identity| {
             Store::open_dir(&store_dir, EngineOptions::default(), identity)
         })),
+        hint: None,
     };
     let new_log = Some(NewLog { log_id: LogId(5), note: Text::new("a test").unwrap() });
     let command_ids_dir = Some(dir.join("ids"));
@@ -325,6 +326,7 @@ async fn another_clock_than_the_log_was_begun_with_is_refused() {
         clock: Arc::new(command_service::WallClock),
         pins: Arc::new(KeyedPins::new(1, [3; 16])),
         store: None,
+        hint: None,
     };
     let error = CommandService::open(Options::default(), parts).err().unwrap();
     assert!(error.to_string().contains("Scripted"), "{error}");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+use command_service::history::read_genesis;
 use command_service::writer::{
     Failure, NewLog, RandomSource, Request, Surroundings, Timer, Waiting, Writer, WriterOptions,
 };
@@ -9,7 +10,8 @@ use command_service::{ScriptedClock, Stats, Submitter, Told};
 use domain::permutation::KeyedPins;
 use event_log::embedded::{EmbeddedLog, Options as LogOptions};
 use event_log::{
-    AppendGroup, AppendOutcome, EventLog, GroupId, LogError, LogReader, MAX_GROUP_ENTRIES, SubmitError,
+    AppendGroup, AppendOutcome, EventLog, FaultPlan, GroupId, LogError, LogReader, MAX_GROUP_ENTRIES,
+    SimulatedLog, SubmitError,
 };
 use event_schemas::CommandEnvelope;
 use event_schemas::examples::example;
@@ -292,4 +294,32 @@ fn ids_that_cannot_be_merged_stop_no_checkpoint() {
     let stats = writer.stats();
     assert_eq!((stats.saving_failure, stats.failure), (None, None));
     assert!(stats.unsaved_command_ids < 5, "{}", stats.unsaved_command_ids);
+}
+
+#[test]
+fn a_first_entry_that_comes_late_is_not_taken_for_an_empty_log() {
+    // Given a log that has begun,
+    let log = SimulatedLog::new(7, FaultPlan::none());
+    let around = Surroundings {
+        clock: Arc::new(ScriptedClock::new(Timestamp(1))),
+        timer: Arc::new(Elapsed(Instant::now())),
+        random: Box::new(Counting(0)),
+        pins: Arc::new(KeyedPins::new(1, [3; 16])),
+        saves_in_thread: false,
+    };
+    let new_log = Some(NewLog { log_id: LogId(5), note: Text::new("a test").unwrap() });
+    let options = WriterOptions { new_log, ..WriterOptions::default() };
+    let mut writer =
+        Writer::open(options, around, Box::new(log.node()), Arc::new(log.clone()), None).unwrap();
+    for _ in 0..100 {
+        writer.step(Duration::ZERO).unwrap();
+        log.step();
+    }
+    assert_eq!(writer.log_id(), LogId(5));
+    // when its entries come late,
+    log.set_plan(FaultPlan { stalled_read: 500, ..FaultPlan::none() });
+    // then they are waited for.
+    for _ in 0..100 {
+        assert!(read_genesis(&log).unwrap().is_some());
+    }
 }

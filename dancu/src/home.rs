@@ -36,6 +36,7 @@ pub const DEFAULT_DIR: &str = "dancu-data";
 const CONFIG_FILE: &str = "dancu.json";
 const INSTANCE_FILE: &str = "log.instance";
 const PIN_FILE: &str = "pin.key";
+const PUBLIC_KEY_SUFFIX: &str = ".pub.pem";
 const OWNER_ONLY: u32 = 0o600;
 
 /// How recorded time comes about.
@@ -115,6 +116,8 @@ pub struct NewHome {
     pub log: Option<LogPlace>,
     /// Which engine keeps saved state and views; sled if not stated.
     pub engine: Option<EngineChoice>,
+    /// Another home of the same registry: what it names and knows is copied.
+    pub from: Option<PathBuf>,
 }
 
 impl Home {
@@ -167,12 +170,61 @@ impl Home {
         Ok(home)
     }
 
+    /// Makes a home for another node of a registry whose log nodes can share.
+    fn create_from(dir: &Path, from: &Path) -> Result<Self> {
+        let origin = Self::open(from)?;
+        origin.copy_keys(dir, |_| true)?;
+        copy(&from.join(PIN_FILE), &dir.join(PIN_FILE))?;
+        origin.name(dir)
+    }
+
+    /// Opens a home for a node that only answers queries, or makes it from another: it gets no secrets.
+    pub fn open_or_create_replica(dir: &Path, from: Option<&Path>, log: Option<LogPlace>) -> Result<Self> {
+        if dir.join(CONFIG_FILE).exists() {
+            return Self::open(dir);
+        }
+        let from = from.with_context(|| {
+            let dir = dir.display();
+            format!("{dir} holds no registry; name a directory that does with --from, its names and public keys are copied")
+        })?;
+        let mut origin = Self::open(from)?;
+        origin.config.log = log.unwrap_or(origin.config.log);
+        origin.copy_keys(dir, |name| name.ends_with(PUBLIC_KEY_SUFFIX))?;
+        origin.name(dir)
+    }
+
+    fn copy_keys(&self, dir: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
+        ensure!(
+            self.has_other_nodes(),
+            "the log of {} is in its own directory, so no other node can have it; a log in Kafka can be shared",
+            self.dir.display()
+        );
+        fs::create_dir_all(keys_in(dir)).with_context(|| format!("making {}", dir.display()))?;
+        for entry in fs::read_dir(self.keys_dir())? {
+            let name = entry?.file_name();
+            if name.to_str().is_some_and(&is_wanted) {
+                copy(&self.keys_dir().join(&name), &keys_in(dir).join(&name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives another home the same names. Last: a home is one only when it is whole.
+    fn name(&self, dir: &Path) -> Result<Self> {
+        if self.dir.join(INSTANCE_FILE).exists() {
+            copy(&self.dir.join(INSTANCE_FILE), &dir.join(INSTANCE_FILE))?;
+        }
+        replace(&dir.join(CONFIG_FILE), &serde_json::to_vec_pretty(&self.config)?, 0o644)?;
+        Self::open(dir)
+    }
+
     /// Opens the home, or makes it if there is none. What is asked for must be what is there.
     pub fn open_or_create(dir: &Path, new: NewHome) -> Result<Self> {
-        if !dir.join(CONFIG_FILE).exists() {
-            return Self::create(dir, new);
-        }
-        let home = Self::open(dir)?;
+        let home = match &new.from {
+            _ if dir.join(CONFIG_FILE).exists() => Self::open(dir)?,
+            Some(from) => Self::create_from(dir, from)?,
+            None => return Self::create(dir, new),
+        };
         let NewHome { clock, log, engine, .. } = new;
         if log.is_some_and(|log| log != home.config.log) {
             let path = dir.join(CONFIG_FILE);
@@ -189,6 +241,11 @@ impl Home {
             return Err(home.other_engine(home.config.engine.into(), asked.into()));
         }
         Ok(home)
+    }
+
+    /// Whether other nodes may have the same log.
+    pub fn has_other_nodes(&self) -> bool {
+        matches!(self.config.log, LogPlace::Kafka(_))
     }
 
     /// From now on `engine` keeps saved state and views. Nothing that another one wrote may be left.
@@ -219,7 +276,7 @@ impl Home {
     }
 
     pub fn keys_dir(&self) -> PathBuf {
-        self.dir.join("keys")
+        keys_in(&self.dir)
     }
 
     pub fn log_dir(&self) -> PathBuf {
@@ -320,6 +377,17 @@ impl Home {
 /// The machine's clock, for tokens and for the audit log.
 pub fn wall_clock() -> WallClock {
     Arc::new(|| command_service::WallClock.now())
+}
+
+fn keys_in(dir: &Path) -> PathBuf {
+    dir.join("keys")
+}
+
+/// Copies a file with its mode, whole or not at all.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let content = fs::read(from).with_context(|| format!("reading {}", from.display()))?;
+    let mode = fs::metadata(from)?.permissions().mode() & 0o777;
+    replace(to, &content, mode)
 }
 
 /// Writes a file whole or not at all.

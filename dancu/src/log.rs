@@ -5,13 +5,16 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use event_log::embedded::Options as EmbeddedOptions;
 use event_log::kafka::{Connection, Options as KafkaOptions};
-use event_log::{AdmissionState, EmbeddedHandle, EmbeddedLog, EventLog, KafkaHandle, KafkaLog, LogSource};
+use event_log::{
+    AdmissionState, EmbeddedHandle, EmbeddedLog, EventLog, KafkaHandle, KafkaLog, LeaderHint, LogSource,
+};
 use event_schemas::ids::InstanceId;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Topic of the log unless said otherwise.
@@ -80,6 +83,27 @@ impl KafkaArgs {
 }
 
 impl LogArgs {
+    /// The same choice as arguments of this program.
+    pub fn arguments(&self) -> Result<Vec<String>> {
+        let Some(LogPlace::Kafka(place)) = self.place()? else { return Ok(Vec::new()) };
+        let mut arguments = ["--log", "kafka", "--bootstrap", &place.bootstrap, "--topic", &place.topic]
+            .map(str::to_owned)
+            .to_vec();
+        if let Some(settings) = place.settings {
+            arguments.extend(["--kafka-settings".to_owned(), settings.display().to_string()]);
+        }
+        Ok(arguments)
+    }
+
+    /// Which log in Kafka is to be followed, by its brokers alone; `None` if none is named.
+    pub fn followed(&self) -> Result<Option<LogPlace>> {
+        match self.log {
+            Some(LogEngine::Embedded) => bail!("only a log in Kafka can be followed by other nodes"),
+            _ if self.kafka.bootstrap.is_some() => Ok(Some(LogPlace::Kafka(self.kafka.place()?))),
+            _ => Ok(None),
+        }
+    }
+
     /// What is asked for; `None` if nothing is.
     pub fn place(&self) -> Result<Option<LogPlace>> {
         match self.log {
@@ -137,12 +161,13 @@ pub struct OpenLog {
     pub source: Arc<dyn LogSource>,
     /// Admission's state after the last entry.
     pub admission: AdmissionState,
-    /// Whether no other process can write it meanwhile.
-    pub is_exclusive: bool,
+    /// The group of nodes that may lead it; none if no other process can write it meanwhile.
+    pub hint: Option<Box<dyn LeaderHint>>,
 }
 
-/// Opens the registry's log for writing: the one that it had before, if it had one.
-pub fn open(home: &Home) -> Result<OpenLog> {
+/// Opens the registry's log for writing: the one that it had before, if it had one. A node that is silent for `session_timeout`
+/// is not the one that shall lead.
+pub fn open(home: &Home, session_timeout: Duration) -> Result<OpenLog> {
     let new_instance = InstanceId::from(Uuid::new_v4());
     let expected_instance = home.log_instance()?;
     match &home.config.log {
@@ -154,7 +179,7 @@ pub fn open(home: &Home) -> Result<OpenLog> {
             let log = EmbeddedLog::open(options).context("opening the log")?;
             let handle = log.handle();
             let admission = handle.admission();
-            Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, is_exclusive: true })
+            Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, hint: None })
         }
         LogPlace::Kafka(place) => {
             let options =
@@ -162,7 +187,9 @@ pub fn open(home: &Home) -> Result<OpenLog> {
             let log = KafkaLog::open(options).context("opening the log")?;
             let handle = log.handle();
             let admission = handle.admission()?;
-            Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, is_exclusive: false })
+            let hint = log.stand(session_timeout).context("standing for leader")?;
+            let hint: Option<Box<dyn LeaderHint>> = Some(Box::new(hint));
+            Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, hint })
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Layout:
 //! - [`commands`]: one file for each subcommand;
 //! - [`home`]: the directory that a registry lives in; [`log`]: which engine keeps its log; [`service`]: the parts of the service put together;
+//!   [`replica`]: those of a node that only answers queries;
 //! - [`bench`]: measurements; [`demo`]: a synthetic province, submitted over HTTP;
 //! - [`client`]: HTTP as an office uses it; [`tables`]: answers for people; [`logging`], [`duration`]: small things.
 //!
@@ -16,6 +17,7 @@ mod duration;
 mod home;
 mod log;
 mod logging;
+mod replica;
 mod scale;
 mod service;
 mod tables;

@@ -12,12 +12,14 @@ use command_service::gateway::{CommandGateway, Role};
 use command_service::http::operations::{CheckFn, RenderFn, operation_routes};
 use command_service::http::pages::{Document, page_routes};
 use command_service::http::{
-    Check, CommandApi, Limits, Operations, Stop, clock::clock_routes, command_routes, serve,
+    Check, CommandApi, Forwarder, Limits, Operations, Stop, clock::clock_routes, command_routes,
+    leader::leader_routes, serve,
 };
 use command_service::service::{CommandService, Handle, Options, Parts};
-use command_service::writer::{NewLog, WriterOptions};
+use command_service::writer::{NewLog, NodeName, WriterOptions};
 use command_service::{ScriptedClock, WallClock};
 use event_log::LogSource;
+use event_log::kafka::DEFAULT_SESSION_TIMEOUT;
 use event_schemas::record::{ClockKind, Genesis};
 use event_schemas::text::Text;
 use event_schemas::time::{Date, Timestamp};
@@ -37,14 +39,19 @@ use tokio::task::JoinHandle;
 const GENESIS_WAIT: Duration = Duration::from_secs(30);
 /// Longer than statistics may lag behind a consent.
 const CONSENT_WAIT: Duration = Duration::from_secs(3);
+/// A leader that was chosen is silent for so long before another that was chosen claims: two of its heartbeats and a half.
+const LEADER_SILENCE: Duration = Duration::from_secs(5);
+/// A group notices within its session's time and a little more who has come back.
+const SETTLE_LONGER: Duration = Duration::from_secs(4);
 const POLL: Duration = Duration::from_millis(5);
 /// Between two rounds of housekeeping of metrics.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 /// What can be chosen about a service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     pub listen: SocketAddr,
+    pub node: NodeSettings,
     pub limits: Limits,
     /// Longest time between two savings of changed state.
     pub save_every: Duration,
@@ -52,12 +59,42 @@ pub struct Settings {
     pub hide_below: u64,
 }
 
+/// A node among those that may lead the same log.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    pub name: String,
+    /// Where the others reach it; the address that it listens on unless stated.
+    pub advertise: Option<String>,
+    /// After so long without a sign of life another is chosen to lead.
+    pub session_timeout: Duration,
+}
+
+impl Default for NodeSettings {
+    fn default() -> Self {
+        Self { name: "node".to_owned(), advertise: None, session_timeout: DEFAULT_SESSION_TIMEOUT }
+    }
+}
+
+impl NodeSettings {
+    /// What the node's claims say of it, once it is known where it listens.
+    fn named(&self, address: SocketAddr) -> Result<NodeName> {
+        let listening = format!("http://{address}");
+        let url = match &self.advertise {
+            Some(url) => Some(url.as_str()),
+            None if address.ip().is_unspecified() => None,
+            None => Some(listening.as_str()),
+        };
+        NodeName::new(&self.name, url).context("naming this node with --node and --advertise")
+    }
+}
+
 impl Settings {
     /// On a port of the machine's choice, everything else as usual.
     pub fn on_any_port() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let save_every = WriterOptions::default().checkpoint_every;
-        Self { listen, limits: Limits::default(), save_every, hide_below: DEFAULT_THRESHOLD }
+        let (limits, node) = (Limits::default(), NodeSettings::default());
+        Self { listen, node, limits, save_every, hide_below: DEFAULT_THRESHOLD }
     }
 }
 
@@ -81,8 +118,14 @@ impl Running {
         })?;
         let address = listener.local_addr()?;
         let opened = {
-            let home = home.clone();
-            tokio::task::spawn_blocking(move || Opened::open(&home, settings.save_every)).await??
+            let (home, node) = (home.clone(), settings.node.clone());
+            let name = node.named(address)?;
+            let options = WritingOptions {
+                name,
+                session_timeout: node.session_timeout,
+                save_every: settings.save_every,
+            };
+            tokio::task::spawn_blocking(move || Opened::open(&home, &options)).await??
         };
         let Opened { gateway, commands, views, view_service, clock } = opened;
         let (stop, stopped) = Stop::new();
@@ -91,6 +134,7 @@ impl Running {
             gateway: Arc::new(gateway.clone()),
             audit: Arc::clone(&guard.audit),
             limits: settings.limits,
+            forwarder: home.has_other_nodes().then(Forwarder::new).transpose()?,
             stop: stopped.clone(),
         };
         let queries = QueryState::new(views.clone(), stop.subscribe()).hiding_below(settings.hide_below);
@@ -102,6 +146,18 @@ impl Running {
     /// Returns once commands are decided here.
     pub async fn wait_until_leading(&self, longest: Duration) -> Result<()> {
         wait_until_leading(&self.gateway, longest).await
+    }
+
+    /// Returns once commands are decided here, or passed on.
+    pub async fn wait_until_serving(&self, longest: Duration) -> Result<()> {
+        let begin = Instant::now();
+        while !self.gateway.stats().is_ready() && begin.elapsed() < longest {
+            if matches!(self.gateway.stats().role, Role::AwaitingConsent | Role::Failed) {
+                return self.wait_until_leading(longest).await;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
     }
 
     /// Whether the writer has ended by itself, which only a failure does.
@@ -144,8 +200,8 @@ struct Opened {
 }
 
 impl Opened {
-    fn open(home: &Home, save_every: Duration) -> Result<Self> {
-        let Writing { gateway, commands, source, clock } = Writing::open(home, save_every)?;
+    fn open(home: &Home, options: &WritingOptions) -> Result<Self> {
+        let Writing { gateway, commands, source, clock } = Writing::open(home, options)?;
         let options =
             ViewOptions { engine: home.config.engine.into(), ..ViewOptions::in_directory(home.views_dir()) };
         let (views, view_service) =
@@ -176,6 +232,24 @@ pub async fn wait_until_leading(gateway: &Handle, longest: Duration) -> Result<(
     }
 }
 
+/// How the writer takes part among the nodes of its log.
+#[derive(Clone, Debug)]
+pub struct WritingOptions {
+    pub name: NodeName,
+    pub session_timeout: Duration,
+    pub save_every: Duration,
+}
+
+impl Default for WritingOptions {
+    fn default() -> Self {
+        Self {
+            name: NodeName::default(),
+            session_timeout: DEFAULT_SESSION_TIMEOUT,
+            save_every: WriterOptions::default().checkpoint_every,
+        }
+    }
+}
+
 /// The writer and its log, without anything that follows it.
 pub struct Writing {
     pub gateway: Handle,
@@ -198,9 +272,9 @@ impl Writing {
     }
 
     /// Opens the log, which has begun when this returns. It may not lead yet.
-    pub fn open(home: &Home, save_every: Duration) -> Result<Self> {
+    pub fn open(home: &Home, options: &WritingOptions) -> Result<Self> {
         home.check_engine()?;
-        let OpenLog { log, source, admission, is_exclusive } = crate::log::open(home)?;
+        let OpenLog { log, source, admission, hint } = crate::log::open(home, options.session_timeout)?;
         let instance = log.instance();
         let scripted = match home.clock_kind() {
             ClockKind::Wall => None,
@@ -211,15 +285,16 @@ impl Writing {
             None => Arc::new(WallClock),
         };
         let (registry_dir, engine) = (home.registry_dir(), home.config.engine.into());
+        let writer = writer_options(home, options, hint.is_none());
         let parts = Parts {
             log,
             source: Arc::clone(&source),
             clock,
             pins: Arc::new(home.pins()?),
             store: Some(Box::new(move |identity| Store::open_dir(&registry_dir, engine, identity))),
+            hint,
         };
-        let options =
-            Options { writer: writer_options(home, save_every, is_exclusive), ..Options::default() };
+        let options = Options { writer, ..Options::default() };
         let (gateway, commands) = CommandService::open(options, parts).context("opening the registry")?;
         let genesis = wait_for_genesis(&gateway, &*source)?;
         ensure!(
@@ -242,13 +317,16 @@ pub fn morning(date: Date) -> Timestamp {
 }
 
 /// How the writer of this home behaves.
-pub fn writer_options(home: &Home, checkpoint_every: Duration, is_log_exclusive: bool) -> WriterOptions {
+pub fn writer_options(home: &Home, options: &WritingOptions, is_log_exclusive: bool) -> WriterOptions {
     let note = Text::new("begun by dancu").expect("a short text");
     WriterOptions {
+        node: options.name.clone(),
+        takeover_after: LEADER_SILENCE,
+        settle_for: options.session_timeout + SETTLE_LONGER,
         new_log: Some(NewLog { log_id: home.config.log_id, note }),
         is_log_exclusive,
         command_ids_dir: Some(home.command_ids_dir()),
-        checkpoint_every,
+        checkpoint_every: options.save_every,
         ..WriterOptions::default()
     }
 }
@@ -286,18 +364,21 @@ fn router(
     command_routes().describe(&mut description);
     projections::http::routes().describe(&mut description);
     operation_routes().describe(&mut description);
+    leader_routes().describe(&mut description);
     page_routes().describe(&mut description);
     if clock.is_some() {
         clock_routes().describe(&mut description);
     }
     let operations = Operations {
-        gateway: Arc::clone(&api.gateway),
+        gateway: Some(Arc::clone(&api.gateway)),
         checks: Arc::new(vec![("views", check_of(views.clone()))]),
         render,
     };
+    let leadership = Arc::clone(&api.gateway);
     let mut router = command_routes()
         .into_router(guard, api)
         .merge(projections::http::routes().into_router(guard, queries))
+        .merge(leader_routes().into_router(guard, leadership))
         .merge(operation_routes().into_router(guard, operations))
         .merge(page_routes().into_router(guard, Document::new(description)));
     if let Some(clock) = clock {
@@ -316,7 +397,7 @@ fn check_of(views: Views) -> CheckFn {
 }
 
 /// Metrics are one for the process, however many services it runs.
-fn metrics_page() -> Result<RenderFn> {
+pub fn metrics_page() -> Result<RenderFn> {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     if RECORDER.get().is_none() {
         let buckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];

@@ -5,7 +5,7 @@
 //! - [`engine`]: the traits that every engine implements, their bounds and errors;
 //! - [`embedded`]: the log in a directory, for one process;
 //! - [`disk`]: the files under it, real or simulated;
-//! - [`kafka`]: the log in one partition of an Apache Kafka topic, for several nodes;
+//! - [`kafka`]: the log in one partition of an Apache Kafka topic, for several nodes; [`hint`]: which of them shall lead;
 //! - [`simulated`]: a log in memory for simulations of several nodes, with every fault of a network;
 //! - `conformance` (feature `conformance`): what every engine must do.
 //!
@@ -19,6 +19,7 @@ pub mod conformance;
 pub mod disk;
 pub mod embedded;
 pub mod engine;
+pub mod hint;
 pub mod kafka;
 mod seeded;
 pub mod simulated;
@@ -29,5 +30,6 @@ pub use engine::{
     AppendGroup, AppendOutcome, EventLog, GroupId, LogError, LogReader, LogSource, MAX_GROUP_BYTES,
     MAX_GROUP_ENTRIES, RawEntry, ReadBatch, SubmitError,
 };
+pub use hint::{Hint, LeaderHint};
 pub use kafka::{KafkaHandle, KafkaLog};
 pub use simulated::{FaultPlan, SimulatedLog, SimulatedNode};

@@ -7,7 +7,7 @@ const SEEDS: u64 = 500;
 /// Seeds within which every defect must be found.
 const MUTANT_SEEDS: u64 = 150;
 /// Faults that must have come in so many seeds, or the simulation is too tame.
-const FAULTS: [&str; 28] = [
+const FAULTS: [&str; 30] = [
     "lost_group",
     "late_group",
     "lost_acknowledgement",
@@ -21,6 +21,8 @@ const FAULTS: [&str; 28] = [
     "two_live_leaders",
     "simultaneous_claims",
     "leader_woken_after_takeover",
+    "takeover_ordered",
+    "group_changes_its_mind",
     "pause",
     "crash",
     "crash_with_groups_in_flight",

@@ -12,13 +12,13 @@ use crate::http::limits::LinePace;
 use crate::http::lines::{Line, LineContent, LineCutter};
 use crate::http::problems::{self, ExtendedProblem};
 use crate::http::telling::{Asked, Telling};
-use crate::http::{CommandApi, NDJSON};
+use crate::http::{CommandApi, NDJSON, forward};
 use access::Caller;
 use access::http::{Problem, ProblemBody, ProblemKind};
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use event_schemas::CommandEnvelope;
 use event_schemas::outcome::Outcome;
@@ -82,6 +82,10 @@ pub async fn submit(
 ) -> Response {
     if let Err(problem) = expect_content_type(&headers, TAKEN) {
         return problem.into_response();
+    }
+    if let Some(elsewhere) = forward::route(&api, &headers) {
+        let body = reqwest::Body::wrap_stream(body.into_data_stream());
+        return elsewhere.pass_on(Method::POST, &uri, &headers, body).await;
     }
     let (answers, answer_receiver) = mpsc::channel(ANSWERS_WAITING);
     let (concluded, conclusion) = oneshot::channel();

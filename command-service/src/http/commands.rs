@@ -1,16 +1,16 @@
 //! One command at a time.
 
 use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter};
-use crate::http::CommandApi;
 use crate::http::input::parse_command;
 use crate::http::limits::Limits;
 use crate::http::problems::{self, ExtendedProblem};
 use crate::http::telling::{Asked, Telling};
+use crate::http::{CommandApi, forward};
 use access::Caller;
 use access::http::{Problem, QueryOf};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use event_schemas::ids::CommandId;
@@ -56,6 +56,9 @@ pub async fn submit(
         Ok(bytes) => bytes,
         Err(problem) => return problem.into_response(),
     };
+    if let Some(elsewhere) = forward::route(&api, &headers) {
+        return elsewhere.pass_on(Method::POST, &uri, &headers, bytes).await;
+    }
     let mut envelope = match parse_command(&bytes) {
         Ok(envelope) => envelope,
         Err(fault) => return fault.into_problem().into_response(),
@@ -96,7 +99,12 @@ pub async fn status(
     State(api): State<CommandApi>,
     Extension(caller): Extension<Caller>,
     Path(command_id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Response {
+    if let Some(elsewhere) = forward::route(&api, &headers) {
+        return elsewhere.pass_on(Method::GET, &uri, &headers, Bytes::new()).await;
+    }
     let Ok(command_id) = command_id.parse::<CommandId>() else {
         return Problem::of(&problems::BAD_COMMAND_ID).into_response();
     };

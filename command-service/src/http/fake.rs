@@ -1,14 +1,16 @@
 //! A gateway in memory, for tests of the API: accepts what it is given, except where a test says otherwise.
 
-use crate::gateway::{Answer, CommandGateway, CommandStatus, Role, Stats, SubmitError, Submitter, Told};
+use crate::gateway::{
+    Answer, CommandGateway, CommandStatus, Leader, Role, Stats, SubmitError, Submitter, Told,
+};
 use async_trait::async_trait;
-use event_schemas::ids::{CommandId, LogId, Lsn, PersonId};
+use event_schemas::ids::{CommandId, LogId, Lsn, PersonId, Term};
 use event_schemas::outcome::{Acceptance, Created, Fault, Outcome, Refusal};
 use event_schemas::row::RowRef;
 use event_schemas::time::Timestamp;
 use event_schemas::{Command, CommandEnvelope};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -29,6 +31,9 @@ pub struct FakeGateway {
     /// Answers `Overloaded` this many times before it takes anything.
     pub overloads: AtomicUsize,
     pub leads_not: AtomicBool,
+    pub term: AtomicU64,
+    /// Who leads, if not this one.
+    pub leader: Mutex<Option<Leader>>,
     /// Refusals and dry runs tell of [`TOLD`].
     pub tells: AtomicBool,
     delay: Duration,
@@ -161,12 +166,19 @@ impl CommandGateway for FakeGateway {
         })
     }
 
+    fn take_over(&self) {
+        self.leads_not.store(false, Ordering::SeqCst);
+    }
+
     fn stats(&self) -> Arc<Stats> {
         let role = if self.leads_not.load(Ordering::SeqCst) { Role::Following } else { Role::Leading };
         let mut stats = Stats {
             role,
             node: "fake".into(),
             lsn: Lsn(self.kept().records.len() as u64),
+            term: Term(self.term.load(Ordering::SeqCst)),
+            leader: self.leader.lock().unwrap().clone(),
+            silent_ms: Some(0),
             ..Stats::default()
         };
         stats.group_entries.record(3);

@@ -3,6 +3,7 @@
 //! Layout:
 //! - [`commands`]: submit one command, see what became of one; [`batch`]: a stream of commands, an answer for each line;
 //! - [`telling`]: the record of outcomes that tell of rows and do not stand in the log;
+//! - [`forward`]: passes commands on to the node that leads; [`leader`]: who leads, and taking over;
 //! - [`clock`]: moves the clock of a scripted log;
 //! - [`operations`]: liveness, readiness, metrics; [`pages`]: OpenAPI and the page that shows it;
 //! - [`input`], [`lines`]: from bytes to commands; [`problems`]: the catalogue of problems;
@@ -17,7 +18,9 @@
 pub mod batch;
 pub mod clock;
 pub mod commands;
+pub mod forward;
 pub mod input;
+pub mod leader;
 pub mod limits;
 pub mod lines;
 pub mod operations;
@@ -28,6 +31,7 @@ pub mod rates;
 pub mod server;
 pub mod telling;
 
+pub use forward::Forwarder;
 pub use limits::Limits;
 pub use operations::{Check, Operations};
 pub use rates::RateLimiter;
@@ -47,6 +51,8 @@ pub struct CommandApi {
     /// Where outcomes are recorded that tell of rows and do not stand in the log.
     pub audit: Arc<dyn AuditLog>,
     pub limits: Limits,
+    /// Passes commands on while another node leads; a log with one node has none.
+    pub forwarder: Option<Forwarder>,
     /// Batches stop taking lines when it is told to stop.
     pub stop: Stop,
 }

@@ -30,7 +30,8 @@ pub type RenderFn = Arc<dyn Fn() -> String + Send + Sync>;
 /// What the operational routes work with.
 #[derive(Clone)]
 pub struct Operations {
-    pub gateway: Arc<dyn CommandGateway>,
+    /// A node that only answers queries has none.
+    pub gateway: Option<Arc<dyn CommandGateway>>,
     /// Parts beside the gateway, by name.
     pub checks: Arc<Vec<(&'static str, CheckFn)>>,
     pub render: RenderFn,
@@ -52,7 +53,7 @@ pub fn operation_routes() -> RouteTable<Operations> {
         Route::get(
             probe,
             "/readyz",
-            "Whether commands are decided and queries answered here now: 200, else 503; role, term, lsn, lag.",
+            "Whether commands are decided here or passed on, and queries answered: 200, else 503; role, term, lsn, lag.",
             ready,
         )
         .answer::<Readiness>(),
@@ -61,10 +62,13 @@ pub fn operation_routes() -> RouteTable<Operations> {
 }
 
 async fn ready(State(operations): State<Operations>) -> Response {
-    let stats = operations.gateway.stats();
     let mut parts = Map::new();
-    let mut all_ready = stats.is_ready();
-    parts.insert("commands".into(), command_details(&stats));
+    let mut all_ready = true;
+    if let Some(gateway) = &operations.gateway {
+        let stats = gateway.stats();
+        all_ready = stats.is_ready();
+        parts.insert("commands".into(), command_details(&stats));
+    }
     for (name, check) in operations.checks.iter() {
         let Check { ready, details } = check();
         all_ready &= ready;
@@ -93,6 +97,11 @@ fn command_details(stats: &Stats) -> Value {
         "day_pending": stats.day_pending,
         "queued_commands": stats.queued_commands,
         "lag_lsn": stats.in_flight_records,
+        "entries_behind": stats.entries_behind,
+        "leader": stats.leader.as_ref().map(|leader| &leader.node),
+        "leader_silent_ms": stats.silent_ms,
+        "stalled_ms": stats.stalled_ms,
+        "last_step_down": stats.last_step_down.as_ref().map(|last| last.reason),
         "saving_failed": stats.saving_failure.is_some(),
         "merging_failed": stats.merging_failure.is_some(),
         "unsaved_command_ids": stats.unsaved_command_ids,
@@ -101,7 +110,7 @@ fn command_details(stats: &Stats) -> Value {
 }
 
 async fn metrics_page(State(operations): State<Operations>) -> Response {
-    let mut page = command_metrics(&operations.gateway.stats());
+    let mut page = operations.gateway.map_or_else(String::new, |gateway| command_metrics(&gateway.stats()));
     page.push_str(&(operations.render)());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
 }
@@ -129,7 +138,11 @@ pub fn command_metrics(stats: &Stats) -> String {
     let role = serde_json::to_value(stats.role).ok();
     let role = role.as_ref().and_then(Value::as_str).unwrap_or("unknown");
     page.labelled("dancu_role", "role", role, 1);
-    page.gauge("dancu_ready", "1 if commands are decided here now.", u8::from(stats.is_ready()));
+    page.gauge(
+        "dancu_ready",
+        "1 if commands are decided here now, or passed on.",
+        u8::from(stats.is_ready()),
+    );
     page.gauge("dancu_term", "Highest admitted term (W7).", stats.term.0);
     page.gauge("dancu_lsn", "Last admitted lsn that the registry holds.", stats.lsn.0);
     let recorded_s = stats.recorded_at.0 as f64 * MICROS;
@@ -172,6 +185,21 @@ pub fn command_metrics(stats: &Stats) -> String {
     page.histogram("dancu_answer_seconds", answer, &stats.answer_time_us, MICROS);
     page.counter("dancu_claims_total", "Claims to leadership made.", stats.claims);
     page.counter("dancu_elections_won_total", "Claims that were admitted.", stats.elections_won);
+    page.family("dancu_step_downs_total", "counter", "Times that this node ceased to lead, by reason.");
+    for (reason, count) in &stats.step_downs {
+        page.labelled("dancu_step_downs_total", "reason", reason, count);
+    }
+    let stalled_s = stats.stalled_ms as f64 / 1_000.0;
+    page.gauge(
+        "dancu_stalled_seconds",
+        "How long the oldest group in flight has waited for the log.",
+        stalled_s,
+    );
+    page.gauge("dancu_entries_behind", "Entries of the log not read yet.", stats.entries_behind);
+    if let Some(silent_ms) = stats.silent_ms {
+        let help = "Since when nothing came of another leader.";
+        page.gauge("dancu_leader_silent_seconds", help, silent_ms as f64 / 1_000.0);
+    }
     page.counter("dancu_rollbacks_total", "Times that what was in flight was rolled back.", stats.rollbacks);
     page.counter(
         "dancu_violations_total",

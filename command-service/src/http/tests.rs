@@ -1,7 +1,10 @@
 //! Black box: a server on port 0, a client, bad input of every kind.
 
+use crate::gateway::CommandGateway;
 use crate::http::fake::FakeGateway;
-use crate::http::{CommandApi, Limits, Operations, Stop, clock, command_routes, operations, pages, serve};
+use crate::http::{
+    CommandApi, Forwarder, Limits, Operations, Stop, clock, command_routes, leader, operations, pages, serve,
+};
 use crate::{ScriptedClock, clock::Clock};
 use access::http::{Authenticate, Guard, OpenApi, route};
 use access::{Caller, Scope, TokenError};
@@ -22,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 mod bounds;
+mod forward;
 mod telling;
 
 /// The token's text is the office's number; it has every scope, but `weak` has none.
@@ -59,16 +63,27 @@ impl Server {
         command_routes().describe(&mut description);
         operations::operation_routes().describe(&mut description);
         pages::page_routes().describe(&mut description);
+        leader::leader_routes().describe(&mut description);
         clock::clock_routes().describe(&mut description);
-        let api = CommandApi { gateway: gateway.clone(), audit: reads.clone(), limits, stop: stop.clone() };
-        let operations = Operations {
+        let follows = gateway.leader.lock().unwrap().is_some();
+        let forwarder = follows.then(|| Forwarder::new().unwrap());
+        let api = CommandApi {
             gateway: gateway.clone(),
+            audit: reads.clone(),
+            limits,
+            forwarder,
+            stop: stop.clone(),
+        };
+        let leadership: Arc<dyn CommandGateway> = gateway.clone();
+        let operations = Operations {
+            gateway: Some(gateway.clone()),
             checks: Arc::default(),
             render: Arc::new(|| "more 1\n".into()),
         };
         let router = command_routes()
             .into_router(&guard, api)
             .merge(operations::operation_routes().into_router(&guard, operations))
+            .merge(leader::leader_routes().into_router(&guard, leadership))
             .merge(clock::clock_routes().into_router(&guard, clock.clone()))
             .merge(pages::page_routes().into_router(&guard, pages::Document::new(description)));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -60,10 +60,7 @@ impl Writer {
     pub fn decide(&mut self) -> Result<(), Failure> {
         match &self.leadership {
             Leadership::Leading(_) => {}
-            Leadership::Following(_) => {
-                self.refuse_new_requests();
-                return Ok(());
-            }
+            Leadership::Following(_) => return self.answer_unled(),
             _ => return Ok(()),
         }
         if !self.may_decide() {
@@ -182,7 +179,7 @@ impl Writer {
                 let found = self.follower.ids.find(envelope.command_id)?;
                 Some(match found {
                     Some(lsn) => {
-                        let answer = self.repeat(group, lsn, submitter, &envelope, is_requeued);
+                        let answer = self.repeat(&group.entries, lsn, submitter, &envelope, is_requeued);
                         PendingContent::Kept { envelope, told: answer.into(), reply }
                     }
                     None => self.decide_command(group, submitter, envelope, reply),
@@ -329,15 +326,15 @@ impl Writer {
     }
 
     /// The first acceptance again, from the record; the same id with another content or office is refused (W2).
-    fn repeat(
+    pub(super) fn repeat(
         &mut self,
-        group: &OpenGroup,
+        open: &[AdmittedEntry],
         lsn: Lsn,
         submitter: Submitter,
         envelope: &CommandEnvelope,
         is_requeued: bool,
     ) -> Answer {
-        let Ok((header, record)) = self.history(group).record(lsn) else {
+        let Ok((header, record)) = self.history(open).record(lsn) else {
             return Err(SubmitError::Unresolved);
         };
         if record.office != submitter.office || !is_same_command(envelope, &record.command) {
@@ -360,7 +357,7 @@ impl Writer {
         let head = self.follower.registry.head();
         let mut answer = CommandStatus::NotFound { log_id: head.log_id, lsn: head.lsn };
         if let Some(lsn) = found {
-            match self.history(group).record(lsn) {
+            match self.history(&group.entries).record(lsn) {
                 Ok((header, record)) if record.office == submitter.office => {
                     answer = CommandStatus::Accepted(self.acceptance_of(&header, lsn, &record, true));
                 }
@@ -388,13 +385,9 @@ impl Writer {
         }
     }
 
-    fn history<'a>(&'a self, group: &'a OpenGroup) -> History<'a> {
-        History {
-            registry: &self.follower.registry,
-            in_flight: &self.in_flight,
-            open: &group.entries,
-            source: &*self.source,
-        }
+    fn history<'a>(&'a self, open: &'a [AdmittedEntry]) -> History<'a> {
+        let registry = &self.follower.registry;
+        History { registry, in_flight: &self.in_flight, open, source: &*self.source }
     }
 
     fn push_system(&mut self, group: &mut OpenGroup, body: EntryBody) {

@@ -3,18 +3,15 @@
 //! *Architecture invariant:* a term is written in only from the moment its claim was read back admitted until the first doubt
 //! (W7, W8).
 
-use super::requests::Waiting;
+use super::claim::CurrentClaim;
 use super::{Failure, InFlight, Mutant, Writer};
-use crate::gateway::SubmitError;
+use crate::gateway::{Doubt, StepDown};
 use event_log::{AppendGroup, AppendOutcome, GroupId, LogError, SubmitError as AppendRefused};
 use event_schemas::codec::DRAFT;
 use event_schemas::header::{ChainHead, EntryHeader, EntryKind, encode_entry};
 use event_schemas::ids::{ClaimId, KeyId, Lsn, Term};
 use event_schemas::record::{AdmittedEntry, EntryBody, Genesis};
 use std::time::Duration;
-
-/// Retry advice to callers while nobody here leads.
-const RETRY_AFTER_S: u32 = 1;
 
 /// Where this node stands.
 pub(super) enum Leadership {
@@ -30,6 +27,8 @@ pub(super) enum Leadership {
 pub(super) struct Following {
     /// No claim before this moment.
     pub claim_not_before: Duration,
+    /// Another leads: unless this node was chosen, no claim before this moment either.
+    pub quiet_until: Duration,
     pub since: Duration,
 }
 
@@ -54,7 +53,7 @@ pub(super) struct Leading {
 
 impl Leadership {
     pub fn following(claim_not_before: Duration) -> Self {
-        Self::Following(Following { claim_not_before, since: claim_not_before })
+        Self::Following(Following { claim_not_before, quiet_until: Duration::ZERO, since: claim_not_before })
     }
 
     pub fn awaits_log(&self) -> bool {
@@ -90,7 +89,7 @@ impl Writer {
         let now = self.now();
         if let Some(known) = self.in_flight.0.iter_mut().find(|known| known.id == group) {
             if !is_durable {
-                self.doubt(&cause);
+                self.doubt(Doubt::UnknownOutcome, &cause);
                 return Ok(());
             }
             known.is_durable = true;
@@ -103,7 +102,9 @@ impl Writer {
                 claiming.is_durable = true;
             }
             Leadership::Claiming(claiming) if claiming.group == group => self.lose_claim(&cause),
-            Leadership::Leading(lead) if lead.claim_group == group && !is_durable => self.doubt(&cause),
+            Leadership::Leading(lead) if lead.claim_group == group && !is_durable => {
+                self.doubt(Doubt::UnknownOutcome, &cause);
+            }
             Leadership::Founding { group: founding } if *founding == group => self.follow_after_pause(),
             _ => {} // Of a term that was given up.
         }
@@ -116,9 +117,11 @@ impl Writer {
         let Leadership::Following(following) = &self.leadership else {
             return Ok(());
         };
-        let is_time = now >= following.claim_not_before;
-        let may_claim = self.options.is_candidate && is_time && self.has_caught_up() && self.may_append();
-        if now.saturating_sub(following.since) > self.options.resolve_within {
+        let (quiet_until, since) = (following.quiet_until, following.since);
+        let is_time = now >= following.claim_not_before && self.is_its_turn(now, quiet_until, since);
+        let may_claim =
+            self.options.is_candidate && is_time && self.has_read_enough(now) && self.may_append();
+        if now.saturating_sub(since) > self.options.resolve_within {
             self.give_up_resolving();
         }
         if !may_claim || self.follower.admission().state().sealed {
@@ -171,7 +174,7 @@ impl Writer {
             key_id: KeyId::NONE,
             body_len: 0,
         };
-        let body = EntryBody::Claim { node: self.options.node.clone() };
+        let body = EntryBody::Claim { node: self.options.node.text() };
         let group = self.append_alone(header, &body)?;
         self.stats.claims += 1;
         self.leadership =
@@ -207,13 +210,19 @@ impl Writer {
             Leadership::Claiming(claiming) if claiming.claim_id == header.claim_id => Some(claiming.group),
             _ => None,
         };
+        let claim = CurrentClaim::read(lsn, bytes);
         if self.is_leading() {
-            self.doubt("another claim was admitted");
+            let by = claim.as_ref().map_or_else(String::new, |claim| format!(" of {}", claim.node));
+            self.doubt(Doubt::Superseded, &format!("the claim{by} to term {} was admitted", header.term.0));
         }
         self.follower.take(lsn, header, bytes)?;
+        self.claim = claim;
         match own {
             Some(claim_group) => self.begin_term(header, claim_group),
-            None => self.has_seen_others = true,
+            None => {
+                self.has_seen_others = true;
+                self.candidacy.hear_claim(self.around.timer.elapsed());
+            }
         }
         Ok(())
     }
@@ -221,6 +230,7 @@ impl Writer {
     fn begin_term(&mut self, header: EntryHeader, claim_group: GroupId) {
         // What was read up to the claim is the complete state: the drain was the restore.
         self.stats.elections_won += 1;
+        self.candidacy.is_satisfied();
         tracing::info!(term = header.term.0, lsn = header.lsn.0, "leads the log");
         self.leadership = Leadership::Leading(Leading {
             term: header.term,
@@ -239,8 +249,9 @@ impl Writer {
         }
         let silence = self.options.takeover_after;
         let until = self.now() + silence + self.around.pause_below(silence / 2);
+        self.candidacy.hear(self.around.timer.elapsed());
         if let Leadership::Following(following) = &mut self.leadership {
-            following.claim_not_before = following.claim_not_before.max(until);
+            following.quiet_until = following.quiet_until.max(until);
         }
     }
 
@@ -261,9 +272,16 @@ impl Writer {
 
     /// Any doubt ends the term (W8): what is in flight is taken back, what of it was read back admitted is taken in as
     /// anyone's, and its commands wait to be looked up or decided again.
-    pub(super) fn doubt(&mut self, why: &str) {
-        tracing::warn!(why, groups = self.in_flight.0.len(), "steps down and rolls back what is in flight");
+    pub(super) fn doubt(&mut self, reason: Doubt, details: &str) {
+        let groups = self.in_flight.0.len();
+        tracing::warn!(
+            reason = reason.code(),
+            details,
+            groups,
+            "steps down and rolls back what is in flight"
+        );
         self.stats.rollbacks += 1;
+        self.note_step_down(reason, details);
         self.follower.roll_back();
         let mut groups = std::mem::take(&mut self.in_flight.0);
         for group in &groups {
@@ -277,6 +295,15 @@ impl Writer {
         self.follow_after_pause();
     }
 
+    fn note_step_down(&mut self, reason: Doubt, details: &str) {
+        let Leadership::Leading(lead) = &self.leadership else { return };
+        self.last_led = lead.term;
+        *self.stats.step_downs.entry(reason.code()).or_default() += 1;
+        let at = self.around.clock.now();
+        self.stats.last_step_down =
+            Some(StepDown { reason, details: details.to_owned(), term: lead.term, at });
+    }
+
     fn take_admitted(&mut self, entry: &AdmittedEntry) {
         if let Err(fault) = self.follower.apply(entry) {
             // It was checked when it was decided, on the same state.
@@ -288,38 +315,5 @@ impl Writer {
         for pending in group.pending.into_iter().rev() {
             self.waiting.push_front(pending.requeue(&mut group.entries));
         }
-    }
-
-    /// This node has not led again for long: whoever waits is told to ask again.
-    fn give_up_resolving(&mut self) {
-        if !self.waiting.iter().any(|request| request.is_requeued) {
-            return;
-        }
-        let mut kept = std::collections::VecDeque::new();
-        for request in self.waiting.drain(..) {
-            if request.is_requeued {
-                request.refuse(SubmitError::Unresolved);
-            } else {
-                kept.push_back(request);
-            }
-        }
-        self.waiting = kept;
-    }
-
-    /// While nobody here leads or is about to, new requests are told so.
-    pub(super) fn refuse_new_requests(&mut self) {
-        let is_new = |request: &Waiting| !request.is_requeued;
-        if !self.waiting.iter().any(is_new) {
-            return;
-        }
-        let mut kept = std::collections::VecDeque::new();
-        for request in self.waiting.drain(..) {
-            if request.is_requeued {
-                kept.push_back(request);
-            } else {
-                request.refuse(SubmitError::NotLeading { retry_after_s: RETRY_AFTER_S });
-            }
-        }
-        self.waiting = kept;
     }
 }

@@ -2,19 +2,25 @@
 //! thread, a simulation from a seed; the code is the same.
 //!
 //! Layout: [`requests`] what waits and how it is answered; `group` deciding a group; `read_back` what the log says;
-//! `leading` claims, doubt, outcomes; `options` limits and surroundings; `report` statistics.
+//! `leading` claims, doubt, outcomes; `candidacy` when to claim; `claim` whose is in force; `node_name` what it says of its node;
+//! `unled` requests at a node that does not lead; `options` limits and surroundings; `report` statistics.
 //!
 //! *Architecture invariant:* only [`Writer`] appends to the log, and only while its claim is the current one (W7).
 //! *Architecture invariant:* nothing is answered before it was read back (W1, W5).
 //! *Architecture invariant:* after any doubt nothing more is written in that term (W8).
 
+mod candidacy;
+mod claim;
 mod group;
 mod leading;
+mod node_name;
 mod options;
 mod read_back;
 mod report;
 pub mod requests;
+mod unled;
 
+pub use node_name::{NodeName, NodeNameError};
 pub use options::{Mutant, NewLog, RandomSource, Surroundings, Timer, WriterOptions};
 pub use requests::{Request, Waiting};
 
@@ -24,8 +30,10 @@ use crate::history::{GenesisError, InFlightEntries, read_genesis};
 use crate::invariants::Violation;
 use crate::restore;
 use crate::saver::{Saver, StoreOpener};
+use candidacy::Candidacy;
+use claim::CurrentClaim;
 use event_log::{AdmissionState, EventLog, GroupId, LogError, LogReader, LogSource};
-use event_schemas::ids::{LogId, Lsn, OfficerId, Position};
+use event_schemas::ids::{LogId, Lsn, OfficerId, Position, Term};
 use event_schemas::record::{AdmittedEntry, ClockKind};
 use event_schemas::text::Text;
 use leading::Leadership;
@@ -93,6 +101,11 @@ pub struct Writer {
     has_seen_others: bool,
     follower: Follower,
     leadership: Leadership,
+    candidacy: Candidacy,
+    /// The claim that is in force, if it is known.
+    claim: Option<CurrentClaim>,
+    /// The last term in which this node led.
+    last_led: Term,
     waiting: VecDeque<Waiting>,
     in_flight: InFlightGroups,
     /// Groups handed to the log whose outcome is not known, those of abandoned terms too.
@@ -163,10 +176,15 @@ impl Writer {
         let follower = restored.follower;
         let reader = log.reader(follower.next_position())?;
         let stats = Stats {
-            node: options.node.to_string(),
+            node: options.node.name().to_owned(),
             instance: log.instance(),
             saved_state_discarded: restored.discarded,
             ..Stats::default()
+        };
+        let now = around.timer.elapsed();
+        let claim = match options.is_log_exclusive {
+            true => None,
+            false => CurrentClaim::find(&*source, follower.admission().state())?,
         };
         let saver = restored.store.map(|store| Saver::new(store, &options, &around));
         Ok(Self {
@@ -178,7 +196,10 @@ impl Writer {
             at_end: false,
             has_seen_others: false,
             follower,
-            leadership: Leadership::following(Duration::ZERO),
+            leadership: Leadership::following(now),
+            candidacy: Candidacy::default(),
+            claim,
+            last_led: Term::default(),
             waiting: VecDeque::new(),
             in_flight: InFlightGroups::default(),
             outstanding: 0,

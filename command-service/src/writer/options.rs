@@ -1,6 +1,7 @@
 //! Limits of a writer, and what surrounds it.
 
 use crate::clock::Clock;
+use crate::writer::NodeName;
 use domain::PinIssuer;
 use event_schemas::ids::LogId;
 use event_schemas::text::Text;
@@ -37,16 +38,19 @@ pub struct NewLog {
 /// How a writer behaves.
 #[derive(Clone, Debug)]
 pub struct WriterOptions {
-    /// Shown in claims. Says nothing about who leads: claims are told apart by their random ids.
-    pub node: Text<60>,
+    /// Shown in claims: its name, and where other nodes reach it. Claims are told apart by their random ids alone.
+    pub node: NodeName,
     /// Begins the log if it is empty; without it, the node waits until another has.
     pub new_log: Option<NewLog>,
     /// Whether this node asks to lead.
     pub is_candidate: bool,
     /// Only this process can write to the log, because it holds its lock. A refusal then needs no entry behind it.
     pub is_log_exclusive: bool,
-    /// A follower asks to lead when the log has been silent for so long, and up to half as long again.
+    /// A follower asks to lead when the log has been silent for so long, and up to half as long again. Where nodes form a group,
+    /// one that was not chosen waits a few times as long.
     pub takeover_after: Duration,
+    /// A node that is chosen soon after another has claimed leaves the lead to it.
+    pub settle_for: Duration,
     /// A leader without commands writes a tick so often, so that followers see it.
     pub heartbeat_every: Duration,
     /// Longest pause after a lost claim or a doubt; the pause is random.
@@ -74,11 +78,12 @@ const MAX_UNSAVED_IDS: usize = 4 * DEFAULT_RECENT_IDS;
 impl Default for WriterOptions {
     fn default() -> Self {
         Self {
-            node: Text::new("dancu").expect("a short word"),
+            node: NodeName::default(),
             new_log: None,
             is_candidate: true,
             is_log_exclusive: false,
             takeover_after: Duration::from_secs(10),
+            settle_for: Duration::from_secs(10),
             heartbeat_every: Duration::from_secs(2),
             max_backoff: Duration::from_millis(500),
             resolve_within: Duration::from_secs(30),

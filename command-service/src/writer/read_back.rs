@@ -2,6 +2,7 @@
 
 use super::leading::Leadership;
 use super::{Failure, InFlight, Mutant, Writer};
+use crate::gateway::Doubt;
 use crate::restore;
 use crate::saver::Saver;
 use event_log::{AdmissionState, DropReason, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES, RawEntry, Verdict};
@@ -34,6 +35,9 @@ impl Writer {
         }
         if std::mem::take(&mut self.has_seen_others) {
             self.see_other_leader();
+        }
+        if self.has_caught_up() {
+            self.note_caught_up();
         }
         if self.at_end {
             self.miss_what_is_durable();
@@ -71,7 +75,7 @@ impl Writer {
                     || header.lsn <= self.follower.admission().state().last_lsn
                     || reason == DropReason::AlreadyRead;
                 if !is_copy {
-                    self.doubt("an entry of its own was dropped");
+                    self.doubt(Doubt::EntryDropped, reason.name());
                 }
             }
             _ => {}
@@ -87,7 +91,7 @@ impl Writer {
             if header.claim_id == lead.claim_id && self.read_own(lsn)? {
                 return Ok(());
             }
-            self.doubt("an entry that is not its own was admitted in its term");
+            self.doubt(Doubt::ForeignEntry, &format!("lsn {lsn}"));
         }
         self.has_seen_others = true;
         self.follower.take(lsn, header, &raw.bytes).map_err(at_position)
@@ -157,7 +161,7 @@ impl Writer {
         if let Some(group) = self.in_flight.0.front_mut() {
             group.missed_reads += u32::from(group.is_durable);
             if group.missed_reads > MAX_MISSED_READS {
-                self.doubt("a durable group is not in the log");
+                self.doubt(Doubt::EntryLost, "a durable group is not in the log");
             }
         }
         if let Leadership::Claiming(claiming) = &mut self.leadership {

@@ -2,7 +2,8 @@
 
 use super::Writer;
 use super::leading::Leadership;
-use crate::gateway::{Role, Stats};
+use crate::gateway::{Leader, Role, Stats};
+use std::time::Duration;
 
 impl Writer {
     /// Where this node stands.
@@ -11,7 +12,7 @@ impl Writer {
             Leadership::Leading(lead) if lead.awaits_consent => Role::AwaitingConsent,
             Leadership::Leading(_) => Role::Leading,
             Leadership::Claiming(_) | Leadership::Founding { .. } => Role::Claiming,
-            Leadership::Following(_) if self.has_caught_up() => Role::Following,
+            Leadership::Following(_) if self.candidacy.has_caught_up() => Role::Following,
             Leadership::Following(_) => Role::Restoring,
         }
     }
@@ -39,6 +40,15 @@ impl Writer {
             in_flight_records: self.in_flight.0.iter().map(|group| group.entries.len() as u64).sum(),
             entries_read: self.follower.entries_read(),
             drops: self.drops(),
+            leader: self.leader(),
+            silent_ms: self.silence().map(|silence| silence.as_millis() as u64),
+            stalled_ms: self
+                .in_flight
+                .0
+                .front()
+                .map_or(0, |group| self.now().saturating_sub(group.appended_at).as_millis() as u64),
+            entries_behind: self.source.end().0.saturating_sub(self.follower.next_position().0),
+            digest: head.digest,
             memory: registry.memory(),
             command_ids: self.follower.ids.len(),
             unsaved_command_ids: self.follower.ids.unsaved_len() as u64,
@@ -48,6 +58,23 @@ impl Writer {
             saver.report(&mut stats);
         }
         stats
+    }
+
+    fn leader(&self) -> Option<Leader> {
+        let claim = self.claim.as_ref()?;
+        Some(Leader {
+            node: claim.node.name().to_owned(),
+            url: claim.node.url().map(str::to_owned),
+            term: claim.term,
+            lsn: claim.lsn,
+            claimed_at: claim.claimed_at,
+            is_this_node: self.is_leading(),
+        })
+    }
+
+    /// How long nothing came of the leader, if that is another.
+    fn silence(&self) -> Option<Duration> {
+        if self.is_leading() { None } else { self.candidacy.silence(self.now()) }
     }
 
     fn drops(&self) -> Vec<(&'static str, u64)> {

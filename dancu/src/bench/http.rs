@@ -95,6 +95,7 @@ impl Ground {
             gateway: Arc::new(alone.writing.gateway.clone()),
             audit: Arc::clone(&guard.audit),
             limits,
+            forwarder: None,
             stop: stopped.clone(),
         };
         let alone_address =

@@ -3,9 +3,9 @@
 use super::workload::OFFICE;
 use crate::home::{Home, NewHome};
 use crate::log::OpenLog;
-use crate::service::writer_options;
+use crate::service::{WritingOptions, writer_options};
 use anyhow::{Result, ensure};
-use command_service::writer::{RandomSource, Request, Surroundings, Timer, Waiting, Writer, WriterOptions};
+use command_service::writer::{RandomSource, Request, Surroundings, Timer, Waiting, Writer};
 use command_service::{Submitter, WallClock};
 use event_log::MAX_GROUP_ENTRIES;
 use event_schemas::CommandEnvelope;
@@ -49,7 +49,8 @@ impl Stepped {
     /// A new registry in `dir`, led.
     pub fn start(dir: &Path) -> Result<Self> {
         let home = Home::create(dir, NewHome::default())?;
-        let OpenLog { log, source, is_exclusive, .. } = crate::log::open(&home)?;
+        let settings = WritingOptions::default();
+        let OpenLog { log, source, hint, .. } = crate::log::open(&home, settings.session_timeout)?;
         let around = Surroundings {
             clock: Arc::new(WallClock),
             timer: Arc::new(SinceStart(Instant::now())),
@@ -58,7 +59,7 @@ impl Stepped {
             saves_in_thread: true,
         };
         let (registry_dir, engine) = (home.registry_dir(), home.config.engine.into());
-        let options = writer_options(&home, WriterOptions::default().checkpoint_every, is_exclusive);
+        let options = writer_options(&home, &settings, hint.is_none());
         let writer = Writer::open(
             options,
             around,

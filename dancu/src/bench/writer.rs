@@ -7,7 +7,7 @@ use super::stepped::{LARGEST_GROUP, Stepped};
 use super::workload::{OFFICE, PART_COMMANDS, PARTS_IN_FLIGHT, Workload, foundation, prepare, submit};
 use super::{READY_WAIT, Setup};
 use crate::home::{Home, NewHome, wall_clock};
-use crate::service::{Running, Settings, Writing, wait_until_leading};
+use crate::service::{Running, Settings, Writing, WritingOptions, wait_until_leading};
 use anyhow::{Context, Result};
 use event_schemas::CommandEnvelope;
 use std::path::Path;
@@ -111,8 +111,8 @@ impl Alone {
     pub async fn start(dir: &Path) -> Result<Self> {
         let home = Home::create(dir, NewHome::default())?;
         let opened = home.clone();
-        let save_every = Settings::on_any_port().save_every;
-        let writing = tokio::task::spawn_blocking(move || Writing::open(&opened, save_every)).await??;
+        let open = move || Writing::open(&opened, &WritingOptions::default());
+        let writing = tokio::task::spawn_blocking(open).await??;
         wait_until_leading(&writing.gateway, READY_WAIT).await?;
         prepare(&writing.gateway).await?;
         Ok(Self { home, writing })

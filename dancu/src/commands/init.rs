@@ -38,6 +38,7 @@ impl Init {
             begins_at: self.begins_at,
             log: self.log.place()?,
             engine: Some(self.engine),
+            from: None,
         };
         let home = Home::create(&self.dir, new)?;
         // The service itself writes the log's first entry; it listens nowhere that anybody knows of meanwhile.

@@ -4,8 +4,10 @@ mod example;
 mod init;
 mod inspect;
 mod keys;
+mod leader;
 mod operation;
 mod query;
+mod query_node;
 mod query_totals;
 mod rebuild;
 mod refusals;
@@ -46,12 +48,16 @@ pub enum Command {
     Demo(crate::demo::Demo),
     /// Run the service: commands, queries, views, audit log. Makes the registry if there is none.
     Serve(serve::Serve),
+    /// Run a node that answers queries alone: views that follow a log in Kafka.
+    QueryNode(query_node::QueryNode),
     /// Make and list the keys that sign tokens; make a new secret of PINs.
     Keys(keys::Keys),
     /// Make a token for an officer of an office.
     Token(token::Token),
     /// Make the Kafka topic that keeps a log.
     Topic(topic::Topic),
+    /// Who leads the log; let a node take over.
+    Leader(leader::Leader),
     /// Submit one command, or a batch with one command a line.
     Submit(submit::Submit),
     /// Work on more rows than one record holds: staged in parts, approved by a second officer, committed at once.
@@ -88,9 +94,11 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Init(init) => waiting_for(init.run()),
         Command::Demo(demo) => waiting_for(demo.run()),
         Command::Serve(serve) => waiting_for(serve.run()),
+        Command::QueryNode(node) => waiting_for(node.run()),
         Command::Keys(keys) => keys.run(),
         Command::Token(token) => token.run(),
         Command::Topic(topic) => topic.run(),
+        Command::Leader(leader) => waiting_for(leader.run()),
         Command::Submit(submit) => waiting_for(submit.run()),
         Command::Operation(operation) => waiting_for(operation.run()),
         Command::Query(query) => waiting_for(query.run()),

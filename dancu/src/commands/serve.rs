@@ -3,7 +3,7 @@
 use crate::duration::span;
 use crate::home::{ClockChoice, DEFAULT_DIR, EngineChoice, Home, NewHome};
 use crate::log::LogArgs;
-use crate::service::{Running, Settings};
+use crate::service::{NodeSettings, Running, Settings};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use command_service::gateway::CommandGateway;
@@ -32,6 +32,18 @@ pub struct Serve {
     listen: SocketAddr,
     #[command(flatten)]
     log: LogArgs,
+    /// Name of this node among those on the same log; each needs its own.
+    #[arg(long, default_value = "node")]
+    node: String,
+    /// Where other nodes reach this one, such as http://10.0.0.7:7070; the address that it listens on unless stated.
+    #[arg(long, value_name = "URL")]
+    advertise: Option<String>,
+    /// Directory whose registry this node belongs to: its names, keys and secret of PINs are copied if --dir holds none yet.
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// A node without a sign of life for so long shall not lead; brokers allow no less than 6s unless they are told to.
+    #[arg(long, default_value = "6s", value_parser = span)]
+    session_timeout: Duration,
     /// How recorded time comes about; chosen once, when the registry is made.
     #[arg(long, value_enum)]
     clock: Option<ClockChoice>,
@@ -61,7 +73,10 @@ pub struct Serve {
     connections: Option<usize>,
 }
 
-const LEADING_WAIT: Duration = Duration::from_secs(3_600);
+/// What brokers may be told to allow.
+const SESSION_TIMEOUTS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(300);
+const SERVING_WAIT: Duration = Duration::from_secs(3_600);
 const HEALTH_EVERY: Duration = Duration::from_millis(250);
 
 impl Serve {
@@ -71,6 +86,7 @@ impl Serve {
             begins_at: self.begins_at,
             log: self.log.place()?,
             engine: self.engine,
+            from: self.from.clone(),
         };
         let home = Home::open_or_create(&self.dir, new)?;
         let defaults = Limits::default();
@@ -81,8 +97,15 @@ impl Serve {
         };
         ensure!(limits.connections > 0, "--connections must be at least 1");
         ensure!((1..=1_000_000).contains(&self.hide_below), "--hide-below must be between 1 and 1,000,000");
+        ensure!(
+            SESSION_TIMEOUTS.contains(&self.session_timeout),
+            "--session-timeout must be between 1s and 5min"
+        );
         let (listen, save_every, hide_below) = (self.listen, self.save_every, self.hide_below);
-        let settings = Settings { listen, limits, save_every, hide_below };
+        let (name, advertise, session_timeout) =
+            (self.node.clone(), self.advertise.clone(), self.session_timeout);
+        let node = NodeSettings { name, advertise, session_timeout };
+        let settings = Settings { listen, node, limits, save_every, hide_below };
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let running = Running::start(&home, settings).await?;
@@ -105,10 +128,11 @@ impl Serve {
     /// Watches over the service; returns only if it fails.
     async fn serve(&self, running: &Running) -> Result<()> {
         let address = running.address;
-        running.wait_until_leading(LEADING_WAIT).await?;
+        running.wait_until_serving(SERVING_WAIT).await?;
         let stats = running.gateway.stats();
         let (lsn, saved_lsn, term) = (stats.lsn.0, stats.saved_lsn.0, stats.term.0);
-        tracing::info!(%address, lsn, saved_lsn, term, dir = %self.dir.display(), "serving");
+        let (node, role) = (&self.node, format!("{:?}", stats.role));
+        tracing::info!(%address, node, role, lsn, saved_lsn, term, dir = %self.dir.display(), "serving");
         let dir = self.dir.display();
         let told = format!(
             "serving at http://{address}/  (API and its page)\n\

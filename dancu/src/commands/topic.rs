@@ -3,7 +3,7 @@
 use crate::log::KafkaArgs;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use event_log::kafka::{TopicOptions, create_topic};
+use event_log::kafka::{TopicOptions, create_topic, is_good_topic};
 use std::process::ExitCode;
 
 /// Make the Kafka topic that keeps a log.
@@ -25,13 +25,20 @@ enum Action {
         /// Copies that must have an entry before it is answered.
         #[arg(long, requires = "replicas")]
         min_in_sync: Option<u16>,
+        /// Leave a topic of that name as it is, if its settings are good for a log.
+        #[arg(long)]
+        if_missing: bool,
     },
 }
 
 impl Topic {
     pub fn run(self) -> Result<ExitCode> {
-        let Action::Create { kafka, replicas, min_in_sync } = self.action;
+        let Action::Create { kafka, replicas, min_in_sync, if_missing } = self.action;
         let place = kafka.place()?;
+        if if_missing && is_good_topic(&place.connection()?)? {
+            println!("the topic {} is there", place.topic);
+            return Ok(ExitCode::SUCCESS);
+        }
         let options = replicas.zip(min_in_sync);
         let options = options.map(|(replicas, min_in_sync)| TopicOptions { replicas, min_in_sync });
         let made = create_topic(&place.connection()?, options)

@@ -11,9 +11,11 @@ mod offices;
 mod service;
 mod show;
 
+use crate::log::{LogArgs, LogPlace};
 use anyhow::{Context, bail};
 use clap::Args;
 use drive::Driver;
+use event_log::kafka::{create_topic, is_good_topic};
 use event_schemas::time::Date;
 use offices::Offices;
 use service::Service;
@@ -44,6 +46,8 @@ pub struct Demo {
     /// Where the registry is kept; must not exist or be empty. A temporary folder if it is left out.
     #[arg(long)]
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArgs,
     /// Compare every person, household and card with the ledger, not only a sample.
     #[arg(long)]
     compare_all: bool,
@@ -69,7 +73,8 @@ impl Demo {
         }
         show::introduction(&self, &world, &dir);
         let begin = Instant::now();
-        let mut service = Service::start(&dir, world.current_date()).await?;
+        self.make_topic()?;
+        let mut service = Service::start(&dir, world.current_date(), self.log.arguments()?).await?;
         let offices = Offices::of(&dir, service.url());
         let mut driver = Driver::new(offices, world.total_expected());
         driver.run_until_half(&mut world).await?;
@@ -98,6 +103,18 @@ impl Demo {
             bail!("{} answers were not as expected; the first: {first:?}", world.tally().surprises);
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Demo {
+    /// A demo's topic is made if it is not there.
+    fn make_topic(&self) -> anyhow::Result<()> {
+        let Some(LogPlace::Kafka(place)) = self.log.place()? else { return Ok(()) };
+        let connection = place.connection()?;
+        if !is_good_topic(&connection)? {
+            create_topic(&connection, None)?;
+        }
+        Ok(())
     }
 }
 

@@ -18,15 +18,17 @@ pub struct Service {
     dir: PathBuf,
     address: SocketAddr,
     date: Date,
+    /// Which log it has.
+    log: Vec<String>,
 }
 
 impl Service {
     /// Starts a service on a free loopback port, with a scripted clock that shows the morning of `date`.
-    pub async fn start(dir: &Path, date: Date) -> anyhow::Result<Self> {
+    pub async fn start(dir: &Path, date: Date, log: Vec<String>) -> anyhow::Result<Self> {
         let port =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?.local_addr()?;
-        let child = spawn(dir, port, date)?;
-        let mut service = Self { child, dir: dir.to_owned(), address: port, date };
+        let child = spawn(dir, port, date, &log)?;
+        let mut service = Self { child, dir: dir.to_owned(), address: port, date, log };
         service.wait_until_ready().await?;
         Ok(service)
     }
@@ -46,7 +48,7 @@ impl Service {
     /// Starts it again on the same folder and port. Gives the time until it was ready.
     pub async fn restart(&mut self) -> anyhow::Result<Duration> {
         let begin = Instant::now();
-        self.child = spawn(&self.dir, self.address, self.date)?;
+        self.child = spawn(&self.dir, self.address, self.date, &self.log)?;
         self.wait_until_ready().await?;
         Ok(begin.elapsed())
     }
@@ -106,12 +108,13 @@ pub fn log_of(dir: &Path) -> PathBuf {
     dir.join("service.log")
 }
 
-fn spawn(dir: &Path, address: SocketAddr, date: Date) -> anyhow::Result<Child> {
+fn spawn(dir: &Path, address: SocketAddr, date: Date, log_choice: &[String]) -> anyhow::Result<Child> {
     std::fs::create_dir_all(dir).with_context(|| format!("{} cannot be made", dir.display()))?;
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log_of(dir))?;
     let program = std::env::current_exe().context("where this program is")?;
     Command::new(program)
         .args(["serve", "--listen", &address.to_string(), "--clock", "scripted"])
+        .args(log_choice)
         .args(["--begins-at", &morning(date).to_string(), "--requests-per-second", "1000000"])
         .arg("--dir")
         .arg(dir)

@@ -3,7 +3,7 @@
 use super::Scale;
 use super::report::{LifeFigures, bytes_on_disk, peak_bytes};
 use crate::home::{ClockChoice, Home, NewHome};
-use crate::service::{Settings, Writing, morning, wait_until_leading};
+use crate::service::{Writing, WritingOptions, morning, wait_until_leading};
 use anyhow::{Context, Result};
 use command_service::service::Handle;
 use command_service::{Answer, CommandGateway, Submitter};
@@ -50,8 +50,7 @@ pub async fn live(scale: &Scale, dir: &Path) -> Result<LifeFigures> {
     let home = Home::create(dir, new)?;
     let opened = home.clone();
     let writing =
-        tokio::task::spawn_blocking(move || Writing::open(&opened, Settings::on_any_port().save_every))
-            .await??;
+        tokio::task::spawn_blocking(move || Writing::open(&opened, &WritingOptions::default())).await??;
     wait_until_leading(&writing.gateway, READY_WITHIN).await?;
     let begin = Instant::now();
     Submitting::new(&writing, &world).submit_all(&mut world).await?;

@@ -2,7 +2,7 @@
 
 use super::report::{RestartFigures, ViewFigures, bytes_on_disk, peak_bytes};
 use crate::home::Home;
-use crate::service::{Settings, Writing, wait_until_leading};
+use crate::service::{Writing, WritingOptions, wait_until_leading};
 use anyhow::{Context, Result, bail, ensure};
 use event_log::{Admission, AdmissionState, EmbeddedHandle, LogSource, Verdict};
 use event_schemas::ids::{Lsn, PersonId, UnitId};
@@ -104,8 +104,7 @@ pub async fn restart(dir: &Path) -> Result<RestartFigures> {
     let begin = Instant::now();
     let opened = home.clone();
     let writing =
-        tokio::task::spawn_blocking(move || Writing::open(&opened, Settings::on_any_port().save_every))
-            .await??;
+        tokio::task::spawn_blocking(move || Writing::open(&opened, &WritingOptions::default())).await??;
     wait_until_leading(&writing.gateway, READY_WITHIN).await?;
     let writer_seconds = begin.elapsed().as_secs_f64();
     let begin = Instant::now();

@@ -14,6 +14,7 @@
 //! *Architecture invariant:* settings of clients may hold passwords; none is ever logged or part of an error.
 //! *Architecture invariant:* durability here is replication: a broker does not flush every write to its disk.
 
+mod candidacy;
 mod client;
 mod index;
 #[cfg(any(test, feature = "conformance"))]
@@ -25,9 +26,10 @@ mod reader;
 mod tests;
 mod topic;
 
+pub use candidacy::{Candidacy, DEFAULT_SESSION_TIMEOUT};
 pub use client::Connection;
 pub use reader::KafkaReader;
-pub use topic::{TopicOptions, create_topic};
+pub use topic::{TopicOptions, create_topic, is_good_topic};
 
 use crate::admission::AdmissionState;
 use crate::engine::{
@@ -93,6 +95,11 @@ impl KafkaLog {
     /// Access for readers on other threads.
     pub fn handle(&self) -> KafkaHandle {
         self.handle.clone()
+    }
+
+    /// Joins the group of nodes that may lead this log.
+    pub fn stand(&self, session_timeout: Duration) -> Result<Candidacy, LogError> {
+        Candidacy::begin(&self.handle.connection, session_timeout)
     }
 }
 

@@ -93,6 +93,18 @@ fn wait_until_known(connection: &Connection) -> Result<(), LogError> {
     }
 }
 
+/// Whether there is a topic with settings that lose nothing.
+///
+/// # Errors
+/// If there is one with others, or no broker answers.
+pub fn is_good_topic(connection: &Connection) -> Result<bool, LogError> {
+    match check(connection) {
+        Ok(()) => Ok(true),
+        Err(LogError::Missing { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Refuses a topic that is not there, or that may lose or reorder what is in it.
 pub(super) fn check(connection: &Connection) -> Result<(), LogError> {
     check_partitions(connection)?;

@@ -9,10 +9,10 @@ use super::{Finding, PIN_KEY, Report, Settings, Steps, start_of_time};
 use command_service::gateway::Role;
 use command_service::invariants::Violation;
 use command_service::saver::StoreOpener;
-use command_service::writer::{Mutant, NewLog, Surroundings, Timer, Writer, WriterOptions};
+use command_service::writer::{Mutant, NewLog, NodeName, Surroundings, Timer, Writer, WriterOptions};
 use command_service::{Clock, ScriptedClock};
 use domain::permutation::KeyedPins;
-use event_log::{FaultPlan, SimulatedLog};
+use event_log::{FaultPlan, Hint, SimulatedLog};
 use event_schemas::ids::{LogId, Lsn};
 use event_schemas::text::Text;
 use state_store::memory::MemoryHome;
@@ -60,6 +60,8 @@ pub struct Cluster {
     watch: Watch,
     steps: Steps,
     mutant: Option<Mutant>,
+    /// The node that the group of nodes has chosen to lead; `None`: there is no group.
+    chosen: Option<usize>,
     report: Report,
 }
 
@@ -69,6 +71,8 @@ impl Cluster {
         let nodes = 2 + random.below(2) as usize;
         let log = SimulatedLog::new(random.next(), FaultPlan::storm());
         let clock = start_of_time();
+        // Every other world has a group, which says whatever it likes.
+        let chosen = (settings.seed % 2 == 1).then_some(0);
         let nodes = (0..nodes)
             .map(|number| Node {
                 number,
@@ -87,6 +91,7 @@ impl Cluster {
             watch: Watch::default(),
             steps: Steps::default(),
             mutant: settings.mutant,
+            chosen,
             report: Report::new(settings.seed),
         }
     }
@@ -190,6 +195,15 @@ impl Cluster {
             _ => {}
         }
         let State::Up(writer) = &mut node.state else { return Ok(()) };
+        if let Some(chosen) = self.chosen {
+            let is_wrong = is_stormy && self.random.chance(30);
+            let is_chosen = (chosen == number) != is_wrong;
+            writer.take_hint(if is_chosen { Hint::Chosen } else { Hint::Standby });
+            if is_stormy && self.random.chance(2) {
+                writer.ask_to_lead();
+                self.report.count("takeover_ordered");
+            }
+        }
         let part = if is_stormy { self.random.below(12) } else { 11 };
         let outcome = match part {
             0 => writer.learn_outcomes(Duration::ZERO),
@@ -251,6 +265,10 @@ impl Cluster {
                 node.state = State::Paused(writer, until);
             }
             self.report.count("pause");
+        }
+        if self.chosen.is_some() && self.random.chance(10) {
+            self.chosen = Some(number);
+            self.report.count("group_changes_its_mind");
         }
         if self.random.chance(6) {
             let by = MINUTE_US * (self.random.below(6_000) as i64 - 2_000);
@@ -328,7 +346,7 @@ impl Cluster {
 /// Small limits, so that little happens between two of anything.
 pub fn options(number: usize, is_log_exclusive: bool) -> WriterOptions {
     WriterOptions {
-        node: Text::new(&format!("node {number}")).expect("a short text"),
+        node: NodeName::new(&format!("node-{number}"), None).expect("a short name"),
         new_log: Some(NewLog {
             log_id: LogId(1 + number as u128),
             note: Text::new("simulation").expect("a word"),
@@ -336,6 +354,7 @@ pub fn options(number: usize, is_log_exclusive: bool) -> WriterOptions {
         is_candidate: true,
         is_log_exclusive,
         takeover_after: Duration::from_millis(60),
+        settle_for: Duration::from_millis(50),
         heartbeat_every: Duration::from_millis(15),
         max_backoff: Duration::from_millis(20),
         resolve_within: Duration::from_millis(300),

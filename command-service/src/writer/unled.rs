@@ -1,0 +1,62 @@
+//! Requests at a node that does not lead: new ones are told so, and those of a term that ended get the answer that the log gives.
+
+use super::requests::{Request, Waiting};
+use super::{Failure, Writer};
+use crate::gateway::SubmitError;
+use std::collections::VecDeque;
+
+/// Retry advice to callers while nobody here leads.
+const RETRY_AFTER_S: u32 = 1;
+const NOT_LEADING: SubmitError = SubmitError::NotLeading { retry_after_s: RETRY_AFTER_S };
+
+impl Writer {
+    /// New requests are told that nobody here leads. A command that was in flight when doubt came is accepted if its record is in
+    /// the log; once a later term has begun, what is not there never will be (W8), and it may be sent again anywhere.
+    pub(super) fn answer_unled(&mut self) -> Result<(), Failure> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let is_term_over = self.follower.admission().state().term > self.last_led;
+        let mut kept = VecDeque::new();
+        for request in std::mem::take(&mut self.waiting) {
+            if !request.is_requeued {
+                request.refuse(NOT_LEADING);
+            } else if let Some(request) = self.answer_recorded(request)? {
+                if is_term_over {
+                    request.refuse(NOT_LEADING);
+                } else {
+                    kept.push_back(request);
+                }
+            }
+        }
+        self.waiting = kept;
+        Ok(())
+    }
+
+    /// Gives the answer to a command whose record is in the log; gives any other request back.
+    fn answer_recorded(&mut self, waiting: Waiting) -> Result<Option<Waiting>, Failure> {
+        let Request::Command { envelope, .. } = &waiting.request else { return Ok(Some(waiting)) };
+        let Some(lsn) = self.follower.ids.find(envelope.command_id)? else { return Ok(Some(waiting)) };
+        let answer = self.repeat(&[], lsn, waiting.submitter, envelope, true);
+        if let Request::Command { reply, .. } = waiting.request {
+            reply(answer.into());
+        }
+        Ok(None)
+    }
+
+    /// This node has not led again for long, and nobody else has: whoever waits is told to ask again.
+    pub(super) fn give_up_resolving(&mut self) {
+        let (given_up, kept) = std::mem::take(&mut self.waiting).into_iter().partition(|it| it.is_requeued);
+        self.waiting = kept;
+        let given_up: VecDeque<Waiting> = given_up;
+        given_up.into_iter().for_each(|request| request.refuse(SubmitError::Unresolved));
+    }
+
+    /// Nothing can be decided here for now.
+    pub(super) fn refuse_new_requests(&mut self) {
+        let (kept, refused) = std::mem::take(&mut self.waiting).into_iter().partition(|it| it.is_requeued);
+        self.waiting = kept;
+        let refused: VecDeque<Waiting> = refused;
+        refused.into_iter().for_each(|request| request.refuse(NOT_LEADING));
+    }
+}

@@ -1,0 +1,176 @@
+//! Standing for leader: membership of a consumer group over the one partition. Whoever is assigned the partition is chosen.
+//!
+//! The group only knows which process answers its heartbeats. Nothing is ever read or committed through it: the partition is
+//! paused as soon as it is assigned. Assignments are sticky, so a node that comes does not take the place of the one that leads.
+
+use super::client::{Connection, LetGo, Reports};
+use crate::engine::LogError;
+use crate::hint::{Hint, LeaderHint};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A node that is silent for so long is no longer chosen; brokers allow no less unless they are told to.
+pub const DEFAULT_SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+/// Heartbeats within one session: also how soon a standby learns that the group changes.
+const HEARTBEATS_A_SESSION: u32 = 20;
+/// Between two looks at what the group says.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+/// How long a place that was given back is left to others.
+const STAY_AWAY: Duration = Duration::from_secs(1);
+/// Longest that leaving the group may take.
+const LEAVE_WITHIN: Duration = Duration::from_millis(500);
+
+/// This process's place in the group.
+pub struct Candidacy {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_chosen: AtomicBool,
+    gives_back: AtomicBool,
+    is_ending: AtomicBool,
+}
+
+struct Membership(Arc<Shared>);
+
+impl ClientContext for Membership {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        Reports.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Reports.error(error, reason);
+    }
+}
+
+impl ConsumerContext for Membership {
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Revoke(partitions) if partitions.count() > 0 => self.choose(false),
+            Rebalance::Error(error) => tracing::warn!(%error, "the group of nodes cannot be rebalanced"),
+            _ => {}
+        }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(partitions) = rebalance
+            && partitions.count() > 0
+        {
+            if let Err(error) = consumer.pause(partitions) {
+                tracing::warn!(%error, "the partition is not paused: what comes of it is thrown away");
+            }
+            self.choose(true);
+        }
+    }
+}
+
+impl Membership {
+    fn choose(&self, is_chosen: bool) {
+        self.0.is_chosen.store(is_chosen, Ordering::Release);
+        tracing::info!(is_chosen, "the group of nodes has chosen");
+    }
+}
+
+impl Candidacy {
+    /// Joins the group of this topic.
+    pub(super) fn begin(connection: &Connection, session_timeout: Duration) -> Result<Self, LogError> {
+        let shared = Arc::new(Shared::default());
+        let mut config = connection.config();
+        let heartbeat = session_timeout / HEARTBEATS_A_SESSION;
+        config
+            .set("group.id", format!("dancu-nodes-{}", connection.topic))
+            .set("session.timeout.ms", session_timeout.as_millis().to_string())
+            .set("heartbeat.interval.ms", heartbeat.as_millis().max(1).to_string())
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "latest")
+            .set("queued.min.messages", "1");
+        let consumer = config.create_with_context(Membership(Arc::clone(&shared)));
+        let consumer: BaseConsumer<Membership> =
+            consumer.map_err(|error| connection.failure("joining the group of nodes", &error))?;
+        let (member, topic) = (Arc::clone(&shared), connection.topic.clone());
+        let thread = std::thread::Builder::new()
+            .name("kafka-candidacy".to_owned())
+            .spawn(move || stand(&member, LetGo::new(consumer), &topic))
+            .map_err(|error| LogError::Io {
+                action: "starting the thread that stands for leader".to_owned(),
+                cause: error.to_string(),
+            })?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+}
+
+impl LeaderHint for Candidacy {
+    fn hint(&self) -> Hint {
+        if self.shared.is_chosen.load(Ordering::Acquire) { Hint::Chosen } else { Hint::Standby }
+    }
+
+    fn give_back(&self) {
+        self.shared.gives_back.store(true, Ordering::Release);
+    }
+
+    fn leave(mut self: Box<Self>) {
+        self.shared.is_ending.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Candidacy {
+    /// Does not wait: the session ends by itself.
+    fn drop(&mut self) {
+        self.shared.is_ending.store(true, Ordering::Release);
+    }
+}
+
+fn stand(shared: &Shared, consumer: LetGo<BaseConsumer<Membership>>, topic: &str) {
+    subscribe(&consumer, topic);
+    while !shared.is_ending.load(Ordering::Acquire) {
+        serve(&consumer, POLL_WAIT);
+        if shared.gives_back.swap(false, Ordering::AcqRel) {
+            leave(shared, &consumer);
+            let away_since = Instant::now();
+            while away_since.elapsed() < STAY_AWAY && !shared.is_ending.load(Ordering::Acquire) {
+                serve(&consumer, POLL_WAIT);
+            }
+            subscribe(&consumer, topic);
+        }
+    }
+    leave(shared, &consumer);
+}
+
+fn subscribe(consumer: &BaseConsumer<Membership>, topic: &str) {
+    if let Err(error) = consumer.subscribe(&[topic]) {
+        tracing::error!(%error, "this node cannot stand for leader");
+    }
+}
+
+/// The group is told while its answers are served.
+fn leave(shared: &Shared, consumer: &BaseConsumer<Membership>) {
+    let begin = Instant::now();
+    consumer.unsubscribe();
+    while shared.is_chosen.load(Ordering::Acquire) && begin.elapsed() < LEAVE_WITHIN {
+        serve(consumer, POLL_WAIT);
+    }
+    serve(consumer, POLL_WAIT);
+}
+
+/// Serves the group; a message that comes although the partition is paused is nobody's here.
+fn serve(consumer: &BaseConsumer<Membership>, wait: Duration) {
+    if let Some(Err(error)) = consumer.poll(wait)
+        && error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF)
+    {
+        tracing::debug!(%error, "the group of nodes");
+        std::thread::sleep(wait);
+    }
+}

@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint bench scale fuzz preflight preflight-kafka
+.PHONY: help demo test soak chaos lint bench scale fuzz preflight preflight-kafka
 
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -17,17 +17,24 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGETS := decode_entry command_json
 
 help:
-	@echo 'make demo   a synthetic province lives for some years (PERSONS= PROVINCE= YEARS= SEED= DIR=)'
+	@echo 'make demo   a synthetic province lives for some years (PERSONS= PROVINCE= YEARS= SEED= DIR=); LOG=kafka on a real broker'
 	@echo 'make test   every test, with the counts of the gate'
 	@echo 'make soak   the same tests with the full counts; takes hours'
+	@echo 'make chaos  nodes and brokers are killed, paused and woken while offices submit (MINUTES=)'
 	@echo 'make lint   formatting and clippy, warnings denied'
 	@echo 'make bench  measurements as JSON, one object a line'
 	@echo 'make scale  a nation rehearsed: years of life, all views, a restart (PERSONS= YEARS= ENGINE= DIR=)'
 	@echo 'make fuzz   fuzz each target for FUZZ_SECONDS (60)'
 
-demo: preflight
+demo: preflight $(if $(filter kafka,$(LOG)),preflight-kafka)
 	$(CARGO) build --locked --release -p dancu
+ifeq ($(LOG),kafka)
+	@run=$$(mktemp -d) && trap 'kafka/cluster stop "$$run"; rm -rf "$$run"' EXIT && \
+		bootstrap=$$(kafka/cluster start "$$run" 1) && \
+		$(DANCU) demo $(DEMO_FLAGS) --log kafka --bootstrap "$$bootstrap"
+else
 	$(DANCU) demo $(DEMO_FLAGS)
+endif
 
 test: preflight preflight-kafka
 	$(CARGO) test --locked --workspace --no-fail-fast
@@ -37,6 +44,12 @@ soak: preflight preflight-kafka
 	SIMULATION_SEEDS=20000 DANCU_KILL_ROUNDS=1000 DANCU_DEMO_PERSONS=100000 PROPTEST_CASES=4096 \
 		$(CARGO) test --locked --release --workspace --no-fail-fast -- --nocapture
 	$(MAKE) fuzz FUZZ_SECONDS=1800
+
+# Minutes of faults; the gate runs each once.
+MINUTES ?= 10
+
+chaos: preflight preflight-kafka
+	DANCU_CHAOS_MINUTES=$(MINUTES) $(CARGO) test --locked --release -p dancu --test failover -- --nocapture
 
 lint: preflight
 	$(CARGO) fmt --all --check

@@ -1,0 +1,263 @@
+//! Real brokers, real nodes, real faults: two nodes share a log in Kafka, a third answers queries, offices submit to both. The leader is killed, paused
+//! and woken, told to hand over, ended in order; a broker is killed and comes back. Afterwards every answered command is in the log
+//! exactly once and where its answer said, every other one once or not at all (W1, W2, W8), terms never went back (W7), and
+//! all nodes' registries and views are equal to a fresh fold (R2).
+//!
+//! `DANCU_CHAOS_MINUTES` goes on with faults for so long. What it prints is measured; nothing measured is asserted.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
+
+mod brokers;
+mod clients;
+mod nodes;
+
+use brokers::Brokers;
+use clients::{Clients, Heard};
+use command_service::invariants::Auditor;
+use event_log::kafka::Connection;
+use event_log::{KafkaHandle, LogSource};
+use event_schemas::header::EntryKind;
+use event_schemas::ids::{CommandId, Lsn, OfficeId, Position, Term};
+use event_schemas::record::EntryBody;
+use nodes::{Kind, Node, Signal, run};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a node, a fault or an answer may take on a slow machine.
+const WITHIN: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Answers after a fault that show that writing goes on.
+const ANSWERS_AFTER: usize = 50;
+const BROKERS: usize = 3;
+
+/// What is done to the system.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Fault {
+    LeaderKilled,
+    LeaderPaused,
+    BrokerKilled,
+    LeaderEnded,
+    TakeoverOrdered,
+}
+
+const FAULTS: [Fault; 5] = [
+    Fault::LeaderKilled,
+    Fault::LeaderPaused,
+    Fault::BrokerKilled,
+    Fault::LeaderEnded,
+    Fault::TakeoverOrdered,
+];
+
+struct System {
+    nodes: Vec<Node>,
+    query: Node,
+    brokers: Brokers,
+    clients: Clients,
+    /// Longest time without an acceptance, by fault.
+    pauses: BTreeMap<Fault, Vec<Duration>>,
+    /// The broker that was killed last.
+    broker: usize,
+    /// Holds the files of all; goes last.
+    _dir: tempfile::TempDir,
+}
+
+impl System {
+    fn start(minutes: f64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let brokers = Brokers::start(&dir.path().join("kafka"), BROKERS);
+        run(&["topic", "create", "--bootstrap", &brokers.bootstrap]);
+        let mut nodes: Vec<Node> =
+            ["a", "b"].map(|name| Node::new(dir.path(), name, Kind::Registry, &brokers.bootstrap)).into();
+        let mut clients = Clients::new(&nodes, minutes);
+        let date = clients.date();
+        let mut query = Node::new(dir.path(), "q", Kind::Query, &brokers.bootstrap);
+        for node in nodes.iter_mut().chain([&mut query]) {
+            node.start(date);
+        }
+        clients.begin();
+        Self { nodes, query, brokers, clients, pauses: BTreeMap::new(), broker: 0, _dir: dir }
+    }
+
+    fn leader(&self) -> usize {
+        let begin = Instant::now();
+        loop {
+            if let Some(leader) = self.nodes.iter().position(Node::leads) {
+                return leader;
+            }
+            assert!(begin.elapsed() < WITHIN, "nobody leads:\n{}", self.said());
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn said(&self) -> String {
+        self.nodes.iter().map(|node| format!("--- {}\n{}", node.name, node.said())).collect()
+    }
+
+    fn wait_until(&self, what: &str, is_there: impl Fn() -> bool) {
+        let begin = Instant::now();
+        while !is_there() {
+            assert!(begin.elapsed() < WITHIN, "{what}:\n{}", self.said());
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// One fault, until commands are accepted again and everything runs again.
+    fn strike(&mut self, fault: Fault) {
+        let leader = self.leader();
+        let other = 1 - leader;
+        let term = self.nodes[leader].term();
+        let begin = Instant::now();
+        match fault {
+            Fault::LeaderKilled => self.nodes[leader].kill(),
+            Fault::LeaderPaused => self.nodes[leader].signal(Signal::Stop),
+            Fault::LeaderEnded => self.nodes[leader].end(),
+            Fault::TakeoverOrdered => {
+                // It fails unless the node leads then.
+                self.nodes[other].leader_command(&["--takeover"]);
+            }
+            Fault::BrokerKilled => {
+                self.broker = self.broker % BROKERS + 1;
+                self.brokers.kill(self.broker);
+            }
+        }
+        self.wait_until("nothing is accepted any more", || {
+            self.clients.accepted_since(begin) >= ANSWERS_AFTER
+        });
+        match fault {
+            Fault::LeaderKilled | Fault::LeaderEnded => {
+                let date = self.clients.date();
+                self.nodes[leader].start(date);
+            }
+            Fault::LeaderPaused => {
+                assert!(self.nodes[other].leads(), "{}", self.said());
+                self.nodes[leader].signal(Signal::Continue);
+                let reason = || self.nodes[leader].last_step_down();
+                self.wait_until("a woken leader does not step down", || reason().is_some());
+                assert_eq!(reason().as_deref(), Some("superseded"), "{}", self.said());
+            }
+            Fault::BrokerKilled => self.brokers.restart(self.broker),
+            Fault::TakeoverOrdered => {}
+        }
+        if fault != Fault::BrokerKilled {
+            assert!(self.nodes[other].term() > term, "terms never go back, and another leads (W7)");
+        }
+        self.wait_until("not every node is ready", || self.nodes.iter().all(Node::is_ready));
+        let end = Instant::now();
+        self.pauses.entry(fault).or_default().push(self.clients.longest_pause(begin, end));
+    }
+
+    /// All nodes say the same of registry and views at one lsn; what the registries are at it.
+    fn compare_nodes(&self) -> (Lsn, String) {
+        let token = self.nodes[0].token(OfficeId(0));
+        let all = [&self.nodes[0], &self.nodes[1], &self.query];
+        meet(|| all.iter().map(|node| node.views(&token)).collect());
+        meet(|| self.nodes.iter().map(Node::digest).collect())
+    }
+
+    fn end(mut self) {
+        let heard = self.clients.end();
+        self.wait_until("not every node is ready", || self.nodes.iter().all(Node::is_ready));
+        let (lsn, digest) = self.compare_nodes();
+        for node in self.nodes.iter_mut().chain([&mut self.query]) {
+            node.end();
+        }
+        let log = self.read_log(lsn, &digest);
+        let answered = check(&heard, &log);
+        for node in &self.nodes {
+            run(&["verify", "--dir", node.home.to_str().unwrap()]);
+            run(&["rebuild", "--dir", node.home.to_str().unwrap()]);
+        }
+        println!("{answered} commands answered, {} sent again, term {}", heard.repeats, log.term.0);
+        for (fault, pauses) in &self.pauses {
+            let longest = pauses.iter().max().unwrap();
+            println!(
+                "{fault:?}: {} times, longest pause of writes {:.2} s",
+                pauses.len(),
+                longest.as_secs_f64()
+            );
+        }
+    }
+
+    /// Folds the whole log anew, checking every entry and decision; the fold is what the nodes said at `lsn`.
+    fn read_log(&self, lsn: Lsn, digest: &str) -> Log {
+        let connection = Connection {
+            bootstrap: self.brokers.bootstrap.clone(),
+            topic: "dancu-log".to_owned(),
+            settings: Vec::new(),
+        };
+        let source = Arc::new(KafkaHandle::open_read_only(connection, None).unwrap());
+        let end = source.end();
+        let mut reader = source.open_reader(Position(0)).unwrap();
+        let mut auditor = Auditor::of_log(source);
+        let mut log = Log::default();
+        while reader.position() < end {
+            for raw in reader.read(4_096, 8 << 20, Duration::from_secs(1)).unwrap().entries {
+                let Some(entry) = auditor.take(raw.position, &raw.bytes).unwrap() else { continue };
+                if let EntryBody::Record(record) = &entry.body {
+                    log.records.entry(record.command.command_id).or_default().push(entry.lsn);
+                }
+                if entry.header.kind == EntryKind::Claim {
+                    assert!(entry.header.term > log.term, "W7");
+                    log.term = entry.header.term;
+                }
+                if entry.lsn == lsn {
+                    assert_eq!(format!("{:032x}", auditor.registry().head().digest), digest);
+                }
+            }
+        }
+        assert!(auditor.registry().head().lsn >= lsn);
+        log
+    }
+}
+
+#[derive(Default)]
+struct Log {
+    records: BTreeMap<CommandId, Vec<Lsn>>,
+    term: Term,
+}
+
+/// Asks until all answers are of one lsn; then they are equal.
+fn meet(ask: impl Fn() -> Vec<(Lsn, String)>) -> (Lsn, String) {
+    let begin = Instant::now();
+    loop {
+        let answers = ask();
+        if answers.iter().all(|(lsn, _)| *lsn == answers[0].0) {
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "nodes differ: {answers:?}");
+            return answers[0].clone();
+        }
+        assert!(begin.elapsed() < WITHIN, "the nodes never meet at one lsn: {answers:?}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Every answer against the log.
+fn check(heard: &Heard, log: &Log) -> usize {
+    for (command, lsns) in &log.records {
+        assert_eq!(lsns.len(), 1, "{command} is recorded at {lsns:?} (W2)");
+        assert!(heard.sent.contains(command), "nobody sent {command}");
+    }
+    for (command, lsn) in &heard.accepted {
+        assert_eq!(log.records.get(command), Some(&vec![*lsn]), "{command} was accepted at {lsn} (W1)");
+    }
+    for command in &heard.refused {
+        assert!(!log.records.contains_key(command), "{command} was refused (W5)");
+    }
+    heard.accepted.len() + heard.refused.len()
+}
+
+#[test]
+fn whatever_befalls_leaders_and_brokers_answers_stay_and_nodes_agree() {
+    let minutes = std::env::var("DANCU_CHAOS_MINUTES").ok().and_then(|minutes| minutes.parse().ok());
+    let begin = Instant::now();
+    let mut system = System::start(minutes.unwrap_or(1.0));
+    loop {
+        for fault in FAULTS {
+            system.strike(fault);
+        }
+        if minutes.is_none_or(|minutes: f64| begin.elapsed().as_secs_f64() >= minutes * 60.0) {
+            break;
+        }
+    }
+    system.end();
+}

@@ -10,7 +10,7 @@ use event_schemas::event::{BeforeCommit, EventBody};
 use event_schemas::header::EntryHeader;
 use event_schemas::ids::{EventAddress, Lsn, Position};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record};
-use event_schemas::row::{RowRef, StreamRef};
+use event_schemas::row::{Aspect, RowRef, StreamRef};
 use std::collections::VecDeque;
 
 /// Most records that one walk reads (O1).
@@ -56,25 +56,52 @@ impl History<'_> {
         })?
     }
 
-    fn walk(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, String> {
-        let (_, mut lsn) = self.registry.version(stream.row);
-        let mut found = VecDeque::new();
+    /// Visits the records of a row, newest first, until `visit` has seen enough.
+    fn walk(&self, row: RowRef, mut visit: impl FnMut(Lsn, &Changes) -> Enough) -> Result<(), String> {
+        let (_, mut lsn) = self.registry.version(row);
         for _ in 0..MAX_WALK_RECORDS {
             if lsn == Lsn::ZERO {
-                return Ok(found.into());
+                return Ok(());
             }
-            lsn = self.with_entry(lsn, |entry| {
+            let next = self.with_entry(lsn, |entry| {
                 let changes = entry.changes().ok_or_else(|| format!("lsn {lsn} changes no row"))?;
-                collect(lsn, changes, stream, &mut found);
-                let touch = changes.rows.iter().find(|touch| touch.row == stream.row);
+                if visit(lsn, changes) == Enough::Yes {
+                    return Ok(Lsn::ZERO);
+                }
+                let touch = changes.rows.iter().find(|touch| touch.row == row);
                 match touch {
                     Some(touch) => Ok(touch.previous),
-                    None => self.before_commit(lsn, changes, stream.row),
+                    None => self.before_commit(lsn, changes, row),
                 }
-            })??;
+            });
+            lsn = next??;
         }
         Err(format!("it is longer than {MAX_WALK_RECORDS} records"))
     }
+
+    fn timeline(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, String> {
+        let mut found = VecDeque::new();
+        let mut restated = Vec::new();
+        self.walk(stream.row, |lsn, changes| {
+            // All that came before stands in the restatement.
+            if let Some(restatement) = changes.restatements.iter().find(|it| it.stream == stream) {
+                restated.clone_from(&restatement.timeline);
+                return Enough::Yes;
+            }
+            let of_stream = |row, aspect| StreamRef { row, aspect } == stream;
+            collect(lsn, changes, of_stream, &mut found);
+            Enough::No
+        })?;
+        restated.extend(found);
+        Ok(restated)
+    }
+}
+
+/// Whether a walk has seen what it was for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Enough {
+    Yes,
+    No,
 }
 
 impl History<'_> {
@@ -107,12 +134,17 @@ impl History<'_> {
     }
 }
 
-/// Puts a record's events of the stream before those found so far.
-fn collect(lsn: Lsn, changes: &Changes, stream: StreamRef, found: &mut VecDeque<(EventAddress, Event)>) {
+/// Puts a record's events with such a stream before those found so far.
+fn collect(
+    lsn: Lsn,
+    changes: &Changes,
+    belongs: impl Fn(RowRef, Aspect) -> bool,
+    found: &mut VecDeque<(EventAddress, Event)>,
+) {
     for (index, event) in changes.events.iter().enumerate().rev() {
-        let mut belongs = false;
-        event.body.for_each_stream(|row, aspect| belongs |= row == stream.row && aspect == stream.aspect);
-        if belongs {
+        let mut concerns = false;
+        event.body.for_each_stream(|row, aspect| concerns |= belongs(row, aspect));
+        if concerns {
             found.push_front((EventAddress { lsn, index: index as u16 }, event.clone()));
         }
     }
@@ -120,8 +152,32 @@ fn collect(lsn: Lsn, changes: &Changes, stream: StreamRef, found: &mut VecDeque<
 
 impl TimelineSource for History<'_> {
     fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
-        self.walk(stream).map_err(|cause| TimelineUnavailable { stream, cause })
+        self.timeline(stream).map_err(|cause| unavailable(stream, cause))
     }
+
+    fn recorded(&self, row: RowRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
+        let mut found = VecDeque::new();
+        let walked = self.walk(row, |lsn, changes| {
+            collect(lsn, changes, |named, _| named == row, &mut found);
+            Enough::No
+        });
+        walked.map_err(|cause| unavailable(row, cause))?;
+        Ok(found.into())
+    }
+
+    fn event(&self, at: EventAddress) -> Result<Option<Event>, TimelineUnavailable> {
+        if at.lsn == Lsn::ZERO || at.lsn > self.registry.head().lsn {
+            return Ok(None);
+        }
+        let found = self.with_entry(at.lsn, |entry| {
+            entry.changes().and_then(|changes| changes.events.get(usize::from(at.index)).cloned())
+        });
+        found.map_err(|cause| unavailable(at, cause))
+    }
+}
+
+fn unavailable(of: impl std::fmt::Debug, cause: String) -> TimelineUnavailable {
+    TimelineUnavailable { of: format!("{of:?}"), cause }
 }
 
 /// The chain's head after the entry that was admitted as `lsn`, from the entries' own bytes; `None` if the log does not

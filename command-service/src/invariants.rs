@@ -5,6 +5,7 @@ use crate::follower::{self, EntryFault};
 use crate::history::{History, InFlightEntries};
 use domain::context::{Context, RULES};
 use domain::registry::Registry;
+use domain::timeline::slots::Slots;
 use domain::{Decision, PinIssuer, TimelineSource, TimelineUnavailable};
 use event_log::{Admission, LogSource, Verdict};
 use event_schemas::event::EventBody;
@@ -15,7 +16,7 @@ use event_schemas::ids::{
 use event_schemas::operation::PartContent;
 use event_schemas::pin::{Pin, PinCell};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record};
-use event_schemas::row::StreamRef;
+use event_schemas::row::{RowRef, StreamRef};
 use event_schemas::time::Timestamp;
 use event_schemas::{CommandEnvelope, Event};
 use hashbrown::HashMap;
@@ -189,14 +190,31 @@ enum Past {
 /// Everything taken in, for logs that fit into memory several times over.
 #[derive(Default)]
 struct Kept {
-    streams: HashMap<StreamRef, Vec<(EventAddress, Event)>>,
+    /// Every event, under each row that it names.
+    rows: HashMap<RowRef, Vec<(EventAddress, Event)>>,
+    /// Where the events of a record are kept: under which row, and which.
+    places: HashMap<EventAddress, (RowRef, usize)>,
     /// Digest after every lsn, from 1 on.
     digests: Vec<u128>,
 }
 
+/// Timelines are derived from what was recorded alone, never from restatements: so a restatement that is not what follows from the
+/// records is found (W4).
 impl TimelineSource for Kept {
     fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
-        Ok(self.streams.get(&stream).cloned().unwrap_or_default())
+        let mut slots = Slots::default();
+        let recorded = self.rows.get(&stream.row).map_or(&[][..], Vec::as_slice);
+        recorded.iter().for_each(|(at, event)| slots.take(*at, event));
+        Ok(slots.timeline(stream))
+    }
+
+    fn recorded(&self, row: RowRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
+        Ok(self.rows.get(&row).cloned().unwrap_or_default())
+    }
+
+    fn event(&self, at: EventAddress) -> Result<Option<Event>, TimelineUnavailable> {
+        let place = self.places.get(&at);
+        Ok(place.map(|(row, place)| self.rows[row][*place].1.clone()))
     }
 }
 
@@ -328,9 +346,12 @@ impl Kept {
     fn take(&mut self, lsn: Lsn, changes: &Changes) {
         for (index, event) in changes.events.iter().enumerate() {
             let address = EventAddress { lsn, index: index as u16 };
-            event.body.for_each_stream(|row, aspect| {
-                let stream = StreamRef { row, aspect };
-                self.streams.entry(stream).or_default().push((address, event.clone()));
+            event.body.for_each_stream(|row, _| {
+                let of_row = self.rows.entry(row).or_default();
+                if of_row.last().is_none_or(|(last, _)| *last != address) {
+                    of_row.push((address, event.clone()));
+                }
+                self.places.entry(address).or_insert((row, of_row.len() - 1));
             });
         }
     }

@@ -57,8 +57,12 @@ fn look_through(value: &Value, registry: &Registry, named: &mut Vec<RowRef>) {
 fn row_of_id(name: &str, id: u32) -> Option<RowRef> {
     Some(match name {
         "person" | "person_id" => RowRef::Person(PersonId(id)),
-        "household" | "facility" | "from" | "into" => RowRef::Household(HouseholdId(id)),
-        "card" => RowRef::Card(CardId(id)),
+        // As a fact names them that a correction states.
+        "child" | "registered" | "head" | "former" | "spouse" | "representative" | "up_to" | "looked_at" => {
+            RowRef::Person(PersonId(id))
+        }
+        "household" | "facility" | "from" | "into" | "split_from" => RowRef::Household(HouseholdId(id)),
+        "card" | "replaces" | "by" => RowRef::Card(CardId(id)),
         "dossier" => RowRef::Dossier(DossierId(id)),
         "dwelling" => RowRef::Dwelling(DwellingId(id)),
         "office" => RowRef::Office(OfficeId(id)),

@@ -3,7 +3,7 @@
 use event_schemas::Event;
 use event_schemas::ids::{EventAddress, Lsn, OfficeId, OfficerId, RulesRevision};
 use event_schemas::pin::PinCell;
-use event_schemas::row::StreamRef;
+use event_schemas::row::{RowRef, StreamRef};
 use event_schemas::time::Timestamp;
 
 /// Rules that this program decides by.
@@ -33,16 +33,24 @@ pub trait PinIssuer {
     fn serial(&self, cell: PinCell, draw: u32) -> u32;
 }
 
-/// History for late facts: needed only when a fact comes after later ones.
+/// History: needed for late facts, which come after later ones, and for corrections.
 pub trait TimelineSource {
-    /// All events of a stream, records up to the state at hand, in the order in which they were recorded.
+    /// All events of a stream that hold, records up to the state at hand: the last restatement as it stands, then what was
+    /// recorded since, in that order.
     fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable>;
+
+    /// Every event that ever named the row, in the order in which they were recorded, whatever became of it since.
+    fn recorded(&self, row: RowRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable>;
+
+    /// The event at an address; none if no record has one there.
+    fn event(&self, at: EventAddress) -> Result<Option<Event>, TimelineUnavailable>;
 }
 
 /// The history cannot be read now; the command may be tried again.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the history of {stream:?} cannot be read: {cause}")]
+#[error("the history of {of} cannot be read: {cause}")]
 pub struct TimelineUnavailable {
-    pub stream: StreamRef,
+    /// The stream, row or address.
+    pub of: String,
     pub cause: String,
 }

@@ -167,6 +167,17 @@ catalogue! {
     OperationDigestDiffers hard, "operation_digest_differs", "Mã nội dung của đợt xử lý là {0}, không phải {1}.", "The operation's digest is {0}, not {1}.";
     TooManyMoved hard, "too_many_moved", "{0} dòng đã thay đổi sau khi đưa vào, tối đa {1}: cần đưa vào lại.", "{0} rows have moved since they were staged, more than {1}: stage them again first.";
     PinCellExhausted hard, "pin_cell_exhausted", "Đã hết số cho nơi {0}, mã {1}, năm {2}.", "No numbers are left for place {0}, code {1}, year {2}.";
+    // Corrections.
+    UnknownEvent hard, "unknown_event", "Không có sự kiện nào ở địa chỉ {0}.", "No event stands at {0}.";
+    EventAnnulledAlready hard, "event_annulled_already", "Sự kiện {0} đã bị hủy bỏ.", "What stands at {0} is annulled already.";
+    CorrectionUnsupported hard, "correction_unsupported", "Không đính chính được {0} theo cách này.", "{0} cannot be corrected in this way.";
+    AmendedToOtherFact hard, "amended_to_other_fact", "Nội dung thay cho sự kiện {0} phải cùng loại, về cùng người và cùng hộ.", "What takes the place of {0} must be of the same kind, about the same person and household.";
+    CorrectionWithoutEffect hard, "correction_without_effect", "Sự kiện {0} đã được ghi đúng như vậy.", "{0} is recorded in just this way.";
+    CorrectionNotCovered hard, "correction_not_covered", "Các sự kiện {0} không còn phù hợp: phải hủy bỏ hoặc sửa trong cùng yêu cầu.", "What is recorded at {0} does not hold together with this: annul or amend it in the same command.";
+    CorrectionDoesNotFit hard, "correction_does_not_fit", "Nội dung này không phù hợp với dữ liệu của ngày đó.", "The stated fact does not fit what holds on its day.";
+    CorrectionBasisMissing hard, "correction_basis_missing", "Đính chính cần căn cứ là quyết định có số của cơ quan hoặc tòa án.", "A correction needs the numbered decision of an agency or a court as its basis.";
+    CorrectionTooLarge hard, "correction_too_large", "Đính chính này liên quan đến quá nhiều dữ liệu ({0}, tối đa {1}).", "This correction concerns too much that is recorded ({0}; at most {1}).";
+    StaleDigest hard, "stale_digest", "Dữ liệu đã thay đổi từ lần chạy thử: mã nay là {0}, không phải {1}.", "What the dry run showed has moved: the digest is {0} now, not {1}.";
     // Cards.
     NoPin hard, "no_pin", "{0} chưa có số định danh.", "{0} has no PIN.";
     TooYoungForCard hard, "too_young_for_card", "{0} chưa đủ 14 tuổi.", "{0} is younger than 14.";

@@ -1,17 +1,20 @@
 //! Streams in valid-time order.
 //!
-//! A timeline is ordered by earliest possible date, then by address: the order in which facts of one day were stated.
+//! A timeline is ordered by earliest possible date. Facts of one day stand in the order in which they were stated: that of their
+//! addresses, and a fact that a correction put in another's place stands where that one stood.
 
 pub mod marriage;
+pub mod slots;
 
 use event_schemas::Event;
 use event_schemas::ids::EventAddress;
 use event_schemas::record::Restatement;
 use event_schemas::row::StreamRef;
 
-/// Puts events in valid-time order.
+/// Puts events in valid-time order that come as they were recorded, or as a restatement has them and then as they were recorded.
 pub fn in_valid_order(mut events: Vec<(EventAddress, Event)>) -> Vec<(EventAddress, Event)> {
-    events.sort_by_key(|(address, event)| (event.effective_on.earliest(), *address));
+    // Stable: within a day the order is that in which they come.
+    events.sort_by_key(|(_, event)| event.effective_on.earliest());
     events
 }
 

@@ -10,12 +10,13 @@ use event_schemas::command::{
     DecideCardApplication, EndTemporaryResidence, EnrolPerson, ExpectedVersion, HandOverCard, IssuePin,
     MergeHouseholds, MovePermanent, Parentage, PermanentMove, PersonInHousehold, ProduceCard, Succession,
 };
+use event_schemas::correction::Edit;
 use event_schemas::document::{IdentityDocument, IdentityDocumentKind};
 use event_schemas::event::{EventBody, OperationOpened};
 use event_schemas::examples::example;
 use event_schemas::household::Relationship;
 use event_schemas::ids::{
-    CardId, DossierId, HouseholdId, OfficeId, OfficerId, OperationId, PersonId, Version,
+    CardId, DossierId, EventAddress, HouseholdId, OfficeId, OfficerId, OperationId, PersonId, Version,
 };
 use event_schemas::kin::{KinRef, ParentRole};
 use event_schemas::operation::{IssuePins, OperationKind};
@@ -38,6 +39,8 @@ struct Neighbours {
     household: HouseholdId,
     card: CardId,
     dossier: DossierId,
+    /// Where it stands that the man lives in Phúc Xá.
+    moved_in: EventAddress,
 }
 
 fn neighbours() -> Neighbours {
@@ -85,7 +88,10 @@ fn neighbours() -> Neighbours {
         lapses_on: date("2022-04-01"),
     };
     world.given_events(TODAY, [EventBody::OperationOpened(opened)]);
-    Neighbours { world, holder, dead, household, card, dossier }
+    let moved_in = world.address_of(|body| {
+        matches!(body, EventBody::PermanentResidenceRegistered(registered) if registered.person == holder)
+    });
+    Neighbours { world, holder, dead, household, card, dossier, moved_in }
 }
 
 fn world_identity<U>(identity: event_schemas::person::Identity<U>) -> event_schemas::person::Identity<U> {
@@ -213,6 +219,7 @@ fn meddling(kind: &str, to: &Neighbours) -> Command {
         Command::CancelPin(c) => c.person = by_pin(),
         Command::ReestablishPin(c) => c.person = by_pin(),
         Command::RecordPinNotices(c) => c.persons = vec![by_pin()],
+        Command::Correct(c) => c.edits = vec![Edit::Annul { event: to.moved_in }],
         Command::OpenOperation(c) => {
             c.kind = OperationKind::IssuePins(IssuePins { unit: Some(code(PHUC_XA)) });
         }

@@ -4,7 +4,9 @@
 
 use crate::basis::{Basis, BasisKind, Evidence, LegacyEntry};
 use crate::command::{Command, CommandEnvelope, ExpectedVersion};
+use crate::correction::Edit;
 use crate::document::{IdentityDocument, IdentityDocumentKind};
+use crate::event::EventBody;
 use crate::examples;
 use crate::ids::{CommandId, DwellingId, OfficeId, PersonId, Version};
 use crate::kin::{DescribedPerson, KinRef};
@@ -320,6 +322,14 @@ fn varied(command: Command, values: Values) -> Command {
         Command::ReestablishPin(reestablish) => {
             reestablish.person = values.person;
             reestablish.birth_registered_at = Some(values.unit);
+        }
+        Command::Correct(correct) => {
+            if let Some(Edit::Amend { to, .. }) = correct.edits.first_mut() {
+                to.effective_on = values.identity.birth;
+                if let EventBody::NameChanged(changed) = &mut to.body {
+                    changed.names = values.identity.names;
+                }
+            }
         }
         Command::ApplyForCard(apply) => {
             apply.person = values.person;

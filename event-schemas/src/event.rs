@@ -3,7 +3,10 @@
 //! An event names every row it changes ([`EventBody::for_each_stream`]) and carries every value needed, so that
 //! `new row = fold(old row, aspect, event)` needs nothing else.
 
+mod correction;
 mod streams;
+
+pub use correction::{EventAmended, EventAnnulled};
 
 use crate::basis::{LegacyEntry, RegisterEntry};
 use crate::codec::{CodecError, decode_exactly, encode_into};
@@ -142,6 +145,8 @@ events! {
     602 v 1 OperationApproved, "operation_approved";
     603 v 1 OperationCommitted, "operation_committed";
     604 v 1 OperationAbandoned, "operation_abandoned";
+    640 v 1 EventAnnulled, "event_annulled";
+    641 v 1 EventAmended, "event_amended";
 }
 
 /// Declares an event body: every one has the same derives.

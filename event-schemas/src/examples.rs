@@ -64,7 +64,8 @@ fn basis_of(command: &Command) -> Basis {
         | Command::StageOperation(_)
         | Command::ApproveOperation(_)
         | Command::CommitOperation(_)
-        | Command::AbandonOperation(_) => Basis {
+        | Command::AbandonOperation(_)
+        | Command::Correct(_) => Basis {
             authority: Some(text("Cục Cảnh sát quản lý hành chính về trật tự xã hội")),
             number: Some(text("215/QĐ-C06")),
             date: Some(date("2021-03-12")),

@@ -3,7 +3,7 @@
 //! Layout:
 //! - [`ids`], [`time`], [`text`]: newtypes for every number with a meaning, dates, bounded text;
 //! - [`pin`], [`person`], [`kin`], [`place`], [`household`], [`card`], [`document`], [`basis`], [`defect`], [`guarded`],
-//!   [`operation`]: values;
+//!   [`operation`], [`correction`]: values;
 //! - [`row`]: the rows that events change and the streams in them;
 //! - [`command`]: what offices ask for; [`event`]: what happened; [`record`]: bodies of log entries; [`outcome`]: answers;
 //! - [`header`]: the frozen header of a log entry and the chain; [`codec`]: bytes;
@@ -21,6 +21,7 @@ pub mod basis;
 pub mod card;
 pub mod codec;
 pub mod command;
+pub mod correction;
 pub mod defect;
 pub mod document;
 pub mod event;

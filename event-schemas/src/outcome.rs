@@ -1,6 +1,7 @@
 //! What an office is answered.
 
 use crate::basis::RegisterEntry;
+use crate::correction::CorrectionEffect;
 use crate::ids::{
     CardId, CommandId, DossierId, DwellingId, EventAddress, HouseholdId, LogId, Lsn, OfficeId, OperationId,
     PersonId, UnitId,
@@ -40,6 +41,9 @@ pub struct Acceptance {
     /// Things the office should know, such as that it named a person by a cancelled PIN.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Fault>,
+    /// What a correction would change; only in a dry run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Box<CorrectionEffect>>,
 }
 
 /// Numbers given out by a record.

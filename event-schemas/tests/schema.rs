@@ -82,6 +82,7 @@ fn answers_fit_their_schema() {
         created: Created::by(&[example_event("person_registered").unwrap()]),
         rows: Vec::new(),
         notes: vec![fault.clone()],
+        correction: None,
     });
     let refused = Outcome::Refused(Refusal {
         command_id,

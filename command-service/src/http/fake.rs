@@ -100,6 +100,7 @@ fn accepted(command_id: CommandId, at: usize, repeated: bool, dry_run: bool) -> 
         created: Created::default(),
         rows: Vec::new(),
         notes: Vec::new(),
+        correction: None,
     })
 }
 

@@ -280,6 +280,7 @@ impl Writer {
             created: Created::by(&changes.events),
             rows: changes.rows.clone(),
             notes: accepted.notes,
+            correction: accepted.correction.filter(|_| envelope.dry_run),
         };
         if exceeds_record(&changes) {
             return self.refuse_too_large(envelope, reply);
@@ -309,7 +310,10 @@ impl Writer {
                     return self.refuse_too_large(envelope, reply);
                 }
                 self.stats.dry_runs += 1;
-                let rows = self.rows_told(&envelope, std::iter::empty());
+                // A correction names facts by address alone, and its dry run tells of the rows that these are about.
+                let corrected = acceptance.rows.iter().map(|touch| touch.row);
+                let corrected = corrected.filter(|_| acceptance.correction.is_some());
+                let rows = self.rows_told(&envelope, corrected.collect::<Vec<_>>().into_iter());
                 acceptance.rows.retain(|touch| is_shown_in_dry_run(touch, &rows));
                 PendingContent::Kept {
                     envelope,
@@ -382,6 +386,7 @@ impl Writer {
             created: Created::by(&record.changes.events),
             rows: record.changes.rows.clone(),
             notes: Vec::new(),
+            correction: None,
         }
     }
 

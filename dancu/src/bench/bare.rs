@@ -11,7 +11,7 @@ use event_schemas::codec::DRAFT;
 use event_schemas::header::{ChainHead, EntryHeader, EntryKind, HEADER_LEN};
 use event_schemas::ids::{ClaimId, EventAddress, KeyId, LogId, Term};
 use event_schemas::record::{AdmittedEntry, ClockKind, EntryBody, Genesis, Record};
-use event_schemas::row::StreamRef;
+use event_schemas::row::{RowRef, StreamRef};
 use event_schemas::text::Text;
 use event_schemas::time::{Date, Timestamp};
 use event_schemas::{CommandEnvelope, Event};
@@ -61,8 +61,20 @@ struct NoHistory;
 
 impl TimelineSource for NoHistory {
     fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
-        Err(TimelineUnavailable { stream, cause: "nothing late is measured here".to_owned() })
+        Err(not_measured(stream))
     }
+
+    fn recorded(&self, row: RowRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
+        Err(not_measured(row))
+    }
+
+    fn event(&self, at: EventAddress) -> Result<Option<Event>, TimelineUnavailable> {
+        Err(not_measured(at))
+    }
+}
+
+fn not_measured(of: impl std::fmt::Debug) -> TimelineUnavailable {
+    TimelineUnavailable { of: format!("{of:?}"), cause: "nothing late is measured here".to_owned() }
 }
 
 impl Deciding {

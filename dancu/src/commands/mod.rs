@@ -1,5 +1,6 @@
 //! One file for each subcommand: its arguments and what it does.
 
+mod correct;
 mod example;
 mod init;
 mod inspect;
@@ -60,6 +61,8 @@ pub enum Command {
     Leader(leader::Leader),
     /// Submit one command, or a batch with one command a line.
     Submit(submit::Submit),
+    /// Correct what is recorded: take a fact back, or state how it really was.
+    Correct(correct::Correct),
     /// Work on more rows than one record holds: staged in parts, approved by a second officer, committed at once.
     Operation(operation::Operation),
     /// Ask for a person, a household, a card, a unit, a history.
@@ -100,6 +103,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Topic(topic) => topic.run(),
         Command::Leader(leader) => waiting_for(leader.run()),
         Command::Submit(submit) => waiting_for(submit.run()),
+        Command::Correct(correct) => waiting_for(correct.run()),
         Command::Operation(operation) => waiting_for(operation.run()),
         Command::Query(query) => waiting_for(query.run()),
         Command::Example(example) => example.run(),

@@ -10,6 +10,7 @@
 //! registry's own authority, need no place and are told every fault at once.
 
 use super::card::{card_and_holder, dossier_and_applicant};
+use super::correction::{self, Missing};
 use super::deciding::{Deciding, Named, OPERATOR};
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
@@ -17,7 +18,7 @@ use crate::registry::rows::ABROAD;
 use crate::timeline::in_valid_order;
 use event_schemas::command::pin::MAX_NOTICES;
 use event_schemas::command::{
-    Birth, BirthResidence, ClearDefect, Command, EnrolPerson, MovePermanent, Parentage, PermanentMove,
+    Birth, BirthResidence, ClearDefect, Command, Correct, EnrolPerson, MovePermanent, Parentage, PermanentMove,
 };
 use event_schemas::event::EventBody;
 use event_schemas::ids::{CardId, DossierId, HouseholdId, OperationId, PersonId, UnitId};
@@ -108,6 +109,7 @@ fn check_command(d: &mut Deciding<'_>) {
                 at_home(d, person, "command.record_pin_notices.persons");
             }
         }
+        Command::Correct(c) => correct(d, c),
         Command::OpenOperation(c) => match c.kind.unit() {
             Some(unit) => in_unit(d, *unit, d.today, "command.open_operation.kind"),
             None => d.fault(Code::OperatorOnly, "command.open_operation.kind", &[]),
@@ -176,6 +178,32 @@ fn in_household_of(d: &mut Deciding<'_>, reference: &PersonRef, field: &str) {
     let Some(person) = d.find_person(reference) else { return };
     if let Some(household) = d.registry.household(HouseholdId(d.row(person).household)) {
         check_area(d, household.unit, &Named(reference), field);
+    }
+}
+
+/// Where everybody whose record it touches is at home; of facts that name nobody, where the household is. What follows from it may lie
+/// elsewhere.
+fn correct(d: &mut Deciding<'_>, command: &Correct) {
+    let field = "command.correct.edits";
+    let rows = match correction::rows_of(d, command) {
+        Ok(rows) => rows,
+        Err(Missing::History) => return d.fault(Code::HistoryUnavailable, field, &[]),
+        Err(Missing::Event(at)) => return d.fault(Code::UnknownEvent, field, &[&at]),
+    };
+    let names_nobody = !rows.iter().any(|(row, _)| matches!(row, RowRef::Person(_)));
+    for (row, named) in rows {
+        match row {
+            RowRef::Person(person) if d.registry.person(person).is_some() => {
+                at_home_of(d, person, &named, field);
+            }
+            RowRef::Household(household) if names_nobody => {
+                let unit = d.registry.household(household).map_or(0, |row| row.unit);
+                check_area(d, unit, &named, field);
+            }
+            RowRef::Person(_) | RowRef::Household(_) | RowRef::Card(_) | RowRef::Dossier(_) => {}
+            // Units, offices, dwellings, operations: none of an office's business.
+            _ => d.fault(Code::OperatorOnly, field, &[]),
+        }
     }
 }
 

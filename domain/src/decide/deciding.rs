@@ -7,6 +7,7 @@ use crate::registry::rows::{FLAG_VIETNAMESE, PersonRow};
 use crate::timeline::restate;
 use event_schemas::basis::BasisKind;
 use event_schemas::command::{Command, CommandEnvelope};
+use event_schemas::correction::CorrectionEffect;
 use event_schemas::defect::DefectKind;
 use event_schemas::document::cmnd_number;
 use event_schemas::event::{DefectNoted, Event, EventBody};
@@ -17,7 +18,6 @@ use event_schemas::ids::{
 };
 use event_schemas::outcome::Fault;
 use event_schemas::person::{LegalCapacity, PersonRef};
-use event_schemas::place::{Place, RegisteredPlace, UnitCode, UnitLevel};
 use event_schemas::record::{Changes, MAX_EVENTS, Restatement};
 use event_schemas::row::{Aspect, RowRef, RowTouch, StreamRef};
 use event_schemas::time::{Date, PartialDate};
@@ -45,6 +45,8 @@ pub struct Accepted {
     pub changes: Changes,
     /// What the office should know all the same.
     pub notes: Vec<Fault>,
+    /// What a correction changes, for its dry run.
+    pub correction: Option<Box<CorrectionEffect>>,
 }
 
 /// A decision in the making.
@@ -63,6 +65,8 @@ pub(crate) struct Deciding<'a> {
     pub next_unit: UnitId,
     events: Vec<Event>,
     late: Vec<StreamRef>,
+    restated: Vec<Restatement>,
+    correction: Option<Box<CorrectionEffect>>,
     faults: Vec<Fault>,
     notes: Vec<Fault>,
 }
@@ -88,6 +92,8 @@ impl<'a> Deciding<'a> {
             next_unit: head.units,
             events: Vec::with_capacity(USUAL_EVENTS),
             late: Vec::new(),
+            restated: Vec::new(),
+            correction: None,
             faults: Vec::new(),
             notes: Vec::new(),
         }
@@ -138,6 +144,34 @@ impl<'a> Deciding<'a> {
             key_id: KeyId::NONE,
             body,
         });
+    }
+
+    /// Adds an event that is more than a fact of the basic class.
+    pub fn emit_event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// The record will carry these timelines.
+    pub fn restate(&mut self, restated: Vec<Restatement>) {
+        self.restated.extend(restated);
+    }
+
+    /// What the command changes, should it be a dry run.
+    pub fn tell(&mut self, effect: CorrectionEffect) {
+        self.correction = Some(Box::new(effect));
+    }
+
+    /// Adds a fault with the facts that stand against the command.
+    pub fn fault_about(
+        &mut self,
+        code: Code,
+        field: impl Display + Copy,
+        particulars: &[&dyn Display],
+        events: Vec<EventAddress>,
+    ) {
+        let mut fault = code.fault(Some(field.to_string()), particulars);
+        fault.events = events;
+        self.faults.push(fault);
     }
 
     /// Adds a fault.
@@ -257,93 +291,6 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    /// The unit with this code on the day.
-    pub fn unit(&mut self, code: UnitCode, on: Date, field: impl Display + Copy) -> Option<UnitId> {
-        if let Some(unit) = self.registry.units().by_code(code, on) {
-            return Some(unit);
-        }
-        let near = self.registry.units().near(code);
-        let near: Vec<String> = near.iter().map(|(code, name)| format!("{code} {name}")).collect();
-        let near = if near.is_empty() { "–".to_owned() } else { near.join(", ") };
-        self.fault(Code::UnknownUnit, field, &[&code, &on, &near]);
-        None
-    }
-
-    /// A place as registered: its unit on the day, its dwelling there.
-    pub fn place(
-        &mut self,
-        place: &Place<UnitCode>,
-        on: Date,
-        field: impl Display + Copy,
-    ) -> Option<RegisteredPlace> {
-        if let Place::Domestic(domestic) = place {
-            let unit = self.unit(domestic.unit, on, field)?;
-            if let Some(dwelling) = domestic.dwelling {
-                match self.registry.dwelling(dwelling) {
-                    None => {
-                        self.fault(Code::UnknownDwelling, field, &[&dwelling]);
-                        return None;
-                    }
-                    Some(row) if row.unit != unit.0 => {
-                        self.fault(Code::DwellingElsewhere, field, &[&dwelling, &domestic.unit]);
-                        return None;
-                    }
-                    Some(_) => {}
-                }
-            }
-            let mapped: Result<_, std::convert::Infallible> = place.clone().try_map_unit(|_| Ok(unit));
-            return mapped.ok();
-        }
-        let mapped: Result<_, std::convert::Infallible> = place.clone().try_map_unit(|_| Ok(UnitId::NONE));
-        mapped.ok()
-    }
-
-    /// A place that may be left out: nothing if it is stated and not as it should be.
-    pub fn optional_place(
-        &mut self,
-        place: Option<&Place<UnitCode>>,
-        on: Date,
-        field: impl Display + Copy,
-    ) -> Option<Option<RegisteredPlace>> {
-        match place {
-            Some(place) => self.place(place, on, field).map(Some),
-            None => Some(None),
-        }
-    }
-
-    /// A place where somebody can be registered: in a ward, or a district that has none.
-    pub fn residence_place(
-        &mut self,
-        place: &Place<UnitCode>,
-        on: Date,
-        field: impl Display + Copy,
-    ) -> Option<RegisteredPlace> {
-        let registered = self.place(place, on, field)?;
-        let unit = registered.unit().copied();
-        match unit.and_then(|unit| self.registry.units().get(unit)) {
-            Some(row) if row.code.level() == UnitLevel::Ward || self.is_district_without_wards(row.code) => {
-                Some(registered)
-            }
-            Some(row) => {
-                let code = row.code;
-                self.fault(Code::UnitNotForResidence, field, &[&code]);
-                None
-            }
-            None => {
-                self.fault(Code::UnitNotForResidence, field, &[&"VN"]);
-                None
-            }
-        }
-    }
-
-    fn is_district_without_wards(&self, code: UnitCode) -> bool {
-        let units = self.registry.units();
-        code.level() == UnitLevel::District
-            && units
-                .by_code(code, self.today)
-                .is_some_and(|district| !units.iter().any(|(_, row)| row.parent == Some(district)))
-    }
-
     /// Faults if the day is not opened yet.
     pub fn check_not_future(&mut self, date: Date, field: impl Display + Copy) {
         let today = self.today;
@@ -416,6 +363,7 @@ impl<'a> Deciding<'a> {
         Decision::Accepted(Accepted {
             changes: Changes { bases, events: self.events, rows, restatements },
             notes: self.notes,
+            correction: self.correction,
         })
     }
 
@@ -426,12 +374,13 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    fn touches(&self) -> Vec<RowTouch> {
+    /// Every row that the command changes so far.
+    pub fn touches(&self) -> Vec<RowTouch> {
         touches_of(self.registry, &self.events)
     }
 
     fn restatements(&self) -> Result<Vec<Restatement>, crate::context::TimelineUnavailable> {
-        let mut restatements = Vec::new();
+        let mut restatements = self.restated.clone();
         for stream in &self.late {
             let recorded = self.context.timelines.stream(*stream)?;
             let late = self.events.iter().enumerate().filter_map(|(index, event)| {

@@ -61,6 +61,38 @@ pub(super) fn check_parents(
     }
 }
 
+/// Whether somebody of this sex, born and dead on these days, can be the parent; what a court or legacy data may override counts too.
+pub(super) fn could_be_parent(
+    link: &ParentLink<PersonId>,
+    birth: PartialDate,
+    (sex, born, died): (Sex, Option<PartialDate>, Option<PartialDate>),
+) -> bool {
+    if sex == wrong_sex(link.role) {
+        return false;
+    }
+    if !is_by_birth(link.kind) {
+        return true;
+    }
+    let is_old_enough = born.is_none_or(|born| age_at(birth, born) >= MIN_PARENT_AGE_YEARS);
+    let lived = died.is_none_or(|died| match link.role {
+        ParentRole::Mother => died.latest() >= birth.earliest(),
+        ParentRole::Father => died.latest().plus_days(MAX_DAYS_AFTER_FATHER) >= birth.earliest(),
+    });
+    is_old_enough && lived
+}
+
+fn wrong_sex(role: ParentRole) -> Sex {
+    match role {
+        ParentRole::Mother => Sex::Male,
+        ParentRole::Father => Sex::Female,
+    }
+}
+
+/// Judged in the parent's favour where dates are partial.
+fn age_at(birth: PartialDate, parent_born: PartialDate) -> i16 {
+    birth.latest().full_years_since(parent_born.earliest())
+}
+
 fn check_parent(
     d: &mut Deciding<'_>,
     child: PersonId,
@@ -70,18 +102,13 @@ fn check_parent(
     field: impl Display + Copy,
 ) {
     let row = RowRef::Person(parent.id);
-    let wrong = match link.role {
-        ParentRole::Mother => Sex::Male,
-        ParentRole::Father => Sex::Female,
-    };
-    if parent.sex == wrong {
+    if parent.sex == wrong_sex(link.role) {
         d.fault_with(Code::ParentSexDiffers, field, &[&parent.id, &role_name(link.role)], row);
     }
     if !is_by_birth(link.kind) {
         return;
     }
-    // Judged in the parent's favour where dates are partial.
-    let age = parent.birth.map(|parent_birth| birth.latest().full_years_since(parent_birth.earliest()));
+    let age = parent.birth.map(|parent_born| age_at(birth, parent_born));
     if age.is_some_and(|age| age < MIN_PARENT_AGE_YEARS) {
         d.flag(Code::ParentTooYoung, field, &[&parent.id], RowRef::Person(child), DefectKind::ParentTooYoung);
     }

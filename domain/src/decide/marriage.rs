@@ -155,6 +155,11 @@ fn check_partner(
     }
 }
 
+/// Whether somebody with this sex and birth may marry on the day.
+pub(super) fn is_of_age(birth: Date, sex: Sex, on: Date) -> bool {
+    on >= birth && first_day_of_age(birth, sex, on).is_none_or(|of_age| on >= of_age)
+}
+
 /// First day on which somebody may marry, by the law of the day of the marriage; `None` before the first such law.
 ///
 /// The laws of 1959 (Art. 6), 1986 (Art. 5) and 2000 (Art. 9) ask for a woman of 18 and a man of 20 and were applied to whoever

@@ -4,6 +4,7 @@ mod administration;
 mod birth;
 mod card;
 mod competence;
+mod correction;
 mod death;
 mod deciding;
 mod departure;
@@ -19,6 +20,7 @@ mod membership;
 mod operation;
 mod pin;
 mod pins_in_bulk;
+mod places;
 mod register;
 mod residence;
 
@@ -88,6 +90,7 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
         Command::CancelPin(command) => pin::cancel_pin(d, command),
         Command::ReestablishPin(command) => pin::reestablish_pin(d, command),
         Command::RecordPinNotices(command) => pin::record_pin_notices(d, command),
+        Command::Correct(command) => correction::correct(d, command),
         Command::OpenOperation(command) => operation::open(d, command),
         Command::StageOperation(command) => operation::stage(d, command),
         Command::ApproveOperation(command) => operation::approve(d, command),

@@ -27,7 +27,7 @@ use event_schemas::pin::Pin;
 use event_schemas::record::{AdmittedEntry, Changes, ClockKind, EntryBody};
 use event_schemas::row::RowRef;
 use event_schemas::time::{Date, Timestamp};
-use fold::RowImage;
+use fold::{RowImage, new_person};
 use journal::Journal;
 use lookups::Lookups;
 use operations::{OperationRow, StagedRows};
@@ -256,17 +256,16 @@ impl Registry {
             });
             self.fold_lookups(event);
         }
-        for restated in &changes.restatements {
-            let stream = restated.stream;
-            let Ok(place) = images.binary_search_by(|(known, ..)| known.cmp(&stream.row)) else {
+        let mut restated_rows: Vec<RowRef> =
+            changes.restatements.iter().map(|restated| restated.stream.row).collect();
+        restated_rows.sort_unstable();
+        restated_rows.dedup();
+        for row in restated_rows {
+            let Ok(place) = images.binary_search_by(|(known, ..)| known.cmp(&row)) else {
                 continue;
             };
-            let Some(after) = images[place].2.as_mut() else {
-                continue;
-            };
-            after.reset(stream.aspect);
-            for (_, event) in &restated.timeline {
-                after.fold(stream.row, stream.aspect, event);
+            if let Some(after) = images[place].2.as_mut() {
+                after.restate(row, &changes.restatements);
             }
         }
     }
@@ -399,15 +398,6 @@ pub struct MemoryUse {
     pub due: usize,
     /// What operations under way have staged.
     pub staged: usize,
-}
-
-fn new_person() -> PersonRow {
-    PersonRow {
-        identity_since: i32::MIN,
-        residence_since: i32::MIN,
-        marriage_since: i32::MIN,
-        ..PersonRow::default()
-    }
 }
 
 /// Digest of one row; zero for a row that does not exist, so that the sum over rows needs no list of them. `bytes` is scratch.

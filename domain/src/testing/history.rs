@@ -1,12 +1,13 @@
 //! What was recorded, kept in memory as a source of timelines; and PINs without a secret.
 
 use crate::context::{PinIssuer, TimelineSource, TimelineUnavailable};
+use crate::timeline::slots::{belongs, streams_of};
 use event_schemas::Event;
 use event_schemas::header::{ChainHead, EntryHeader};
 use event_schemas::ids::{ClaimId, EventAddress, KeyId, Lsn, Term};
 use event_schemas::pin::PinCell;
 use event_schemas::record::{AdmittedEntry, EntryBody};
-use event_schemas::row::StreamRef;
+use event_schemas::row::{RowRef, StreamRef};
 use event_schemas::time::{Date, Timestamp};
 
 /// Everything recorded so far, in order.
@@ -50,27 +51,54 @@ impl History {
     }
 }
 
+impl History {
+    fn readable(&self, of: impl std::fmt::Debug) -> Result<(), TimelineUnavailable> {
+        if !self.broken {
+            return Ok(());
+        }
+        let cause = "the laboratory's history is switched off".to_owned();
+        Err(TimelineUnavailable { of: format!("{of:?}"), cause })
+    }
+
+    /// Every event with its address, in the order in which they were recorded.
+    pub fn events(&self) -> impl Iterator<Item = (EventAddress, &Event)> {
+        self.entries.iter().flat_map(|entry| {
+            let events = entry.changes().map_or(&[][..], |changes| &changes.events);
+            let address = |index| EventAddress { lsn: entry.lsn, index: index as u16 };
+            events.iter().enumerate().map(move |(index, event)| (address(index), event))
+        })
+    }
+}
+
 impl TimelineSource for History {
     fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
-        if self.broken {
-            let cause = "the laboratory's history is switched off".to_owned();
-            return Err(TimelineUnavailable { stream, cause });
-        }
+        self.readable(stream)?;
         let mut found = Vec::new();
         for entry in &self.entries {
-            let events = entry.changes().map_or(&[][..], |changes| &changes.events);
-            for (index, event) in events.iter().enumerate() {
-                let mut belongs = false;
-                event
-                    .body
-                    .for_each_stream(|row, aspect| belongs |= row == stream.row && aspect == stream.aspect);
-                if belongs {
-                    let address = EventAddress { lsn: entry.lsn, index: index as u16 };
-                    found.push((address, event.clone()));
+            let Some(changes) = entry.changes() else { continue };
+            if let Some(restated) = changes.restatements.iter().find(|it| it.stream == stream) {
+                found.clone_from(&restated.timeline);
+                continue;
+            }
+            for (index, event) in changes.events.iter().enumerate() {
+                if belongs(event, stream) {
+                    found.push((EventAddress { lsn: entry.lsn, index: index as u16 }, event.clone()));
                 }
             }
         }
         Ok(found)
+    }
+
+    fn recorded(&self, row: RowRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
+        self.readable(row)?;
+        let names = |event: &Event| streams_of(event).iter().any(|stream| stream.row == row);
+        let found = self.events().filter(|(_, event)| names(event));
+        Ok(found.map(|(at, event)| (at, event.clone())).collect())
+    }
+
+    fn event(&self, at: EventAddress) -> Result<Option<Event>, TimelineUnavailable> {
+        self.readable(at)?;
+        Ok(self.events().find(|(address, _)| *address == at).map(|(_, event)| event.clone()))
     }
 }
 

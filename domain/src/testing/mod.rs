@@ -36,10 +36,11 @@ use crate::decide::{Accepted, Decision, OPERATOR, decide, lapsed, touches_of};
 use crate::invariants::violations;
 use crate::registry::Registry;
 use event_schemas::basis::{Basis, BasisKind};
-use event_schemas::command::{Command, CommandEnvelope};
+use event_schemas::command::{Command, CommandEnvelope, Correct};
+use event_schemas::correction::{Edit, StatedFact};
 use event_schemas::event::{Event, EventBody};
 use event_schemas::guarded::Confidentiality;
-use event_schemas::ids::{CommandId, KeyId, LogId, Lsn, OfficeId, OfficerId};
+use event_schemas::ids::{CommandId, EventAddress, KeyId, LogId, Lsn, OfficeId, OfficerId};
 use event_schemas::outcome::Fault;
 use event_schemas::place::{Place, UnitCode};
 use event_schemas::record::{Changes, ClockKind, EntryBody, Genesis, Lapsed, Record};
@@ -240,6 +241,23 @@ impl World {
         }
     }
 
+    /// A correction on the basis of an agency's numbered decision.
+    pub fn correction(&mut self, edits: Vec<Edit>) -> CommandEnvelope {
+        let reason = text("found wrong in the register");
+        let command = Command::Correct(Correct { edits, reason, expects_digest: None });
+        let basis = Basis { number: Some(text("12/QĐ-UBND")), ..Basis::of(BasisKind::Agency) };
+        CommandEnvelope { basis, ..self.envelope(command) }
+    }
+
+    /// Where the last such fact stands.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn address_of(&self, suits: impl Fn(&EventBody) -> bool) -> EventAddress {
+        let found = self.history.events().filter(|(_, event)| suits(&event.body)).last();
+        found.expect("the laboratory has recorded such a fact").0
+    }
+
     /// Applies an entry as the log would admit it.
     pub fn record(&mut self, body: EntryBody) -> Lsn {
         let today = match &body {
@@ -367,6 +385,14 @@ pub fn partial(value: &str) -> PartialDate {
 /// If it is none.
 pub fn code(value: &str) -> UnitCode {
     value.parse().expect("codes of the laboratory are valid")
+}
+
+/// A fact as a correction states it.
+///
+/// # Panics
+/// If the date is none.
+pub fn stated(on: &str, body: EventBody) -> StatedFact {
+    StatedFact { effective_on: partial(on), body }
 }
 
 /// A place in a command: a unit alone.

@@ -2,6 +2,7 @@
 
 pub mod administration;
 pub mod card;
+pub mod correction;
 pub mod household;
 pub mod marriage;
 pub mod operation;
@@ -14,6 +15,7 @@ pub use card::{
     ApplicationDecision, ApplyForCard, DecideCardApplication, HandOverCard, HoldCard, ProduceCard,
     ReplaceCard, ReportCardDamaged, ReportCardFound, ReportCardLost, ReturnCard, WithdrawCard,
 };
+pub use correction::Correct;
 pub use household::{
     AppointHead, ChangeRelationship, FormHousehold, JoinHousehold, LeaveHousehold, MergeHouseholds,
     SplitHousehold,
@@ -201,6 +203,8 @@ commands! {
     223 v 1 ReestablishPin, "reestablish_pin";
     /// Record that written notices of PINs were handed over.
     224 v 1 RecordPinNotices, "record_pin_notices";
+    /// Correct what is recorded.
+    240 v 1 Correct, "correct";
     /// Open an operation larger than one record.
     600 v 1 OpenOperation, "open_operation";
     /// Stage the next part of an operation.

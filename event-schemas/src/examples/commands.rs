@@ -6,11 +6,15 @@ use crate::command::household::LeaveGround;
 use crate::command::person::HouseholdPlace;
 use crate::command::residence::TemporaryPlace;
 use crate::command::*;
+use crate::correction::{Edit, StatedFact};
 use crate::defect::DefectKind;
 use crate::document::{IdentityDocument, IdentityDocumentKind};
+use crate::event::{EventBody, NameChanged, PermanentResidenceRegistered};
 use crate::guarded::Guarded;
 use crate::household::{HouseholdKind, Relationship};
-use crate::ids::{CardId, DossierId, HouseholdId, OfficeId, OperationId, PersonId};
+use crate::ids::{
+    CardId, DossierId, EventAddress, HouseholdId, Lsn, OfficeId, OperationId, PersonId, UnitId,
+};
 use crate::kin::{DescribedPerson, KinRef, ParentKind, ParentLink, ParentRole, Period};
 use crate::operation::{IssuePins, MAX_PART_ROWS, OperationDigest, OperationKind};
 use crate::person::{
@@ -36,6 +40,7 @@ pub(super) fn example(kind: &str) -> Option<Command> {
         .or_else(|| card(kind))
         .or_else(|| pins(kind))
         .or_else(|| operation(kind))
+        .or_else(|| correction(kind))
 }
 
 fn administration(kind: &str) -> Option<Command> {
@@ -176,6 +181,25 @@ fn operation(kind: &str) -> Option<Command> {
         }
         _ => return None,
     })
+}
+
+/// A wrong name, a move that never was, and one that was left out.
+fn correction(kind: &str) -> Option<Command> {
+    let at = |lsn, index| EventAddress { lsn: Lsn(lsn), index };
+    let renamed = NameChanged {
+        person: PersonId(3),
+        names: names("Nguyễn", "Văn", "Bình"),
+        reason: text("Viết sai chữ đệm"),
+    };
+    let moved = PermanentResidenceRegistered { person: PersonId(3), place: Place::in_unit(UnitId(3)) };
+    let fact = |on, body| StatedFact { effective_on: partial(on), body };
+    let edits = vec![
+        Edit::Amend { event: at(1_200, 0), to: fact("2021-02-01", EventBody::NameChanged(renamed)) },
+        Edit::Annul { event: at(1_187, 2) },
+        Edit::Insert { fact: fact("2020-11-15", EventBody::PermanentResidenceRegistered(moved)) },
+    ];
+    let reason = text("Đối chiếu sổ gốc phát hiện nhập sai");
+    (kind == "correct").then_some(Command::Correct(Correct { edits, reason, expects_digest: None }))
 }
 
 fn birth() -> Birth {

@@ -10,8 +10,8 @@ use crate::household::{
     HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship, ResidenceEndReason,
 };
 use crate::ids::{
-    CardId, DossierId, DwellingId, HouseholdId, Lsn, OfficeId, OfficerId, OperationId, PersonId, UnitId,
-    Version,
+    CardId, DossierId, DwellingId, EventAddress, HouseholdId, Lsn, OfficeId, OfficerId, OperationId, PersonId,
+    UnitId, Version,
 };
 use crate::kin::{KinRef, MarriageEndReason, ParentKind, ParentLink, ParentRole, Period};
 use crate::operation::{
@@ -21,7 +21,7 @@ use crate::operation::{
 use crate::person::{Ethnicity, Identification, Identity, Nationality, PersonalData, Sex};
 use crate::pin::{PinGround, PinOccasion};
 use crate::place::{Area, DomesticPlace, DwellingKind, OfficeKind, Place, RegisteredPlace, UnitKind};
-use crate::row::RowRef;
+use crate::row::{Aspect, RowRef, StreamRef};
 
 const FATHER: PersonId = PersonId(1);
 const MOTHER: PersonId = PersonId(2);
@@ -43,6 +43,7 @@ pub(super) fn example(kind: &str) -> Option<EventBody> {
         .or_else(|| dossier(kind))
         .or_else(|| card(kind))
         .or_else(|| operation(kind))
+        .or_else(|| correction(kind))
 }
 
 fn administration(kind: &str) -> Option<EventBody> {
@@ -195,6 +196,16 @@ fn operation(kind: &str) -> Option<EventBody> {
             operation,
             reason: AbandonReason::Decided(text("Mở nhầm đơn vị")),
         }),
+        _ => return None,
+    })
+}
+
+fn correction(kind: &str) -> Option<EventBody> {
+    let event = EventAddress { lsn: Lsn(1_200), index: 0 };
+    let streams = vec![StreamRef { row: RowRef::Person(SON), aspect: Aspect::Identity }];
+    Some(match kind {
+        "event_annulled" => EventBody::EventAnnulled(EventAnnulled { event, streams }),
+        "event_amended" => EventBody::EventAmended(EventAmended { event, by: 1, streams }),
         _ => return None,
     })
 }

@@ -50,6 +50,7 @@ impl ToyRegistry {
             created: self.create(&planned.envelope.command),
             rows: Vec::new(),
             notes: Vec::new(),
+            correction: None,
         })
     }
 

@@ -120,6 +120,7 @@ impl Judge {
             created: Created::by(&record.changes.events),
             rows: record.changes.rows.clone(),
             notes: Vec::new(),
+            correction: None,
         };
         self.records.insert(command_id, acceptance);
         Ok(())

@@ -1,0 +1,117 @@
+//! Corrections: edits of what is recorded, by address.
+//!
+//! Layout: this file decides the command; [`plan`] finds what the edits speak of and what every changed stream becomes; [`kinds`] says
+//! which facts can be edited how; [`coverage`] finds what no longer holds together, with [`steps`] for one stream after the other and
+//! [`days`] for the rows on one day; [`identity`] judges what rests on sex and date of birth, and establishes numbers anew.
+
+mod coverage;
+mod days;
+mod identity;
+mod kinds;
+mod plan;
+mod steps;
+
+use super::deciding::Deciding;
+use crate::context::TimelineUnavailable;
+use crate::refusal::Code;
+use event_schemas::basis::BasisKind;
+use event_schemas::codec::encode;
+use event_schemas::command::Correct;
+use event_schemas::correction::{CorrectionDigest, CorrectionEffect, MAX_EDITS, StatedFact, StreamChange};
+use event_schemas::ids::{EventAddress, Lsn};
+use event_schemas::record::encode_event_bytes;
+use event_schemas::row::RowRef;
+use plan::{Plan, event_at};
+use xxhash_rust::xxh3::xxh3_128;
+
+const EDITS: &str = "command.correct.edits";
+
+pub(super) fn correct(d: &mut Deciding<'_>, command: &Correct) {
+    if !d.check_count(command.edits.len(), MAX_EDITS, EDITS) {
+        return;
+    }
+    check_ground(d);
+    if let Err(TimelineUnavailable { .. }) = decide(d, command) {
+        d.fault(Code::HistoryUnavailable, EDITS, &[]);
+    }
+}
+
+fn decide(d: &mut Deciding<'_>, command: &Correct) -> Result<(), TimelineUnavailable> {
+    let Some(plan) = Plan::of(d, command)? else { return Ok(()) };
+    // What stood before a correction can stand again: whatever was wrong with it is not for the reversal to mend.
+    if !plan.only_reverses(d, command) {
+        coverage::check(d, &plan)?;
+        identity::check(d, &plan)?;
+    }
+    if d.is_refused() {
+        return Ok(());
+    }
+    plan.events.iter().for_each(|event| d.emit_event(event.clone()));
+    let stated = d.events().len();
+    identity::reestablish_numbers(d, &plan, &command.reason);
+    let consequences = d.events()[stated..].iter().map(|event| StatedFact {
+        effective_on: event.effective_on,
+        body: event.body.clone(),
+    });
+    let consequences = consequences.collect();
+    let restated = plan.restated();
+    let digest = digest_of(d, command, &plan);
+    if let Some(expected) = command.expects_digest.filter(|expected| *expected != digest) {
+        d.fault(Code::StaleDigest, "command.correct.expects_digest", &[&digest, &expected]);
+    }
+    let changed = plan.streams.iter().filter(|stream| stream.before != stream.after);
+    let streams = changed.map(|stream| StreamChange::of(&stream.before, &stream.restated())).collect();
+    d.tell(CorrectionEffect { digest, streams, consequences });
+    d.restate(restated);
+    Ok(())
+}
+
+/// A record is not corrected on somebody's word alone (Law 60/2014/QH13 Art. 28, 46–47).
+fn check_ground(d: &mut Deciding<'_>) {
+    let basis = &d.envelope.basis;
+    if ![BasisKind::Agency, BasisKind::Court].contains(&basis.kind) || basis.number.is_none() {
+        d.fault(Code::CorrectionBasisMissing, "basis", &[]);
+    }
+}
+
+/// Edits, versions of the rows and resulting timelines. Not the lsn that the record happens to get, and no number that it draws: those are
+/// not reserved by a dry run.
+fn digest_of(d: &Deciding<'_>, command: &Correct, plan: &Plan) -> CorrectionDigest {
+    let own = d.context.lsn;
+    let mut bytes = encode(&(&command.edits, &command.reason)).expect("a command that was read is written");
+    for touch in d.touches() {
+        bytes.extend(encode(&touch).expect("numbers are written"));
+    }
+    for stream in &plan.streams {
+        bytes.extend(encode(&stream.stream).expect("numbers are written"));
+        for (at, event) in &stream.after {
+            let lsn = if at.lsn == own { Lsn::ZERO } else { at.lsn };
+            bytes.extend(encode(&EventAddress { lsn, index: at.index }).expect("numbers are written"));
+            bytes.extend(encode_event_bytes(event).expect("an event that was read is written"));
+        }
+    }
+    CorrectionDigest(xxh3_128(&bytes))
+}
+
+/// Rows that a correction's edits speak of, each as the command names it, for competence.
+pub(super) fn rows_of(d: &Deciding<'_>, command: &Correct) -> Result<Vec<(RowRef, String)>, Missing> {
+    let mut rows: Vec<(RowRef, String)> = Vec::new();
+    for edit in command.edits.iter().take(MAX_EDITS) {
+        if let Some(at) = edit.event() {
+            let event = event_at(d, at).map_err(|_| Missing::History)?.ok_or(Missing::Event(at))?;
+            event.body.for_each_stream(|row, _| rows.push((row, at.to_string())));
+        }
+        if let Some(fact) = edit.fact() {
+            fact.body.for_each_stream(|row, _| rows.push((row, row.to_string())));
+        }
+    }
+    rows.sort_unstable();
+    rows.dedup_by_key(|(row, _)| *row);
+    Ok(rows)
+}
+
+/// Why the rows of a correction are not known.
+pub(super) enum Missing {
+    History,
+    Event(EventAddress),
+}

@@ -1,0 +1,401 @@
+//! Laws of all histories: changes, late facts, corrections, corrections of corrections, facts that were missing, vague dates.
+//!
+//! The naive fold here is written from the rule alone and shares nothing with the product but the types of events: a fact's slot is its own
+//! address, or that of what it replaces; the latest correction that is itself in force rules the slot; a timeline is what rules its slots, in
+//! the order of days and then of slots.
+
+use super::*;
+use event_schemas::command::household::LeaveGround;
+use event_schemas::command::{
+    Death, LeaveHousehold, MovePermanent, PermanentMove, PersonInHousehold, RegisterMarriage,
+    RegisterTemporaryResidence,
+};
+use event_schemas::event::Event;
+use event_schemas::household::Relationship::{Child, Head, Spouse};
+use event_schemas::kin::KinRef;
+use event_schemas::person::Sex;
+use event_schemas::time::PartialDate;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+/// Histories of one law; `PROPTEST_CASES` sets another number.
+const HISTORIES: u32 = 250;
+/// Steps of one history.
+const STEPS: usize = 24;
+
+/// Two families and two people who live alone.
+static INHABITED: LazyLock<World> = LazyLock::new(|| {
+    let mut world = World::new();
+    for (number, unit) in [PHUC_XA, QUAN_TOAN].into_iter().enumerate() {
+        let pin = ["001080000001", "001080000002"][number];
+        let father = world.person(NewPersonOf { pin: Some(pin), ..man("1980-02-03") });
+        let mother = world.person(woman("1982-04-05"));
+        let child = world.person(woman("2006-06-07"));
+        world.household(unit, "2015-08-01", &[(father, Head), (mother, Spouse), (child, Child)]);
+        let partners = [father, mother].map(|partner| KinRef::Registered(id(partner)));
+        let married_on = date("2004-01-01");
+        world.given(Command::RegisterMarriage(RegisterMarriage { partners, married_on, legacy_entry: None }));
+    }
+    for birth in ["1990-01-01", "1991"] {
+        let person = world.person(woman(birth));
+        world.resident(person, TRUC_BACH, "2016-01-01");
+    }
+    world
+});
+
+#[derive(Clone, Copy, Debug)]
+struct Dice {
+    kind: u8,
+    who: u8,
+    which: u16,
+    day: u16,
+    detail: u8,
+}
+
+fn dice() -> impl Strategy<Value = Dice> {
+    (any::<u8>(), any::<u8>(), any::<u16>(), any::<u16>(), any::<u8>())
+        .prop_map(|(kind, who, which, day, detail)| Dice { kind, who, which, day, detail })
+}
+
+impl Dice {
+    fn person(self) -> PersonId {
+        PersonId(1 + u32::from(self.who) % 8)
+    }
+
+    /// From 2015 to today.
+    fn day(self) -> String {
+        let days = i32::from(self.day) % (date(TODAY).0 - date("2015-09-01").0 + 1);
+        date("2015-09-01").plus_days(days).to_string()
+    }
+
+    /// Of what a correction states: sometimes known to the month or the year only.
+    fn vague_day(self) -> String {
+        let day = self.day();
+        match self.detail % 9 {
+            0 => day[..4].to_owned(),
+            1 => day[..7].to_owned(),
+            _ => day,
+        }
+    }
+
+    fn unit(self) -> &'static str {
+        [PHUC_XA, TRUC_BACH, QUAN_TOAN][usize::from(self.detail) % 3]
+    }
+
+    fn name(self) -> &'static str {
+        ["An", "Bình", "Chí", "Dũng"][usize::from(self.detail) % 4]
+    }
+
+    fn ordinary(self) -> Command {
+        let person = id(self.person());
+        let effective_on = date(&self.day());
+        match self.kind % 6 {
+            0 | 1 => change_name(self.person(), self.name(), &self.day()),
+            2 => Command::MovePermanent(MovePermanent {
+                effective_on,
+                movement: PermanentMove::NewHousehold {
+                    kind: Default::default(),
+                    to: place(self.unit()),
+                    file_number: None,
+                    persons: vec![PersonInHousehold { person, relationship: Head }],
+                },
+                successions: Vec::new(),
+            }),
+            3 => Command::LeaveHousehold(LeaveHousehold {
+                person,
+                ground: LeaveGround::RegistrationEnded,
+                effective_on,
+                succession: None,
+            }),
+            4 => Command::RegisterTemporaryResidence(RegisterTemporaryResidence {
+                person,
+                place: place(self.unit()),
+                household: None,
+                from: effective_on,
+                until: effective_on.plus_days(60),
+            }),
+            _ => Command::Death(Death {
+                person,
+                died: partial(&self.vague_day()),
+                time: None,
+                place: None,
+                cause: None,
+                registered_at: code(PHUC_XA),
+                legacy_entry: None,
+                succession: None,
+            }),
+        }
+    }
+
+    /// Edits of something that is recorded of these people.
+    fn edits(self, world: &World) -> Vec<Edit> {
+        let person = self.person();
+        let recorded: Vec<(EventAddress, Event)> =
+            world.history.recorded(RowRef::Person(person)).expect("the history can be read");
+        let (address, event) = &recorded[usize::from(self.which) % recorded.len()];
+        match self.kind / 6 % 8 {
+            0 => vec![insert(&self.vague_day(), renamed(person, self.name()))],
+            1 => vec![insert(&self.vague_day(), lives(person, self.unit()))],
+            2 | 3 => vec![annul(*address)],
+            // All of a record, as an operator takes a mistake back.
+            4 => {
+                let of_record = world.history.events().filter(|(at, _)| at.lsn == address.lsn);
+                let facts = of_record.filter(|(at, event)| !is_second_of_pair(world, *at, event));
+                facts.map(|(at, _)| annul(at)).take(12).collect()
+            }
+            _ => self.amended(*address, event).into_iter().collect(),
+        }
+    }
+
+    fn amended(self, address: EventAddress, event: &Event) -> Option<Edit> {
+        let mut day = self.vague_day();
+        let body = match &event.body {
+            EventBody::NameChanged(e) => renamed(e.person, self.name()),
+            EventBody::PermanentResidenceRegistered(e) => lives(e.person, self.unit()),
+            EventBody::PersonRegistered(e) => {
+                let mut right = e.clone();
+                day = event.effective_on.to_string();
+                match self.detail % 3 {
+                    0 => right.identity.names = names(self.name()),
+                    1 => right.identity.sex = if self.who % 2 == 0 { Sex::Male } else { Sex::Female },
+                    _ => right.identity.birth = PartialDate::of_year(1975 + i16::from(self.detail % 20)).ok()?,
+                }
+                EventBody::PersonRegistered(right)
+            }
+            other => other.clone(),
+        };
+        Some(amend(address, &day, body))
+    }
+}
+
+/// The fact after the event that says what it replaces: the two are one correction.
+fn is_second_of_pair(world: &World, at: EventAddress, event: &Event) -> bool {
+    let marks = |(address, other): (EventAddress, &Event)| {
+        matches!(&other.body, EventBody::EventAmended(e) if address.lsn == at.lsn && e.by == at.index)
+    };
+    matches!(event.body, EventBody::PinCancelled(_) | EventBody::PinIssued(_)) || world.history.events().any(marks)
+}
+
+/// What the events say, by the rule.
+struct Naive {
+    events: Vec<(EventAddress, Event)>,
+    /// Where each stands, what it speaks of, and whether it only takes that back.
+    corrections: Vec<(EventAddress, EventAddress, bool)>,
+}
+
+impl Naive {
+    fn of(world: &World) -> Self {
+        let events: Vec<(EventAddress, Event)> =
+            world.history.events().map(|(at, event)| (at, event.clone())).collect();
+        let mut corrections = Vec::new();
+        for (address, event) in &events {
+            match &event.body {
+                EventBody::EventAnnulled(e) => corrections.push((*address, e.event, true)),
+                EventBody::EventAmended(e) => corrections.push((at(address.lsn, e.by), e.event, false)),
+                _ => {}
+            }
+        }
+        Self { events, corrections }
+    }
+
+    fn correction(&self, address: EventAddress) -> Option<&(EventAddress, EventAddress, bool)> {
+        self.corrections.iter().find(|(at, ..)| *at == address)
+    }
+
+    fn slot(&self, address: EventAddress) -> EventAddress {
+        self.correction(address).map_or(address, |(_, of, _)| self.slot(*of))
+    }
+
+    fn in_force(&self, address: EventAddress) -> bool {
+        !self.corrections.iter().any(|(at, of, annuls)| *annuls && *of == address && self.in_force(*at))
+    }
+
+    /// What rules the slot of a fact that replaces nothing.
+    fn ruling(&self, slot: EventAddress) -> Option<(EventAddress, &Event)> {
+        let speaks_of_slot = |(at, of, annuls): &&(EventAddress, EventAddress, bool)| {
+            self.slot(*at) == slot && !(*annuls && self.correction(*of).is_some())
+        };
+        let in_force = self.corrections.iter().filter(speaks_of_slot).filter(|(at, ..)| self.in_force(*at));
+        let ruling = match in_force.max_by_key(|(at, ..)| *at) {
+            Some((_, _, true)) => return None,
+            Some((at, ..)) => *at,
+            None => slot,
+        };
+        self.events.iter().find(|(at, _)| *at == ruling).map(|(at, event)| (*at, event))
+    }
+
+    fn timeline(&self, stream: StreamRef) -> Vec<(EventAddress, Event)> {
+        let mut found = Vec::new();
+        for (slot, original) in &self.events {
+            let is_fact = !matches!(original.body, EventBody::EventAnnulled(_) | EventBody::EventAmended(_));
+            if !is_fact || self.correction(*slot).is_some() {
+                continue;
+            }
+            let Some((at, event)) = self.ruling(*slot) else { continue };
+            let mut belongs = false;
+            event.body.for_each_stream(|row, aspect| belongs |= StreamRef { row, aspect } == stream);
+            if belongs {
+                found.push((event.effective_on.earliest(), *slot, at, event.clone()));
+            }
+        }
+        found.sort_by_key(|(day, slot, ..)| (*day, *slot));
+        found.into_iter().map(|(_, _, at, event)| (at, event)).collect()
+    }
+}
+
+/// Every timeline, and what persons' rows hold, is what the naive fold says.
+fn check(world: &World) {
+    let naive = Naive::of(world);
+    let mut rows: BTreeSet<RowRef> = BTreeSet::new();
+    world.registry.for_each_row(|row| {
+        if matches!(row, RowRef::Person(_) | RowRef::Household(_)) {
+            rows.insert(row);
+        }
+    });
+    for row in rows {
+        for aspect in ASPECTS {
+            let stream = StreamRef { row, aspect };
+            let held = world.history.stream(stream).expect("the history can be read");
+            assert_eq!(domain::timeline::in_valid_order(held), naive.timeline(stream), "{stream:?}");
+        }
+        if let RowRef::Person(person) = row {
+            check_person(world, &naive, person);
+        }
+    }
+}
+
+const ASPECTS: [Aspect; 10] = [
+    Aspect::Existence,
+    Aspect::Identity,
+    Aspect::Life,
+    Aspect::PermanentResidence,
+    Aspect::Membership,
+    Aspect::TemporaryResidence,
+    Aspect::Marriage,
+    Aspect::Composition,
+    Aspect::HouseholdPlace,
+    Aspect::Number,
+];
+
+fn check_person(world: &World, naive: &Naive, person: PersonId) {
+    let timeline = |aspect| naive.timeline(StreamRef { row: RowRef::Person(person), aspect });
+    let latest = |events: &[(EventAddress, Event)]| {
+        events.iter().map(|(_, event)| event.effective_on.earliest().0).max().unwrap_or(i32::MIN)
+    };
+    let row = row(world, person);
+    let residence = timeline(Aspect::PermanentResidence);
+    let unit = match residence.last().map(|(_, event)| &event.body) {
+        Some(EventBody::PermanentResidenceRegistered(e)) => e.place.unit().map_or(0, |unit| unit.0),
+        _ => 0,
+    };
+    assert_eq!(row.unit, unit, "residence of {person}");
+    let membership = timeline(Aspect::Membership);
+    let household = membership.iter().fold(0, |household, (_, event)| match &event.body {
+        EventBody::MemberJoined(e) => e.household.0,
+        EventBody::MemberLeft(_) => 0,
+        _ => household,
+    });
+    assert_eq!(row.household, household, "household of {person}");
+    assert_eq!(row.residence_since, latest(&residence).max(latest(&membership)), "{person}");
+    let identity = timeline(Aspect::Identity);
+    assert_eq!(row.identity_since, latest(&identity), "{person}");
+    let birth = identity.iter().find_map(|(_, event)| match &event.body {
+        EventBody::PersonRegistered(e) => Some(e.identity.birth.packed()),
+        _ => None,
+    });
+    assert_eq!(Some(row.birth), birth, "birth of {person}");
+    let died = timeline(Aspect::Life).last().map_or(0, |(_, event)| event.effective_on.packed());
+    assert_eq!(row.died, died, "death of {person}");
+    let marriages = timeline(Aspect::Marriage);
+    assert_eq!(row.marriage_since, latest(&marriages), "{person}");
+}
+
+fn play(world: &mut World, dice: Dice) -> Option<Lsn> {
+    let (office, envelope) = if dice.kind % 3 == 0 {
+        let command = dice.ordinary();
+        (NATIONAL_OFFICE, world.envelope(command))
+    } else {
+        let edits = dice.edits(world);
+        (NATIONAL_OFFICE, world.correction(edits))
+    };
+    let is_correction = matches!(envelope.command, Command::Correct(_));
+    let accepted = matches!(world.submit(office, envelope), Decision::Accepted(_));
+    (accepted && is_correction).then(|| world.registry.head().lsn)
+}
+
+fn histories(law: impl Fn(Vec<Dice>)) {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config = Config { cases: cases.unwrap_or(HISTORIES), failure_persistence: None, ..Config::default() };
+    let steps = prop::collection::vec(dice(), 1..STEPS);
+    let run = TestRunner::new(config).run(&steps, |steps| {
+        law(steps);
+        Ok(())
+    });
+    run.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn every_timeline_and_row_is_what_the_naive_fold_says() {
+    let corrections = Cell::new(0_u32);
+    let of_corrections = Cell::new(0_u32);
+    histories(|steps| {
+        let mut world = INHABITED.clone();
+        for dice in steps {
+            if let Some(lsn) = play(&mut world, dice) {
+                corrections.set(corrections.get() + 1);
+                let naive = Naive::of(&world);
+                let again = naive.corrections.iter().filter(|(at, of, _)| {
+                    at.lsn == lsn && naive.correction(*of).is_some()
+                });
+                of_corrections.set(of_corrections.get() + again.count() as u32);
+            }
+        }
+        check(&world);
+        // Folding all records anew gives the same rows (R3).
+        let mut anew = domain::Registry::new();
+        world.history.entries.iter().for_each(|entry| anew.apply_entry(entry));
+        assert_eq!(anew.head().digest, world.registry.head().digest);
+    });
+    assert!(corrections.get() > HISTORIES, "the histories hold {} corrections", corrections.get());
+    assert!(of_corrections.get() > HISTORIES / 10, "and {} of corrections", of_corrections.get());
+}
+
+/// Whatever came before, a correction that is taken back with nothing in between leaves every row as it was: all but versions, and
+/// numbers that were given out.
+#[test]
+fn a_correction_taken_back_leaves_what_was_believed_before() {
+    let reversed = Cell::new(0_u32);
+    histories(|steps| {
+        let mut world = INHABITED.clone();
+        for dice in steps {
+            let before = all_believed(&world);
+            let Some(lsn) = play(&mut world, dice) else { continue };
+            let of_record: Vec<EventAddress> = world
+                .history
+                .events()
+                .filter(|(at, event)| at.lsn == lsn && !is_second_of_pair(&world, *at, event))
+                .map(|(at, _)| at)
+                .collect();
+            let mut copy = world.clone();
+            corrected(&mut copy, of_record.into_iter().map(annul).collect());
+            assert_eq!(all_believed(&copy), before);
+            reversed.set(reversed.get() + 1);
+        }
+    });
+    assert!(reversed.get() > HISTORIES, "{} corrections were taken back", reversed.get());
+}
+
+fn all_believed(world: &World) -> Vec<(RowRef, RowImage)> {
+    let mut rows = Vec::new();
+    world.registry.for_each_row(|row| {
+        let mut image = believed(world, row);
+        if let RowImage::Person(person, _) = &mut image {
+            person.pin = Default::default();
+        }
+        rows.push((row, image));
+    });
+    rows
+}

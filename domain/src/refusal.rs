@@ -173,7 +173,7 @@ catalogue! {
     CorrectionUnsupported hard, "correction_unsupported", "Không đính chính được {0} theo cách này.", "{0} cannot be corrected in this way.";
     AmendedToOtherFact hard, "amended_to_other_fact", "Nội dung thay cho sự kiện {0} phải cùng loại, về cùng người và cùng hộ.", "What takes the place of {0} must be of the same kind, about the same person and household.";
     CorrectionWithoutEffect hard, "correction_without_effect", "Sự kiện {0} đã được ghi đúng như vậy.", "{0} is recorded in just this way.";
-    CorrectionNotCovered hard, "correction_not_covered", "Các sự kiện {0} không còn phù hợp: phải hủy bỏ hoặc sửa trong cùng yêu cầu.", "What is recorded at {0} does not hold together with this: annul or amend it in the same command.";
+    CorrectionNotCovered hard, "correction_not_covered", "Các sự kiện {0} không còn phù hợp: phải hủy bỏ, sửa hoặc bổ sung trong cùng yêu cầu.", "What is recorded at {0} does not hold together with this: annul or amend it, or state what is missing, in the same command.";
     CorrectionDoesNotFit hard, "correction_does_not_fit", "Nội dung này không phù hợp với dữ liệu của ngày đó.", "The stated fact does not fit what holds on its day.";
     CorrectionBasisMissing hard, "correction_basis_missing", "Đính chính cần căn cứ là quyết định có số của cơ quan hoặc tòa án.", "A correction needs the numbered decision of an agency or a court as its basis.";
     CorrectionTooLarge hard, "correction_too_large", "Đính chính này liên quan đến quá nhiều dữ liệu ({0}, tối đa {1}).", "This correction concerns too much that is recorded ({0}; at most {1}).";

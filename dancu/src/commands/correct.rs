@@ -5,6 +5,7 @@ mod show;
 use crate::client::{Api, Target, told};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
+use event_schemas::CommandEnvelope;
 use event_schemas::basis::{Basis, BasisKind};
 use event_schemas::command::{Command, Correct as Correction};
 use event_schemas::correction::{CorrectionDigest, Edit, MAX_EDITS, StatedFact};
@@ -13,7 +14,6 @@ use event_schemas::ids::{CommandId, EventAddress};
 use event_schemas::outcome::{Acceptance, Fault, Outcome};
 use event_schemas::text::Text;
 use event_schemas::time::PartialDate;
-use event_schemas::CommandEnvelope;
 use reqwest::Method;
 use serde_json::Value;
 use std::process::ExitCode;
@@ -132,8 +132,9 @@ impl Correct {
                 }
                 let body = sets.iter().try_fold(serde_json::to_value(&fact.body)?, with_member)?;
                 let shown = body.to_string();
-                let body: EventBody = serde_json::from_value(body)
-                    .with_context(|| format!("{shown} is no fact; `dancu schema event` says how one looks"))?;
+                let body: EventBody = serde_json::from_value(body).with_context(|| {
+                    format!("{shown} is no fact; `dancu schema event` says how one looks")
+                })?;
                 Ok(vec![Edit::Amend { event: *event, to: StatedFact { body, ..fact } }])
             }
         }
@@ -185,7 +186,8 @@ impl Correct {
             overrides: Vec::new(),
             command: Command::Correct(Correction { edits, reason, expects_digest }),
         };
-        let (_, answer) = api.post("/v1/commands", "application/json", serde_json::to_string(&envelope)?).await?;
+        let (_, answer) =
+            api.post("/v1/commands", "application/json", serde_json::to_string(&envelope)?).await?;
         Ok(answer)
     }
 

@@ -18,7 +18,8 @@ use crate::registry::rows::ABROAD;
 use crate::timeline::in_valid_order;
 use event_schemas::command::pin::MAX_NOTICES;
 use event_schemas::command::{
-    Birth, BirthResidence, ClearDefect, Command, Correct, EnrolPerson, MovePermanent, Parentage, PermanentMove,
+    Birth, BirthResidence, ClearDefect, Command, Correct, EnrolPerson, MovePermanent, Parentage,
+    PermanentMove,
 };
 use event_schemas::event::EventBody;
 use event_schemas::ids::{CardId, DossierId, HouseholdId, OperationId, PersonId, UnitId};

@@ -8,7 +8,6 @@ use super::rows::{
     SEX_UNKNOWN, TEMPORARY_MEMBER, TemporaryRow, U40,
 };
 use super::units::{OfficeRow, UnitRow};
-use crate::timeline::marriage::Marital;
 use event_schemas::card::{CardStatus, DossierStatus};
 use event_schemas::event::{Event, EventBody, Origin, ParentLinked};
 use event_schemas::household::Membership;
@@ -16,7 +15,6 @@ use event_schemas::ids::{Lsn, PersonId, UnitId, Version};
 use event_schemas::kin::{KinRef, ParentKind, ParentRole};
 use event_schemas::person::{Identification, Nationality, Sex};
 use event_schemas::place::Place;
-use event_schemas::record::Restatement;
 use event_schemas::row::{Aspect, RowRef};
 use smallvec::SmallVec;
 
@@ -96,61 +94,6 @@ impl RowImage {
         }
     }
 
-    /// Folds the row's restated streams anew, each from its beginning, in the order in which they come. The latest day of streams
-    /// that share it is known anew only if all of them are restated; a late fact adds to one, and the day stays at least what it was.
-    pub fn restate(&mut self, row: RowRef, restatements: &[Restatement]) {
-        let restated = || restatements.iter().filter(|restated| restated.stream.row == row);
-        let aspects: SmallVec<[Aspect; 8]> = restated().map(|restated| restated.stream.aspect).collect();
-        aspects.iter().for_each(|aspect| self.reset(*aspect));
-        self.reset_shared(|aspect| aspects.contains(&aspect));
-        for restated in restated() {
-            restated.timeline.iter().for_each(|(_, event)| self.fold(row, restated.stream.aspect, event));
-        }
-    }
-
-    fn reset(&mut self, aspect: Aspect) {
-        match (self, aspect) {
-            (Self::Person(_, Some(stay)), Aspect::TemporaryResidence) => {
-                (stay.unit, stay.until) = (0, 0);
-            }
-            (Self::Person(_, Some(stay)), Aspect::TemporaryMembership) => {
-                (stay.household, stay.relationship) = (0, 0);
-            }
-            (Self::Household(household), Aspect::Existence) => (household.kind, household.ended) = (0, 0),
-            (Self::Household(household), Aspect::HouseholdPlace) => household.unit = 0,
-            (Self::Household(household), Aspect::Composition) => {
-                household.members.clear();
-                household.head = 0;
-            }
-            (Self::Person(person, _), aspect) => reset_person(person, aspect),
-            _ => {}
-        }
-    }
-
-    fn reset_shared(&mut self, is_restated: impl Fn(Aspect) -> bool) {
-        use Aspect as A;
-        let all = |aspects: &[Aspect]| aspects.iter().all(|aspect| is_restated(*aspect));
-        match self {
-            Self::Person(person, temporary) => {
-                if all(&[A::PermanentResidence, A::Membership]) {
-                    person.residence_since = i32::MIN;
-                }
-                if all(&[A::TemporaryResidence, A::TemporaryMembership]) {
-                    *temporary = None;
-                }
-            }
-            Self::Card(card) if all(&[A::Existence, A::Status]) => {
-                *card = CardRow { version: card.version, last_lsn: card.last_lsn, ..CardRow::default() };
-            }
-            Self::Dossier(dossier) if all(&[A::Existence, A::Status]) => {
-                let (version, last_lsn) = (dossier.version, dossier.last_lsn);
-                *dossier = DossierRow { version, last_lsn, ..DossierRow::default() };
-            }
-            // A household's existence sets the days of its place and composition, and comes before them.
-            _ => {}
-        }
-    }
-
     /// Sets version and lsn after a record.
     pub fn stamp(&mut self, version: Version, lsn: Lsn) {
         use super::rows::Row;
@@ -165,29 +108,6 @@ impl RowImage {
             Self::Operation(Some(row)) => (row.version, row.last_lsn) = (version, lsn),
             Self::Unit(None) | Self::Office(None) | Self::Operation(None) => {}
         }
-    }
-}
-
-fn reset_person(person: &mut PersonRow, aspect: Aspect) {
-    match aspect {
-        Aspect::Existence => (person.capacity, person.birth_unit) = (0, 0),
-        Aspect::Identity => {
-            (person.birth, person.sex, person.identity_since) = (0, SEX_UNKNOWN, i32::MIN);
-            person.flags &= !IDENTITY_FLAGS;
-        }
-        Aspect::Life => person.died = 0,
-        Aspect::Kinship => {
-            (person.mother, person.father) = (0, 0);
-            person.flags &= !FLAG_OTHER_KIN;
-        }
-        Aspect::PermanentResidence => person.unit = 0,
-        Aspect::Membership => (person.household, person.relationship) = (0, 0),
-        Aspect::Marriage => {
-            person.set_marital(Marital::default());
-            person.marriage_since = i32::MIN;
-        }
-        Aspect::Cards => (person.card, person.dossier) = (0, 0),
-        _ => {}
     }
 }
 
@@ -295,7 +215,7 @@ fn fold_kinship(person: &mut PersonRow, id: PersonId, linked: &ParentLinked) {
 }
 
 /// Flags that the identity stream sets.
-const IDENTITY_FLAGS: u8 = FLAG_VIETNAMESE | FLAG_UNDETERMINED | FLAG_VERIFIED;
+pub(super) const IDENTITY_FLAGS: u8 = FLAG_VIETNAMESE | FLAG_UNDETERMINED | FLAG_VERIFIED;
 
 fn flags_of(nationality: &Nationality, identification: Identification) -> u8 {
     let mut flags = 0;

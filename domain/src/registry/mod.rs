@@ -2,7 +2,7 @@
 //!
 //! Layout: [`rows`] the packed rows; [`table`] dense tables of them; [`units`] units and offices; [`lookups`] keys and counters;
 //! [`operations`] operations larger than one record;
-//! [`fold`] the fold of one row; [`journal`] before-images of what is in flight; [`due`] rows that fall due with a day;
+//! [`fold`] the fold of one row, `restate` of its restated streams; [`journal`] before-images of what is in flight; [`due`] rows that fall due with a day;
 //! [`pages`] saving and loading.
 //!
 //! *Architecture invariant:* [`Registry::apply`] cannot fail on an admitted record, looks only at the rows that the record
@@ -14,6 +14,7 @@ pub mod journal;
 pub mod lookups;
 pub mod operations;
 pub mod pages;
+mod restate;
 pub mod rows;
 pub mod table;
 pub mod units;

@@ -110,9 +110,8 @@ impl Slots {
     pub fn corrections_of(&self, lsn: Lsn) -> Option<BTreeSet<EventAddress>> {
         let record = EventAddress { lsn, index: 0 }..=EventAddress { lsn, index: u16::MAX };
         let corrections = self.corrections.range(record.clone()).map(|(at, _)| *at);
-        let is_number = |event: &Event| {
-            matches!(event.body, EventBody::PinCancelled(_) | EventBody::PinIssued(_))
-        };
+        let is_number =
+            |event: &Event| matches!(event.body, EventBody::PinCancelled(_) | EventBody::PinIssued(_));
         let stated = self.facts.range(record.clone()).filter(|(_, event)| !is_number(event));
         let all: BTreeSet<EventAddress> = corrections.chain(stated.map(|(at, _)| *at)).collect();
         (self.corrections.range(record).next().is_some()).then_some(all)

@@ -85,7 +85,8 @@ fn the_death_registered_for_the_wrong_twin() {
         legacy_entry: None,
     }));
     let card = card_of(&mut world, living);
-    let rows = [living, wife].map(RowRef::Person).into_iter().chain([RowRef::Household(home), RowRef::Card(card)]);
+    let rows =
+        [living, wife].map(RowRef::Person).into_iter().chain([RowRef::Household(home), RowRef::Card(card)]);
     let rows: Vec<RowRef> = rows.collect();
     let before: Vec<RowImage> = rows.iter().map(|row| believed(&world, *row)).collect();
     world.given(dies(living, "2022-02-01"));
@@ -201,14 +202,19 @@ fn a_child_inserted_before_the_household_moved() {
     world.given(born(mother, "2018-03-01"));
     let born_lsn = world.registry.head().lsn;
     let child = world.registry.head().persons;
-    let lived = world.address_of(
-        |body| matches!(body, EventBody::PermanentResidenceRegistered(e) if e.person == child),
-    );
+    let lived = world
+        .address_of(|body| matches!(body, EventBody::PermanentResidenceRegistered(e) if e.person == child));
     let joined = world.address_of(|body| matches!(body, EventBody::MemberJoined(e) if e.person == child));
     assert_eq!((lived.lsn, joined.lsn), (born_lsn, born_lsn));
     let membership = Membership::Permanent;
-    let joins = EventBody::MemberJoined(MemberJoined { household: home, person: child, membership, relationship: Child });
-    let mut edits = vec![amend(lived, "2018-03-01", lives(child, PHUC_XA)), amend(joined, "2018-03-01", joins)];
+    let joins = EventBody::MemberJoined(MemberJoined {
+        household: home,
+        person: child,
+        membership,
+        relationship: Child,
+    });
+    let mut edits =
+        vec![amend(lived, "2018-03-01", lives(child, PHUC_XA)), amend(joined, "2018-03-01", joins)];
     // From the household's move on the child would live elsewhere: the move is what the correction leaves open.
     let faults = refused(&mut world, edits.clone(), &["correction_not_covered"]);
     assert_eq!(faults[0].events, [moved]);

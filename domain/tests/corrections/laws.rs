@@ -5,16 +5,15 @@
 //! the order of days and then of slots.
 
 use super::*;
-use event_schemas::command::household::LeaveGround;
+use domain::registry::rows::FLAG_NOTICE_DUE;
+use domain::testing::play::{Dice, command, corrections, officer};
+use event_schemas::card::{ApplicationReason, DocumentKind};
 use event_schemas::command::{
-    Death, LeaveHousehold, MovePermanent, PermanentMove, PersonInHousehold, RegisterMarriage,
-    RegisterTemporaryResidence,
+    ApplicationDecision, ApplyForCard, DecideCardApplication, HandOverCard, ProduceCard, RegisterMarriage,
 };
 use event_schemas::event::Event;
 use event_schemas::household::Relationship::{Child, Head, Spouse};
 use event_schemas::kin::KinRef;
-use event_schemas::person::Sex;
-use event_schemas::time::PartialDate;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
@@ -26,11 +25,11 @@ const HISTORIES: u32 = 250;
 /// Steps of one history.
 const STEPS: usize = 24;
 
-/// Two families and two people who live alone.
+/// Three families, the first father with a card, and two people who live alone.
 static INHABITED: LazyLock<World> = LazyLock::new(|| {
     let mut world = World::new();
-    for (number, unit) in [PHUC_XA, QUAN_TOAN].into_iter().enumerate() {
-        let pin = ["001080000001", "001080000002"][number];
+    for (number, unit) in [PHUC_XA, TRUC_BACH, QUAN_TOAN].into_iter().enumerate() {
+        let pin = ["001080000001", "001080000002", "001080000003"][number];
         let father = world.person(NewPersonOf { pin: Some(pin), ..man("1980-02-03") });
         let mother = world.person(woman("1982-04-05"));
         let child = world.person(woman("2006-06-07"));
@@ -43,140 +42,54 @@ static INHABITED: LazyLock<World> = LazyLock::new(|| {
         let person = world.person(woman(birth));
         world.resident(person, TRUC_BACH, "2016-01-01");
     }
+    issue_card(&mut world, PersonId(1));
     world
 });
 
-#[derive(Clone, Copy, Debug)]
-struct Dice {
-    kind: u8,
-    who: u8,
-    which: u16,
-    day: u16,
-    detail: u8,
+fn issue_card(world: &mut World, person: PersonId) {
+    let (dossier, card) = (world.registry.head().dossiers.next(), world.registry.head().cards.next());
+    let steps = [
+        Command::ApplyForCard(ApplyForCard {
+            person: id(person),
+            document: DocumentKind::Cccd2021,
+            reason: ApplicationReason::FirstIssue,
+            representative: None,
+            received_at: code(PHUC_XA),
+            received_on: date("2021-09-01"),
+        }),
+        Command::DecideCardApplication(DecideCardApplication {
+            dossier,
+            decision: ApplicationDecision::Approve,
+            decided_on: date("2021-09-03"),
+        }),
+        Command::ProduceCard(ProduceCard { dossier, serial: text("A000001"), issued_on: date("2021-09-10") }),
+        Command::HandOverCard(HandOverCard { card, handed_over_on: date("2021-09-15") }),
+    ];
+    steps.into_iter().for_each(|step| {
+        world.given(step);
+    });
 }
 
 fn dice() -> impl Strategy<Value = Dice> {
-    (any::<u8>(), any::<u8>(), any::<u16>(), any::<u16>(), any::<u8>())
-        .prop_map(|(kind, who, which, day, detail)| Dice { kind, who, which, day, detail })
+    (any::<u16>(), any::<u16>(), any::<u16>(), any::<u16>(), any::<u16>(), any::<u16>())
+        .prop_map(|(kind, who, whom, place, day, detail)| Dice { kind, who, whom, place, day, detail })
 }
 
-impl Dice {
-    fn person(self) -> PersonId {
-        PersonId(1 + u32::from(self.who) % 8)
-    }
-
-    /// From 2015 to today.
-    fn day(self) -> String {
-        let days = i32::from(self.day) % (date(TODAY).0 - date("2015-09-01").0 + 1);
-        date("2015-09-01").plus_days(days).to_string()
-    }
-
-    /// Of what a correction states: sometimes known to the month or the year only.
-    fn vague_day(self) -> String {
-        let day = self.day();
-        match self.detail % 9 {
-            0 => day[..4].to_owned(),
-            1 => day[..7].to_owned(),
-            _ => day,
-        }
-    }
-
-    fn unit(self) -> &'static str {
-        [PHUC_XA, TRUC_BACH, QUAN_TOAN][usize::from(self.detail) % 3]
-    }
-
-    fn name(self) -> &'static str {
-        ["An", "Bình", "Chí", "Dũng"][usize::from(self.detail) % 4]
-    }
-
-    fn ordinary(self) -> Command {
-        let person = id(self.person());
-        let effective_on = date(&self.day());
-        match self.kind % 6 {
-            0 | 1 => change_name(self.person(), self.name(), &self.day()),
-            2 => Command::MovePermanent(MovePermanent {
-                effective_on,
-                movement: PermanentMove::NewHousehold {
-                    kind: Default::default(),
-                    to: place(self.unit()),
-                    file_number: None,
-                    persons: vec![PersonInHousehold { person, relationship: Head }],
-                },
-                successions: Vec::new(),
-            }),
-            3 => Command::LeaveHousehold(LeaveHousehold {
-                person,
-                ground: LeaveGround::RegistrationEnded,
-                effective_on,
-                succession: None,
-            }),
-            4 => Command::RegisterTemporaryResidence(RegisterTemporaryResidence {
-                person,
-                place: place(self.unit()),
-                household: None,
-                from: effective_on,
-                until: effective_on.plus_days(60),
-            }),
-            _ => Command::Death(Death {
-                person,
-                died: partial(&self.vague_day()),
-                time: None,
-                place: None,
-                cause: None,
-                registered_at: code(PHUC_XA),
-                legacy_entry: None,
-                succession: None,
-            }),
-        }
-    }
-
-    /// Edits of something that is recorded of these people.
-    fn edits(self, world: &World) -> Vec<Edit> {
-        let person = self.person();
-        let recorded: Vec<(EventAddress, Event)> =
-            world.history.recorded(RowRef::Person(person)).expect("the history can be read");
-        let (address, event) = &recorded[usize::from(self.which) % recorded.len()];
-        match self.kind / 6 % 8 {
-            0 => vec![insert(&self.vague_day(), renamed(person, self.name()))],
-            1 => vec![insert(&self.vague_day(), lives(person, self.unit()))],
-            2 | 3 => vec![annul(*address)],
-            // All of a record, as an operator takes a mistake back.
-            4 => {
-                let of_record = world.history.events().filter(|(at, _)| at.lsn == address.lsn);
-                let facts = of_record.filter(|(at, event)| !is_second_of_pair(world, *at, event));
-                facts.map(|(at, _)| annul(at)).take(12).collect()
-            }
-            _ => self.amended(*address, event).into_iter().collect(),
-        }
-    }
-
-    fn amended(self, address: EventAddress, event: &Event) -> Option<Edit> {
-        let mut day = self.vague_day();
-        let body = match &event.body {
-            EventBody::NameChanged(e) => renamed(e.person, self.name()),
-            EventBody::PermanentResidenceRegistered(e) => lives(e.person, self.unit()),
-            EventBody::PersonRegistered(e) => {
-                let mut right = e.clone();
-                day = event.effective_on.to_string();
-                match self.detail % 3 {
-                    0 => right.identity.names = names(self.name()),
-                    1 => right.identity.sex = if self.who % 2 == 0 { Sex::Male } else { Sex::Female },
-                    _ => right.identity.birth = PartialDate::of_year(1975 + i16::from(self.detail % 20)).ok()?,
-                }
-                EventBody::PersonRegistered(right)
-            }
-            other => other.clone(),
-        };
-        Some(amend(address, &day, body))
-    }
+/// One step of a history.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Submit(Dice),
+    Correct(Dice),
+    OpenDay(u16),
 }
 
-/// The fact after the event that says what it replaces: the two are one correction.
-fn is_second_of_pair(world: &World, at: EventAddress, event: &Event) -> bool {
-    let marks = |(address, other): (EventAddress, &Event)| {
-        matches!(&other.body, EventBody::EventAmended(e) if address.lsn == at.lsn && e.by == at.index)
-    };
-    matches!(event.body, EventBody::PinCancelled(_) | EventBody::PinIssued(_)) || world.history.events().any(marks)
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        5 => dice().prop_map(Step::Submit),
+        9 => dice().prop_map(Step::Correct),
+        1 => (1..500u16).prop_map(Step::OpenDay),
+    ];
+    prop::collection::vec(step, 1..STEPS)
 }
 
 /// What the events say, by the rule.
@@ -313,24 +226,33 @@ fn check_person(world: &World, naive: &Naive, person: PersonId) {
     assert_eq!(row.marriage_since, latest(&marriages), "{person}");
 }
 
-fn play(world: &mut World, dice: Dice) -> Option<Lsn> {
-    let (office, envelope) = if dice.kind % 3 == 0 {
-        let command = dice.ordinary();
-        (NATIONAL_OFFICE, world.envelope(command))
-    } else {
-        let edits = dice.edits(world);
-        (NATIONAL_OFFICE, world.correction(edits))
-    };
-    let is_correction = matches!(envelope.command, Command::Correct(_));
-    let accepted = matches!(world.submit(office, envelope), Decision::Accepted(_));
-    (accepted && is_correction).then(|| world.registry.head().lsn)
+/// Where the record of an accepted correction stands.
+fn play(world: &mut World, step: Step) -> Option<Lsn> {
+    match step {
+        Step::OpenDay(days) => {
+            let day = world.today().plus_days(i32::from(days));
+            world.open_day(&day.to_string());
+            None
+        }
+        Step::Submit(dice) => {
+            let (office, envelope) = command(&world.registry, dice);
+            world.officer = officer(dice);
+            world.submit(office, envelope);
+            None
+        }
+        Step::Correct(dice) => {
+            let edits = corrections::edits(&world.history, &world.registry, dice);
+            let envelope = world.correction(edits);
+            let decision = world.submit(NATIONAL_OFFICE, envelope);
+            matches!(decision, Decision::Accepted(_)).then(|| world.registry.head().lsn)
+        }
+    }
 }
 
-fn histories(law: impl Fn(Vec<Dice>)) {
+fn histories(law: impl Fn(Vec<Step>)) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let config = Config { cases: cases.unwrap_or(HISTORIES), failure_persistence: None, ..Config::default() };
-    let steps = prop::collection::vec(dice(), 1..STEPS);
-    let run = TestRunner::new(config).run(&steps, |steps| {
+    let run = TestRunner::new(config).run(&steps(), |steps| {
         law(steps);
         Ok(())
     });
@@ -343,13 +265,14 @@ fn every_timeline_and_row_is_what_the_naive_fold_says() {
     let of_corrections = Cell::new(0_u32);
     histories(|steps| {
         let mut world = INHABITED.clone();
-        for dice in steps {
-            if let Some(lsn) = play(&mut world, dice) {
+        for step in steps {
+            if let Some(lsn) = play(&mut world, step) {
                 corrections.set(corrections.get() + 1);
                 let naive = Naive::of(&world);
-                let again = naive.corrections.iter().filter(|(at, of, _)| {
-                    at.lsn == lsn && naive.correction(*of).is_some()
-                });
+                let again = naive
+                    .corrections
+                    .iter()
+                    .filter(|(at, of, _)| at.lsn == lsn && naive.correction(*of).is_some());
                 of_corrections.set(of_corrections.get() + again.count() as u32);
             }
         }
@@ -370,17 +293,12 @@ fn a_correction_taken_back_leaves_what_was_believed_before() {
     let reversed = Cell::new(0_u32);
     histories(|steps| {
         let mut world = INHABITED.clone();
-        for dice in steps {
+        for step in steps {
             let before = all_believed(&world);
-            let Some(lsn) = play(&mut world, dice) else { continue };
-            let of_record: Vec<EventAddress> = world
-                .history
-                .events()
-                .filter(|(at, event)| at.lsn == lsn && !is_second_of_pair(&world, *at, event))
-                .map(|(at, _)| at)
-                .collect();
+            let Some(lsn) = play(&mut world, step) else { continue };
             let mut copy = world.clone();
-            corrected(&mut copy, of_record.into_iter().map(annul).collect());
+            let reversal = corrections::whole(&world.history, at(lsn, 0));
+            corrected(&mut copy, reversal);
             assert_eq!(all_believed(&copy), before);
             reversed.set(reversed.get() + 1);
         }
@@ -393,7 +311,9 @@ fn all_believed(world: &World) -> Vec<(RowRef, RowImage)> {
     world.registry.for_each_row(|row| {
         let mut image = believed(world, row);
         if let RowImage::Person(person, _) = &mut image {
+            // Numbers are given out for good, and whoever gets another is told in writing.
             person.pin = Default::default();
+            person.flags &= !FLAG_NOTICE_DUE;
         }
         rows.push((row, image));
     });

@@ -101,7 +101,9 @@ fn a_wrong_name_is_amended_and_the_timeline_keeps_its_place() {
     let told = told(&world, RowRef::Person(person), Aspect::Identity);
     assert_eq!(
         told,
-        format!("4.0 1980-01-01 person_registered\n{lsn}.1 2020-05-05 name_changed\n6.0 2021-05-05 name_changed")
+        format!(
+            "4.0 1980-01-01 person_registered\n{lsn}.1 2020-05-05 name_changed\n6.0 2021-05-05 name_changed"
+        )
     );
 }
 
@@ -198,8 +200,14 @@ fn a_dry_run_tells_what_the_correction_changes_and_its_digest_stands_for_that() 
     world.person(woman("1990-01-01"));
     let envelope = expecting(&mut world);
     let Decision::Accepted(accepted) = world.submit(NATIONAL_OFFICE, envelope) else { panic!("refused") };
-    let after: Vec<_> = shown.streams[0].after.iter().map(|entry| (entry.effective_on, &entry.body)).collect();
+    let after: Vec<_> =
+        shown.streams[0].after.iter().map(|entry| (entry.effective_on, &entry.body)).collect();
     let restated = accepted.changes.restatements.iter().find(|it| it.stream == shown.streams[0].stream);
-    let committed: Vec<_> = restated.expect("restated").timeline.iter().map(|(_, event)| (event.effective_on, &event.body)).collect();
+    let committed: Vec<_> = restated
+        .expect("restated")
+        .timeline
+        .iter()
+        .map(|(_, event)| (event.effective_on, &event.body))
+        .collect();
     assert_eq!(after, committed);
 }

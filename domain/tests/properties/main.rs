@@ -410,11 +410,14 @@ fn games_reach_every_command_and_every_event() {
     println!(
         "accepted {accepted:#?}\nrefused {refused:#?}\nevents {events:#?}\nrestated {restated}, vague {vague_deaths}"
     );
-    for (_, name) in event_schemas::Command::KINDS {
+    // Corrections have histories of their own, in `corrections/laws.rs`: the account of events that these games keep knows none.
+    let corrections = ["correct", "event_annulled", "event_amended"];
+    for (_, name) in event_schemas::Command::KINDS.iter().filter(|(_, name)| !corrections.contains(name)) {
         assert!(accepted.contains_key(name), "no game had {name} accepted");
     }
     let missing: Vec<&str> =
         EventBody::KINDS.iter().map(|(_, name)| *name).filter(|name| !events.contains_key(name)).collect();
+    let missing: Vec<&str> = missing.into_iter().filter(|name| !corrections.contains(name)).collect();
     assert!(missing.is_empty(), "no game had {missing:?}");
     assert!(refused.len() > 20 && restated > 0 && vague_deaths > 0);
     assert!(

@@ -10,8 +10,8 @@ use crate::household::{
     HouseholdEndReason, HouseholdKind, LeaveReason, Membership, Relationship, ResidenceEndReason,
 };
 use crate::ids::{
-    CardId, DossierId, DwellingId, EventAddress, HouseholdId, Lsn, OfficeId, OfficerId, OperationId, PersonId,
-    UnitId, Version,
+    CardId, DossierId, DwellingId, EventAddress, HouseholdId, Lsn, OfficeId, OfficerId, OperationId,
+    PersonId, UnitId, Version,
 };
 use crate::kin::{KinRef, MarriageEndReason, ParentKind, ParentLink, ParentRole, Period};
 use crate::operation::{

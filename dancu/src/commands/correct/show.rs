@@ -37,14 +37,19 @@ fn lines(stream: &StreamChange) -> Vec<(&'static str, &TimelineEntry)> {
 }
 
 fn aspect(stream: &StreamChange) -> String {
-    serde_json::to_value(stream.stream.aspect).as_ref().map_or_else(|_| String::new(), plain).replace('_', " ")
+    serde_json::to_value(stream.stream.aspect)
+        .as_ref()
+        .map_or_else(|_| String::new(), plain)
+        .replace('_', " ")
 }
 
 /// The members of the fact one or two levels down, in one line.
 fn brief(entry: &TimelineEntry) -> String {
     let body = serde_json::to_value(&entry.body).unwrap_or_default();
     let mut shown = Vec::new();
-    for (name, value) in body.as_object().into_iter().flatten().flat_map(|(_, body)| body.as_object()).flatten() {
+    for (name, value) in
+        body.as_object().into_iter().flatten().flat_map(|(_, body)| body.as_object()).flatten()
+    {
         match value {
             Value::Object(members) => {
                 let plainly = members.iter().filter(|(_, value)| value.is_string() || value.is_number());

@@ -4,10 +4,10 @@
 //! agree with each other. What did not make sense before is not the correction's fault. Every fact that no longer does, and that the
 //! command does not edit itself, stands against it by its address.
 
+use super::super::deciding::Deciding;
 use super::days::{Days, Ties};
 use super::plan::{Plan, Planned, Restated, Timeline};
 use super::{EDITS, steps};
-use super::super::deciding::Deciding;
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
 use crate::timeline::in_valid_order;
@@ -166,7 +166,11 @@ fn persons_changed(plan: &Plan, aspect: Aspect) -> impl Iterator<Item = PersonId
 }
 
 fn lives_changed(plan: &Plan) -> BTreeSet<PersonId> {
-    persons_changed(plan, Aspect::Life).chain(persons_changed(plan, Aspect::Identity)).collect()
+    let persons = plan.changed().filter_map(|restated| match restated.stream.row {
+        RowRef::Person(person) => Some(person),
+        _ => None,
+    });
+    persons.collect()
 }
 
 /// What was recorded with a birth or a death and bears its date moves with it: its own command, decided again, would say so.

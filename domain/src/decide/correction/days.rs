@@ -7,7 +7,7 @@ use crate::registry::fold::RowImage;
 use crate::registry::rows::{HouseholdRow, PersonRow, TemporaryRow};
 use crate::timeline::marriage::{Spouse, other_partner};
 use event_schemas::event::EventBody;
-use event_schemas::household::Relationship;
+use event_schemas::household::{HouseholdKind, Relationship};
 use event_schemas::ids::{EventAddress, HouseholdId, Lsn, PersonId, Version};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::time::Date;
@@ -332,6 +332,9 @@ fn clashes_of_household(id: HouseholdId, row: &HouseholdRow, found: &mut BTreeSe
     let streams = [of_household(Aspect::Existence), of_household(Aspect::Composition)];
     if row.is_open() && !has_members {
         found.insert(Clash { what: "nobody in it", streams });
+    }
+    if row.is_open() && row.kind == HouseholdKind::Family as u8 && row.head == 0 {
+        found.insert(Clash { what: "nobody heads it", streams });
     }
     if !row.is_open() && (!row.members.is_empty() || row.head != 0) {
         found.insert(Clash { what: "ended with members", streams });

@@ -1,11 +1,11 @@
 //! What rests on sex and date of birth: marriages, parents and children, headship, and the number.
 
-use super::coverage::{Against, Book, Which, stream, tell};
-use super::plan::Plan;
 use super::super::deciding::{Deciding, has_full_capacity};
 use super::super::kinship::could_be_parent;
 use super::super::marriage::is_of_age;
 use super::super::pin::draw_pin;
+use super::coverage::{Against, Book, Which, stream, tell};
+use super::plan::Plan;
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
 use crate::registry::fold::{RowImage, sex_of};
@@ -25,8 +25,10 @@ pub fn check(d: &mut Deciding<'_>, plan: &Plan) -> Result<(), TimelineUnavailabl
     let mut against = Against::default();
     {
         let book = Book::new(d, plan);
-        for person in persons(plan, &[Aspect::Identity, Aspect::Existence, Aspect::Kinship, Aspect::Marriage]) {
-            let before: BTreeSet<EventAddress> = unlawful(&book, person, Which::Before)?.into_iter().collect();
+        for person in persons(plan, &[Aspect::Identity, Aspect::Existence, Aspect::Kinship, Aspect::Marriage])
+        {
+            let before: BTreeSet<EventAddress> =
+                unlawful(&book, person, Which::Before)?.into_iter().collect();
             let after = unlawful(&book, person, Which::After)?;
             after.into_iter().filter(|at| !before.contains(at)).for_each(|at| against.note(plan, at));
         }
@@ -60,12 +62,20 @@ fn identity_of(book: &Book<'_>, person: PersonId, which: Which) -> Result<Person
 }
 
 /// Date of birth as recorded.
-pub fn born(book: &Book<'_>, person: PersonId, which: Which) -> Result<Option<PartialDate>, TimelineUnavailable> {
+pub fn born(
+    book: &Book<'_>,
+    person: PersonId,
+    which: Which,
+) -> Result<Option<PartialDate>, TimelineUnavailable> {
     Ok(PartialDate::from_packed(identity_of(book, person, which)?.birth))
 }
 
 /// Facts of the person that its own identity, or that of parents and children, stands against.
-fn unlawful(book: &Book<'_>, person: PersonId, which: Which) -> Result<Vec<EventAddress>, TimelineUnavailable> {
+fn unlawful(
+    book: &Book<'_>,
+    person: PersonId,
+    which: Which,
+) -> Result<Vec<EventAddress>, TimelineUnavailable> {
     let row = identity_of(book, person, which)?;
     let (sex, birth) = (sex_of(row.sex), PartialDate::from_packed(row.birth));
     let Some(birth) = birth else { return Ok(Vec::new()) };
@@ -113,7 +123,9 @@ fn is_possible(
     let KinRef::Registered(parent) = linked.link.parent else { return Ok(true) };
     let row = identity_of(book, parent, which)?;
     let facts = (sex_of(row.sex), PartialDate::from_packed(row.birth), book.death(parent, which)?);
-    Ok(parent != linked.child && on.earliest() >= birth.earliest() && could_be_parent(&linked.link, birth, facts))
+    Ok(parent != linked.child
+        && on.earliest() >= birth.earliest()
+        && could_be_parent(&linked.link, birth, facts))
 }
 
 /// A number that the corrected data contradict is cancelled, and another issued (Circular 59/2021/TT-BCA Art. 6). The old one leads to the

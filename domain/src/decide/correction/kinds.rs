@@ -4,11 +4,12 @@
 //! operator's, and whoever or whatever came into the registry by mistake stays there.
 
 use super::super::deciding::Deciding;
-use super::super::form::{check_names, check_nationality};
+use super::super::form::{check_described, check_names, check_nationality, check_sealed};
 use crate::refusal::Code;
 use event_schemas::correction::StatedFact;
 use event_schemas::event::{Event, EventBody, Origin};
 use event_schemas::ids::{EventAddress, UnitId};
+use event_schemas::kin::KinRef;
 use event_schemas::place::{Place, RegisteredPlace};
 use event_schemas::time::Date;
 
@@ -110,6 +111,11 @@ pub fn check_stated(d: &mut Deciding<'_>, fact: &StatedFact, field: &str) {
         EventBody::PersonRegistered(e) => {
             check_names(d, &e.identity.names, field);
             check_nationality(d, &e.identity.nationality, field);
+            check_sealed(d, e.data.religion.as_ref(), field);
+            check_sealed(d, e.data.blood_group.as_ref(), field);
+            check_sealed(d, e.data.contact.as_ref(), field);
+            let places = [&e.identity.birth_place, &e.data.birth_registration_place, &e.data.hometown];
+            places.into_iter().for_each(|place| check_known(d, place.as_ref(), field));
             d.check_not_future(e.identity.birth.earliest(), field);
             let is_birth = matches!(e.origin, Origin::Birth(_));
             if is_birth && fact.effective_on != e.identity.birth {
@@ -117,6 +123,15 @@ pub fn check_stated(d: &mut Deciding<'_>, fact: &StatedFact, field: &str) {
             }
         }
         EventBody::NameChanged(e) => check_names(d, &e.names, field),
+        EventBody::DeathRegistered(e) => {
+            check_sealed(d, e.cause.as_ref(), field);
+            check_known(d, e.place.as_ref(), field);
+        }
+        EventBody::ParentLinked(e) => {
+            if let KinRef::Described(described) = &e.link.parent {
+                check_described(d, described, field);
+            }
+        }
         EventBody::PermanentResidenceRegistered(e) => check_residence(d, &e.place, day, field),
         EventBody::TemporaryResidenceRegistered(e) => {
             check_residence(d, &e.place, day, field);
@@ -126,6 +141,14 @@ pub fn check_stated(d: &mut Deciding<'_>, fact: &StatedFact, field: &str) {
         }
         EventBody::HouseholdMoved(e) => check_residence(d, &e.place, day, field),
         _ => {}
+    }
+}
+
+/// A place in a unit that there is.
+fn check_known(d: &mut Deciding<'_>, place: Option<&RegisteredPlace>, field: &str) {
+    let unit = place.and_then(|place| place.unit());
+    if unit.is_some_and(|unit| d.registry.units().get(*unit).is_none()) {
+        d.fault(Code::CorrectionDoesNotFit, field, &[]);
     }
 }
 

@@ -49,10 +49,9 @@ fn decide(d: &mut Deciding<'_>, command: &Correct) -> Result<(), TimelineUnavail
     plan.events.iter().for_each(|event| d.emit_event(event.clone()));
     let stated = d.events().len();
     identity::reestablish_numbers(d, &plan, &command.reason);
-    let consequences = d.events()[stated..].iter().map(|event| StatedFact {
-        effective_on: event.effective_on,
-        body: event.body.clone(),
-    });
+    let consequences = d.events()[stated..]
+        .iter()
+        .map(|event| StatedFact { effective_on: event.effective_on, body: event.body.clone() });
     let consequences = consequences.collect();
     let restated = plan.restated();
     let digest = digest_of(d, command, &plan);

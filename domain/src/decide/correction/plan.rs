@@ -1,7 +1,7 @@
 //! What the edits speak of, and what every stream becomes that they change.
 
-use super::EDITS;
 use super::super::deciding::Deciding;
+use super::EDITS;
 use super::kinds;
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
@@ -77,7 +77,8 @@ impl Plan {
         let mut edits = Vec::with_capacity(targets.len());
         for (place, target) in targets.iter().enumerate() {
             let slot = target.unwrap_or_else(|| address(stated_at[place]));
-            let owned = |ruling: Option<(EventAddress, &Event)>| ruling.map(|(at, event)| (at, event.clone()));
+            let owned =
+                |ruling: Option<(EventAddress, &Event)>| ruling.map(|(at, event)| (at, event.clone()));
             edits.push(Planned {
                 field: format!("{EDITS}[{place}]"),
                 slot,
@@ -86,8 +87,10 @@ impl Plan {
             });
         }
         name_streams(command, &slots, &edits, &mut events);
-        let streams = restated_streams(&events).into_iter().map(|stream| {
-            Restated { stream, before: slots.timeline(stream), after: after.timeline(stream) }
+        let streams = restated_streams(&events).into_iter().map(|stream| Restated {
+            stream,
+            before: slots.timeline(stream),
+            after: after.timeline(stream),
         });
         Ok(Some(Self { edits, streams: streams.collect(), events, slots: after }))
     }
@@ -337,9 +340,10 @@ fn name_streams(command: &Correct, slots: &Slots, edits: &[Planned], events: &mu
         rulings.for_each(|(_, event)| named.extend(streams_of(event)));
         if named.is_empty() {
             // Nothing ruled the slot and nothing will: what is taken back still names its rows.
-            let fact = edit.event().and_then(|at| slots.fact(at)).or_else(|| {
-                slots.facts_of(planned.slot).next().map(|(_, fact)| fact)
-            });
+            let fact = edit
+                .event()
+                .and_then(|at| slots.fact(at))
+                .or_else(|| slots.facts_of(planned.slot).next().map(|(_, fact)| fact));
             named.extend(fact.map(streams_of).into_iter().flatten());
         }
         let named: Vec<StreamRef> = named.into_iter().collect();

@@ -6,7 +6,7 @@ use crate::timeline::marriage::{Marital, Spouse};
 use event_schemas::event::EventBody;
 use event_schemas::household::{LeaveReason, Membership, ResidenceEndReason};
 use event_schemas::ids::{EventAddress, HouseholdId, PersonId};
-use event_schemas::kin::MarriageEndReason;
+use event_schemas::kin::{MarriageEndReason, ParentKind, ParentRole};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use std::collections::BTreeSet;
 
@@ -86,6 +86,7 @@ struct State {
     members: Vec<(PersonId, Membership)>,
     head: Option<PersonId>,
     marital: Marital,
+    parents: Vec<(ParentRole, ParentKind)>,
 }
 
 impl State {
@@ -105,6 +106,7 @@ impl State {
             },
             (RowRef::Person(_), Aspect::Life) => !std::mem::replace(&mut self.holds, true),
             (RowRef::Person(_), Aspect::Membership | Aspect::TemporaryMembership) => self.membership(body),
+            (RowRef::Person(person), Aspect::Kinship) => self.kinship(person, body),
             (RowRef::Person(person), Aspect::Marriage) => self.marriage(person, body),
             (RowRef::Household(_), Aspect::Composition) => self.composition(body),
             (RowRef::Household(_), Aspect::Existence) => match body {
@@ -135,7 +137,8 @@ impl State {
     }
 
     fn composition(&mut self, body: &EventBody) -> bool {
-        let is_member = |state: &Self, person: PersonId| state.members.contains(&(person, Membership::Permanent));
+        let is_member =
+            |state: &Self, person: PersonId| state.members.contains(&(person, Membership::Permanent));
         match body {
             EventBody::MemberJoined(e) => {
                 let is_new = !self.members.contains(&(e.person, e.membership));
@@ -165,6 +168,18 @@ impl State {
             EventBody::RelationshipChanged(e) => is_member(self, e.person),
             _ => true,
         }
+    }
+
+    /// One mother and one father of each kind.
+    fn kinship(&mut self, person: PersonId, body: &EventBody) -> bool {
+        let EventBody::ParentLinked(e) = body else { return true };
+        if e.child != person {
+            return true;
+        }
+        let place = (e.link.role, e.link.kind);
+        let is_free = !self.parents.contains(&place);
+        self.parents.push(place);
+        is_free
     }
 
     fn marriage(&mut self, person: PersonId, body: &EventBody) -> bool {

@@ -2,9 +2,10 @@
 //! state only to find somebody to speak of; what becomes of the command is for the rules to say.
 //!
 //! Layout: this file holds the dice and whom they choose; [`people`] enrolment, birth, death, names, numbers;
-//! [`couples`] marriage and divorce; [`homes`] residence and households; [`numbers`] PINs in bulk, cancelled and
+//! [`corrections`] edits of what is recorded; [`couples`] marriage and divorce; [`homes`] residence and households; [`numbers`] PINs in bulk, cancelled and
 //! anew; [`papers`] units, offices, dwellings and cards.
 
+pub mod corrections;
 mod couples;
 mod homes;
 mod numbers;

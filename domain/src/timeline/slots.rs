@@ -4,9 +4,9 @@
 //! correction is in force unless the annulment of it is. A timeline is what rules each slot, ordered by earliest possible date, then by slot.
 
 use event_schemas::event::{Event, EventBody};
-use event_schemas::ids::{EventAddress, Lsn};
+use event_schemas::ids::EventAddress;
 use event_schemas::row::StreamRef;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// All that records say of a set of rows, in whatever order it is taken in.
 #[derive(Clone, Default, Debug)]
@@ -103,18 +103,6 @@ impl Slots {
     pub fn facts_of(&self, slot: EventAddress) -> impl Iterator<Item = (EventAddress, &Event)> {
         let later = self.facts.range(slot..);
         later.filter(move |(at, _)| self.slot_of(**at) == slot).map(|(at, event)| (*at, event))
-    }
-
-    /// All that the record's command states or takes back, numbers that followed from it excepted: those are given out for good. None
-    /// if the record is no correction.
-    pub fn corrections_of(&self, lsn: Lsn) -> Option<BTreeSet<EventAddress>> {
-        let record = EventAddress { lsn, index: 0 }..=EventAddress { lsn, index: u16::MAX };
-        let corrections = self.corrections.range(record.clone()).map(|(at, _)| *at);
-        let is_number =
-            |event: &Event| matches!(event.body, EventBody::PinCancelled(_) | EventBody::PinIssued(_));
-        let stated = self.facts.range(record.clone()).filter(|(_, event)| !is_number(event));
-        let all: BTreeSet<EventAddress> = corrections.chain(stated.map(|(at, _)| *at)).collect();
-        (self.corrections.range(record).next().is_some()).then_some(all)
     }
 
     /// Facts of the slot that corrections speak of and that were not taken in.

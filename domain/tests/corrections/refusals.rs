@@ -78,6 +78,22 @@ fn what_follows_from_a_fact_is_edited_with_it() {
 }
 
 #[test]
+fn half_of_a_correction_is_taken_back_only_if_the_rest_still_fits() {
+    let mut world = World::new();
+    let (head, child) = (world.person(man("1980-01-01")), world.person(woman("2005-01-01")));
+    let home = world.household(PHUC_XA, "2010-01-01", &[(head, Head), (child, Child)]);
+    let movement = PermanentMove::WholeHousehold { household: home, to: place(TRUC_BACH) };
+    let effective_on = date("2020-01-01");
+    world.given(Command::MovePermanent(MovePermanent { effective_on, movement, successions: Vec::new() }));
+    let moved = world.registry.head().lsn;
+    let lsn = corrected(&mut world, (0..3).map(|index| annul(at(moved, index))).collect());
+    // The child alone would have moved.
+    refused(&mut world, vec![annul(at(lsn, 2))], &["correction_does_not_fit"]);
+    corrected(&mut world, (0..3).map(|index| annul(at(lsn, index))).collect());
+    assert_eq!(row(&world, child).unit, unit(TRUC_BACH).0);
+}
+
+#[test]
 fn without_history_nothing_is_corrected() {
     let mut world = World::new();
     let person = world.person(man("1980-01-01"));

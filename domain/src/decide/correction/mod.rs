@@ -38,8 +38,8 @@ pub(super) fn correct(d: &mut Deciding<'_>, command: &Correct) {
 
 fn decide(d: &mut Deciding<'_>, command: &Correct) -> Result<(), TimelineUnavailable> {
     let Some(plan) = Plan::of(d, command)? else { return Ok(()) };
-    // What stood before a correction can stand again: whatever was wrong with it is not for the reversal to mend.
-    if !plan.only_reverses(d, command) {
+    // What stood before a record can stand again: whatever was wrong with it is not for the reversal to mend.
+    if !plan.only_reverses(d, command)? {
         coverage::check(d, &plan)?;
         identity::check(d, &plan)?;
     }

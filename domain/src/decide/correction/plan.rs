@@ -110,17 +110,32 @@ impl Plan {
         self.edits.iter().find(|edit| edit.after.as_ref().is_some_and(|(ruling, _)| *ruling == at))
     }
 
-    /// Whether the command takes one record's corrections back, all of them, and nothing came between.
-    pub fn only_reverses(&self, d: &Deciding<'_>, command: &Correct) -> bool {
-        let Some(lsn) = command.edits.first().and_then(Edit::event).map(|at| at.lsn) else { return false };
-        let of_record = |at: EventAddress| self.slots.named(at);
+    /// Whether the command takes back all that one record says, and nothing came between: then rows are again what they were before it.
+    /// Numbers that were given out stay.
+    pub fn only_reverses(&self, d: &Deciding<'_>, command: &Correct) -> Result<bool, TimelineUnavailable> {
+        let Some(lsn) = command.edits.first().and_then(Edit::event).map(|at| at.lsn) else {
+            return Ok(false);
+        };
+        if self.streams.iter().any(|stream| d.registry.version(stream.stream.row).1 != lsn) {
+            return Ok(false);
+        }
         let taken_back = command.edits.iter().map(|edit| match edit {
-            Edit::Annul { event } if event.lsn == lsn => Some(of_record(*event)),
+            Edit::Annul { event } if event.lsn == lsn => Some(self.slots.named(*event)),
             _ => None,
         });
-        let Some(taken_back) = taken_back.collect::<Option<BTreeSet<EventAddress>>>() else { return false };
-        let unmoved = self.streams.iter().all(|stream| d.registry.version(stream.stream.row).1 == lsn);
-        unmoved && self.slots.corrections_of(lsn).is_some_and(|all| all == taken_back)
+        let Some(taken_back) = taken_back.collect::<Option<BTreeSet<EventAddress>>>() else {
+            return Ok(false);
+        };
+        let mut said = BTreeSet::new();
+        for index in 0.. {
+            let at = EventAddress { lsn, index };
+            let Some(event) = event_at(d, at)? else { break };
+            use EventBody::{EventAmended, PinCancelled, PinIssued};
+            if !matches!(event.body, EventAmended(_) | PinCancelled(_) | PinIssued(_)) {
+                said.insert(at);
+            }
+        }
+        Ok(said == taken_back)
     }
 
     /// Streams that read otherwise afterwards.

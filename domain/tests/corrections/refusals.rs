@@ -88,7 +88,7 @@ fn half_of_a_correction_is_taken_back_only_if_the_rest_still_fits() {
     let moved = world.registry.head().lsn;
     let lsn = corrected(&mut world, (0..3).map(|index| annul(at(moved, index))).collect());
     // The child alone would have moved.
-    refused(&mut world, vec![annul(at(lsn, 2))], &["correction_does_not_fit"]);
+    refused(&mut world, vec![annul(at(lsn, 2))], &["correction_not_covered"]);
     corrected(&mut world, (0..3).map(|index| annul(at(lsn, index))).collect());
     assert_eq!(row(&world, child).unit, unit(TRUC_BACH).0);
 }

@@ -3,11 +3,13 @@
 use super::{Dice, Play};
 use crate::context::TimelineSource;
 use crate::registry::Registry;
+use crate::registry::rows::Row;
 use crate::testing::history::History;
 use crate::testing::{partial, text, unit};
+use event_schemas::command::{Command, Correct};
 use event_schemas::correction::{Edit, StatedFact};
 use event_schemas::event::{Event, EventBody, NameChanged, PermanentResidenceRegistered};
-use event_schemas::ids::{EventAddress, PersonId};
+use event_schemas::ids::{EventAddress, Lsn, PersonId};
 use event_schemas::person::{Names, Sex};
 use event_schemas::place::Place;
 use event_schemas::row::RowRef;
@@ -43,6 +45,24 @@ pub fn whole(history: &History, of: EventAddress) -> Vec<Edit> {
 }
 
 impl Play<'_> {
+    /// A correction of what was recorded of somebody last, by one who looks at addresses alone.
+    pub(super) fn correct(&self) -> Command {
+        let person = self.person(self.dice.who);
+        let last = self.registry.person(person).map_or(Lsn::ZERO, Row::last_lsn);
+        let at = |index| EventAddress { lsn: last, index };
+        let place = self.dice.place % 4;
+        let edits = match self.dice.whom % 8 {
+            0 => vec![Edit::Insert { fact: self.fact(self.renamed(person)) }],
+            1 => vec![Edit::Insert { fact: self.fact(self.lives(person)) }],
+            2 => vec![Edit::Amend { event: at(place), to: self.fact(self.renamed(person)) }],
+            3 => vec![Edit::Amend { event: at(place), to: self.fact(self.lives(person)) }],
+            4 => vec![Edit::Annul { event: at(place) }],
+            // Mistakes are taken back whole, as far as one guesses how much there is.
+            _ => (0..=place).map(|index| Edit::Annul { event: at(index) }).collect(),
+        };
+        Command::Correct(Correct { edits, reason: text("found wrong in the register"), expects_digest: None })
+    }
+
     fn fact(&self, body: EventBody) -> StatedFact {
         StatedFact { effective_on: self.vague_day(), body }
     }

@@ -62,7 +62,10 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
         matches!(command, Command::RegisterDivorce(_) | Command::HoldCard(_) | Command::ReturnCard(_));
     let by_court = dice.detail % 5 == 4 || is_decided && !dice.detail.is_multiple_of(5);
     let basis = match command {
-        Command::OpenOperation(_) | Command::CancelPin(_) | Command::ReestablishPin(_) => {
+        Command::OpenOperation(_)
+        | Command::CancelPin(_)
+        | Command::ReestablishPin(_)
+        | Command::Correct(_) => {
             Basis { number: Some(super::text("215/QĐ")), ..Basis::of(BasisKind::Agency) }
         }
         _ => Basis::of(if by_court { BasisKind::Court } else { BasisKind::Declaration }),
@@ -88,7 +91,7 @@ pub fn officer(dice: Dice) -> OfficerId {
 
 impl Play<'_> {
     fn command(&self) -> Command {
-        match self.dice.kind % 71 {
+        match self.dice.kind % 75 {
             0 | 1 => self.enrol_household(),
             2 => self.enrol_person(),
             3 | 4 => self.birth(),
@@ -129,6 +132,7 @@ impl Play<'_> {
             67 => self.cancel_pin(),
             68 => self.reestablish_pin(),
             69 | 70 => self.record_notices(),
+            71..=74 => self.correct(),
             _ => self.administer(),
         }
     }

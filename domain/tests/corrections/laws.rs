@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 /// Histories of one law; `PROPTEST_CASES` sets another number.
-const HISTORIES: u32 = 250;
+const HISTORIES: u32 = 500;
 /// Steps of one history.
 const STEPS: usize = 24;
 

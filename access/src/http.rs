@@ -19,8 +19,8 @@ pub mod route;
 
 pub use extract::QueryOf;
 pub use guard::{
-    Answer, AuditFailure, AuditLog, Authenticate, Guard, MAX_TARGET_CHARS, PURPOSE_HEADER, PersonalRead,
-    purpose,
+    Answer, AuditFailure, AuditLog, Authenticate, Guard, MAX_TARGET_CHARS, PURPOSE_HEADER, Page,
+    PersonalRead, purpose,
 };
 pub use openapi::OpenApi;
 pub use problem::{Problem, ProblemBody, ProblemKind};

@@ -74,6 +74,15 @@ impl Api {
         Ok((status, response.json().await.context("the answer is no JSON")?))
     }
 
+    /// An answer as text, or what the service says against it.
+    pub async fn text(&self, request: RequestBuilder) -> Result<String> {
+        let response = self.send(request).await?;
+        if response.status().is_success() {
+            return response.text().await.context("the answer cannot be read");
+        }
+        Err(told(response.json().await.context("the answer is no JSON")?))
+    }
+
     /// A JSON answer, or what the service says against it.
     pub async fn answer(&self, request: RequestBuilder) -> Result<Value> {
         let response = self.send(request).await?;

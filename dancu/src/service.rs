@@ -29,6 +29,7 @@ use projections::http::QueryState;
 use projections::{Options as ViewOptions, ViewService, Views};
 use state_store::store::Store;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
@@ -182,7 +183,12 @@ impl Running {
 
 /// Who asks, and the record of reads.
 pub fn guard(home: &Home) -> Result<Guard> {
-    let audit = FileAudit::open(&home.audit_dir(), AuditOptions::default(), wall_clock())
+    guard_with_audit_in(home, &home.audit_dir())
+}
+
+/// The same, with the record of reads in this directory.
+pub fn guard_with_audit_in(home: &Home, audit_dir: &Path) -> Result<Guard> {
+    let audit = FileAudit::open(audit_dir, AuditOptions::default(), wall_clock())
         .context("opening the audit log of reads")?;
     Ok(Guard {
         authenticate: Arc::new(Verifier::new(home.key_ring()?, home.audience(), wall_clock())),

@@ -63,13 +63,28 @@ pub fn print(value: &Value) {
             other => println!("{}: {}", words(name), plain(other)),
         }
     }
-    if let (Some(lsn), Some(log_id)) = (answer.get("lsn"), answer.get("log_id")) {
-        println!("as of lsn {} of log {}", plain(lsn), plain(log_id));
+    print_frame(value);
+}
+
+/// Prints which state an answer reflects.
+pub fn print_frame(answer: &Value) {
+    let (Some(lsn), Some(log_id)) = (answer.get("lsn"), answer.get("log_id")) else { return };
+    let (lsn, log_id) = (plain(lsn), plain(log_id));
+    match answer.get("as_of") {
+        None => println!("as of lsn {lsn} of log {log_id}"),
+        Some(as_of) => {
+            let recorded = as_of.get("recorded_at").map(|at| format!(", recorded {},", plain(at)));
+            let valid_on = plain(&as_of["valid_on"]);
+            println!(
+                "valid on {valid_on}, known at lsn {lsn}{} of log {log_id}",
+                recorded.unwrap_or_default()
+            );
+        }
     }
 }
 
 fn is_frame(name: &str) -> bool {
-    matches!(name, "lsn" | "log_id")
+    matches!(name, "lsn" | "log_id" | "as_of")
 }
 
 fn print_object(name: &str, members: &Map<String, Value>) {

@@ -16,15 +16,14 @@ struct Service {
 impl Service {
     /// Serves on a port of its own choice and says which.
     fn start(dir: &Path) -> Self {
-        let mut child = dancu()
-            .args(["serve", "--listen", "127.0.0.1:0", "--dir"])
-            .arg(dir)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().expect("it says where it serves").unwrap();
+        Self::begin(dancu().args(["serve", "--listen", "127.0.0.1:0", "--dir"]).arg(dir))
+    }
+
+    /// Whatever serves, and prints where.
+    fn begin(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let line = lines.find(|line| line.contains("http://127.0.0.1:")).expect("it says where it serves");
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
         Self { child, url: url.trim_end_matches('/').to_owned() }
     }
@@ -147,6 +146,7 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
     let history = good(&[&["query", "history", "P1"][..], &as_office].concat());
     assert!(history.contains("person_registered") && history.contains("enrol_household"), "{history}");
 
+    ask_of_the_past(&dir, &service.url, home_text, &office, &lsn);
     operate(&dir, &service.url, home_text, &office);
     correct(&service.url, &office);
 
@@ -212,6 +212,73 @@ fn correct(url: &str, office: &str) {
     assert_eq!(name_of(&undone["lsn"].to_string(), log_id), "Nguyễn Văn An");
     let (code, _, err) = run(&[&annul[..], &ground, &as_office].concat());
     assert!(code == 2 && err.contains("event_annulled_already"), "{err}");
+}
+
+/// A child is renamed; an earlier change of name comes to light afterwards: docs/two-kinds-of-time.md.
+fn ask_of_the_past(dir: &TempDir, url: &str, home: &str, office: &str, enrolled: &str) {
+    let as_office = ["--url", url, "--token", office, "--purpose", "tòa án yêu cầu"];
+    let renamed = |file: &str, given: &str, on: &str, id: &str| {
+        let mut command: Value = serde_json::from_str(&good(&["example", "change_name"])).unwrap();
+        command["command_id"] = id.into();
+        command["command"]["change_name"]["names"]["given"] = given.into();
+        command["command"]["change_name"]["effective_on"] = on.into();
+        let path = dir.path().join(file);
+        std::fs::write(&path, command.to_string()).unwrap();
+        let submitted = json(&[&["submit", "--json", path.to_str().unwrap()][..], &as_office[..4]].concat());
+        (submitted["lsn"].to_string(), submitted["log_id"].as_str().unwrap().to_owned())
+    };
+    let (first, _) = renamed("khoi.json", "Khôi", "2021-03-15", "8765c420-b37b-4811-8283-41013df13207");
+    let (late, log_id) = renamed("khai.json", "Khải", "2021-03-12", "8765c420-b37b-4811-8283-41013df13208");
+    let own_write = ["--at-least", &late, "--log-id", &log_id];
+    let name = |valid_on: &str, known_at: &str| {
+        let times = ["--valid-on", valid_on, "--known-at", known_at, "--json"];
+        let question = ["query", "person", "001210000789"];
+        let answer = json(&[&question[..], &times, &as_office, &own_write].concat());
+        assert_eq!(answer["as_of"]["valid_on"], valid_on);
+        answer["person"]["name"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(name("2021-03-13", enrolled), "Nguyễn Minh Khang");
+    assert_eq!(name("2021-03-13", &first), "Nguyễn Minh Khang", "nobody had said so yet");
+    assert_eq!(name("2021-03-13", &late), "Nguyễn Minh Khải");
+    assert_eq!(name("2021-03-16", &first), "Nguyễn Minh Khôi");
+    assert_eq!(
+        name("2021-03-16", &late),
+        "Nguyễn Minh Khôi",
+        "the later day rules, whenever it was recorded"
+    );
+
+    let history = good(&[&["query", "history", "001210000789", "--whole"][..], &as_office].concat());
+    assert!(history.contains("believed before") && history.contains("Name changed"), "{history}");
+    let page = dir.path().join("history.html");
+    let html = ["query", "history", "001210000789", "--html", page.to_str().unwrap()];
+    good(&[&html[..], &as_office].concat());
+    let page = std::fs::read_to_string(&page).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("Trước đó được hiểu là"), "{page}");
+    let why = good(&[&["explain", "person", "001210000789", "--known-at", &first][..], &as_office].concat());
+    assert!(why.contains("Permanent residence") && why.contains(&format!("known at lsn {first}")), "{why}");
+    let pairs = [format!("2021-03-13@{first}"), format!("2021-03-13@{late}")];
+    let diff = ["diff", "--unit", "00001", "--from", &pairs[0], "--to", &pairs[1]];
+    let changed = good(&[&diff[..], &as_office].concat());
+    assert!(changed.contains("Nguyễn Minh Khải") && changed.contains(&format!("{late}.0")), "{changed}");
+    assert!(!changed.contains("Trần Thị Hoa"), "{changed}");
+    let (code, _, err) = run(&[&["query", "person", "P1", "--known-at", "0"][..], &as_office].concat());
+    assert!(code == 1 && err.contains("known_at_before_genesis"), "{err}");
+
+    // The same question to the views as they stood, built elsewhere while the service runs.
+    let into = dir.path().join("as-it-stood");
+    let replay = ["replay", "--dir", home, "--to-lsn", &first, "--into", into.to_str().unwrap(), "--json"];
+    let report = json(&replay);
+    assert_eq!(report["lsn"].to_string(), first);
+    assert_eq!(json(&replay)["checksum"], report["checksum"], "it is built once");
+    let other = ["replay", "--dir", home, "--to-lsn", &late, "--into", into.to_str().unwrap()];
+    let (code, _, err) = run(&other);
+    assert!(code == 1 && err.contains("another directory"), "{err}");
+    let replayed = Service::begin(dancu().args(&replay[..7]).args(["--serve", "127.0.0.1:0"]));
+    let as_then = [&["--url", &replayed.url][..], &as_office[2..]].concat();
+    let then = json(&[&["query", "person", "001210000789", "--json"][..], &as_then].concat());
+    assert_eq!((then["person"]["name"].as_str(), then["lsn"].to_string()), (Some("Nguyễn Minh Khôi"), first));
+    assert_eq!(then["person"]["former_names"].as_array().unwrap().len(), 1, "the other came later");
+    replayed.stop();
 }
 
 /// A PIN for everybody in the ward: opened, staged, approved by a second officer, committed.

@@ -1,6 +1,7 @@
 //! The JSON of answers. Public, so that whoever prints tables reads the same types.
 
 mod card;
+mod changes;
 mod disclosed;
 mod household;
 mod operation;
@@ -9,6 +10,7 @@ mod place;
 mod totals;
 
 pub use card::{Acceptance, CardView, DossierView, Procedure};
+pub use changes::{AspectChange, ChangesAnswer, PersonChange};
 pub use disclosed::{DisclosedBand, DisclosedSizes, DisclosedStructure, Hidden, HouseholdSizeCell};
 pub use household::{HouseholdBrief, HouseholdView, MemberView};
 pub use operation::{
@@ -26,17 +28,19 @@ pub use totals::{
     MovesAnswer, MovesRow, StructureAnswer, VitalAnswer, VitalRow,
 };
 
+use crate::chronicle::Chronicle;
 use crate::due::DueReason;
+use crate::explanation::Explanation;
 use crate::history::HistoryRecord;
+use crate::row_source::RowSource;
 use crate::view::Reading;
 use event_schemas::card::CardStatus;
 use event_schemas::ids::{CardId, DossierId, HouseholdId, LogId, Lsn, PersonId, UnitId, Version};
 use event_schemas::pin::Pin;
 use event_schemas::row::RowRef;
-use event_schemas::time::Date;
+use event_schemas::time::{Date, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use state_store::store::StoreError;
 use std::collections::BTreeMap;
 
 /// Every answer names the state that it reflects: all records up to `lsn`, and none beyond.
@@ -44,8 +48,23 @@ use std::collections::BTreeMap;
 pub struct Reflecting<T> {
     pub log_id: LogId,
     pub lsn: Lsn,
+    /// Of questions that may be asked for the past: what the answer is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<AsOfView>,
     #[serde(flatten)]
     pub body: T,
+}
+
+/// What an answer is about, in both kinds of time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AsOfView {
+    /// What held on this day …
+    pub valid_on: Date,
+    /// … by the records up to this lsn.
+    pub known_at: Lsn,
+    /// When that record was made; of what is known now it is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_at: Option<Timestamp>,
 }
 
 /// Answer to a question for one person.
@@ -126,6 +145,18 @@ pub struct HistoryAnswer {
     pub next: Option<String>,
 }
 
+/// Answer to a question for everything recorded of a row.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ChronicleAnswer {
+    pub chronicle: Chronicle,
+}
+
+/// Answer to the question why a row is what it is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ExplanationAnswer {
+    pub explanation: Explanation,
+}
+
 /// Answer to a question for a unit.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct UnitAnswer {
@@ -193,21 +224,21 @@ pub struct PartPopulation {
     pub population: Population,
 }
 
-/// Makes answers from one reading. Remembers units and whom it has shown.
-pub(crate) struct Teller<'a> {
-    pub reading: &'a Reading<'a>,
+/// Makes answers from one state. Remembers units and whom it has shown.
+pub(crate) struct Teller<'a, R = Reading<'a>> {
+    pub reading: &'a R,
     units: BTreeMap<UnitId, UnitBrief>,
     /// Whose data the answer holds.
     pub shown: Vec<RowRef>,
 }
 
-impl<'a> Teller<'a> {
-    pub fn new(reading: &'a Reading<'a>) -> Self {
+impl<'a, R: RowSource> Teller<'a, R> {
+    pub fn new(reading: &'a R) -> Self {
         Self { reading, units: BTreeMap::new(), shown: Vec::new() }
     }
 
     /// Code and names of a unit, its parents' names included.
-    pub fn unit(&mut self, id: UnitId) -> Result<UnitBrief, StoreError> {
+    pub fn unit(&mut self, id: UnitId) -> Result<UnitBrief, R::Error> {
         if let Some(known) = self.units.get(&id) {
             return Ok(known.clone());
         }
@@ -217,14 +248,14 @@ impl<'a> Teller<'a> {
     }
 
     /// A person in one line.
-    pub fn person(&mut self, id: PersonId) -> Result<PersonBrief, StoreError> {
+    pub fn person(&mut self, id: PersonId) -> Result<PersonBrief, R::Error> {
         let row = self.reading.person(id)?;
         self.show(RowRef::Person(id));
         Ok(PersonBrief::of(id, row.as_ref()))
     }
 
     /// A household in one line.
-    pub fn household(&mut self, id: HouseholdId) -> Result<HouseholdBrief, StoreError> {
+    pub fn household(&mut self, id: HouseholdId) -> Result<HouseholdBrief, R::Error> {
         let row = self.reading.household(id)?;
         self.show(RowRef::Household(id));
         HouseholdBrief::of(self, id, row.as_ref())
@@ -238,6 +269,6 @@ impl<'a> Teller<'a> {
 
     /// With the state that it reflects.
     pub fn reflecting<T>(&self, body: T) -> Reflecting<T> {
-        Reflecting { log_id: self.reading.log_id(), lsn: self.reading.lsn(), body }
+        Reflecting { log_id: self.reading.log_id(), lsn: self.reading.lsn(), as_of: None, body }
     }
 }

@@ -9,6 +9,7 @@ use crate::rows::{
     UnitRow,
 };
 use crate::staged::CellChanges;
+use crate::streams::each_said;
 use crate::target::Target;
 use event_schemas::header::EntryKind;
 use event_schemas::ids::{EventAddress, LogId, Lsn, Version};
@@ -258,30 +259,16 @@ pub(crate) fn decode_row(row: RowRef, bytes: &[u8]) -> Result<Row, state_store::
 /// Folds a record's events into its rows; a restated stream is folded anew from its timeline instead.
 fn fold_changes(lsn: Lsn, changes: &Changes, rows: &mut [Changing]) -> Result<(), ApplyError> {
     let mut not_named = None;
-    for (index, event) in changes.events.iter().enumerate() {
+    let facts = changes.events.iter().enumerate().map(|(index, event)| {
         let at = EventAddress { lsn, index: index as u16 };
-        event.body.for_each_stream(|row, aspect| {
-            let restated = changes.restatements.iter().map(|restatement| restatement.stream);
-            if restated.into_iter().any(|stream| stream.row == row && stream.aspect == aspect) {
-                return;
-            }
-            match rows.iter_mut().find(|changing| changing.row == row) {
-                Some(changing) => changing.value.fold(row, aspect, Fact { at, event }),
-                None => not_named = Some(row),
-            }
-        });
-    }
-    for restatement in &changes.restatements {
-        let stream = restatement.stream;
-        let Some(changing) = rows.iter_mut().find(|changing| changing.row == stream.row) else {
-            not_named = Some(stream.row);
-            continue;
-        };
-        changing.value.reset(stream.aspect);
-        for (at, event) in &restatement.timeline {
-            changing.value.fold(stream.row, stream.aspect, Fact { at: *at, event });
+        Fact { at, event }
+    });
+    each_said(facts, &changes.restatements, |stream, said| {
+        match rows.iter_mut().find(|changing| changing.row == stream.row) {
+            Some(changing) => changing.value.take(stream, said),
+            None => not_named = Some(stream.row),
         }
-    }
+    });
     match not_named {
         Some(row) => Err(ApplyError::RowNotNamed { lsn, row }),
         None => Ok(()),

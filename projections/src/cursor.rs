@@ -23,6 +23,7 @@ pub enum ListingKind {
     History = 4,
     Search = 5,
     CardsDue = 6,
+    Changes = 7,
     Operations = 20,
     LeftOut = 21,
     PinCells = 22,

@@ -3,14 +3,13 @@
 //! A card is due where the law obliges its holder. What is only possible, such as an exchange within the two years before the
 //! last day or after units were rearranged, is not.
 
+use crate::row_source::RowSource;
 use crate::rows::{CardRow, PersonRow};
-use crate::view::Reading;
 use event_schemas::card::{CardStatus, DossierStatus, WithdrawalReason};
 use event_schemas::ids::{CardId, DossierId};
 use event_schemas::time::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use state_store::store::StoreError;
 
 /// From this age on citizens must have a card (Law 26/2023/QH15 Art. 19).
 const COMPULSORY_AGE_YEARS: i16 = 14;
@@ -46,7 +45,7 @@ pub struct Due {
 }
 
 /// What this person needs until `by`; none if nothing. Only living citizens of Viet Nam are obliged.
-pub fn due(reading: &Reading<'_>, person: &PersonRow, by: Date) -> Result<Option<Due>, StoreError> {
+pub(crate) fn due<R: RowSource>(reading: &R, person: &PersonRow, by: Date) -> Result<Option<Due>, R::Error> {
     let Some(identity) = &person.identity else { return Ok(None) };
     // Where the day of birth is not known nobody is obliged before it must have come.
     let is_of_age = by.full_years_since(identity.birth.latest()) >= COMPULSORY_AGE_YEARS;
@@ -70,7 +69,7 @@ pub fn due(reading: &Reading<'_>, person: &PersonRow, by: Date) -> Result<Option
 }
 
 /// The newest card that its holder has, had, or is about to get; one that was called back before it reached anybody is none.
-fn card_in_use(reading: &Reading<'_>, person: &PersonRow) -> Result<Option<(CardId, CardRow)>, StoreError> {
+fn card_in_use<R: RowSource>(reading: &R, person: &PersonRow) -> Result<Option<(CardId, CardRow)>, R::Error> {
     for &id in person.cards.iter().rev() {
         let Some(row) = reading.card(id)? else { continue };
         if row.handed_over_on.is_some() || is_on_its_way(&row) {
@@ -116,7 +115,7 @@ fn is_renamed_since(card: &CardRow, holder: &PersonRow) -> bool {
     holder.former_names.iter().any(|former| Some(former.by) > card.produced_by)
 }
 
-fn open_application(reading: &Reading<'_>, person: &PersonRow) -> Result<Option<DossierId>, StoreError> {
+fn open_application<R: RowSource>(reading: &R, person: &PersonRow) -> Result<Option<DossierId>, R::Error> {
     let Some(id) = person.dossiers.last().copied() else { return Ok(None) };
     let open = reading.dossier(id)?.is_some_and(|row| {
         !matches!(

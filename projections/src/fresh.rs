@@ -43,7 +43,7 @@ const READ_BYTES: usize = 4 << 20;
 /// Batches of decoded entries that wait for the fold (O1).
 const MAX_WAITING_BATCHES: usize = 4;
 
-/// Fills an empty view with everything up to the present end of the log. `scratch` is where runs of index entries lie.
+/// Fills an empty view with everything up to the present end of the log, or to where it is to stand. `scratch` is where runs of index entries lie.
 pub(crate) fn fill(
     view: View,
     source: &dyn LogSource,
@@ -102,7 +102,7 @@ impl Pass {
     ) -> Result<Self, RebuildError> {
         let (sender, receiver) = sync_channel(MAX_WAITING_BATCHES);
         std::thread::scope(|scope| {
-            let reading = scope.spawn(move || read_log(source, last.unwrap_or(Lsn(u64::MAX)), stop, &sender));
+            let reading = scope.spawn(move || read_log(source, last.unwrap_or(bounds.until), stop, &sender));
             let folded = fold(log_id, bounds, number, &receiver);
             // A fold that stopped early lets go of its end: the reader then ends too.
             drop(receiver);

@@ -1,15 +1,18 @@
 //! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
 //!
-//! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads;
+//! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads; `past`, `past_rows`, `changes` what may be asked for any time;
 //! `persons`, `search`, `households`, `cards`, `units`, `operations`, `totals`, `disclosed`, `views` the handlers; `area` what totals are asked for; `live` a stream.
 
 mod area;
 mod ask;
 mod cards;
+mod changes;
 mod disclosed;
 mod households;
 mod live;
 mod operations;
+mod past;
+mod past_rows;
 mod persons;
 pub mod problems;
 mod search;
@@ -17,13 +20,15 @@ mod totals;
 mod units;
 mod views;
 
-pub use ask::{AsOf, DEFAULT_LIMIT, MAX_LIMIT, MembersQuery, Paging, QueryState};
+pub use ask::{DEFAULT_LIMIT, MAX_LIMIT, MembersQuery, Paging, QueryState, ReadToken};
+pub use past::AsOfQuery;
 
 use crate::answers::{
-    CardAnswer, CardsDueAnswer, DelaysAnswer, DisclosedSizes, DisclosedStructure, DossierAnswer, FlowsAnswer,
-    HistoryAnswer, HouseholdAnswer, HouseholdSizesAnswer, HouseholdsAnswer, LeftOutAnswer, MembersAnswer,
-    MovesAnswer, NoticesAnswer, OperationAnswer, OperationsAnswer, PersonAnswer, PinCellsAnswer,
-    PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer, VitalAnswer,
+    CardAnswer, CardsDueAnswer, ChangesAnswer, ChronicleAnswer, DelaysAnswer, DisclosedSizes,
+    DisclosedStructure, DossierAnswer, ExplanationAnswer, FlowsAnswer, HistoryAnswer, HouseholdAnswer,
+    HouseholdSizesAnswer, HouseholdsAnswer, LeftOutAnswer, MembersAnswer, MovesAnswer, NoticesAnswer,
+    OperationAnswer, OperationsAnswer, PersonAnswer, PinCellsAnswer, PopulationAnswer, Reflecting,
+    ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer, VitalAnswer,
 };
 use crate::checksum::Checksum;
 use crate::live::Summary;
@@ -52,7 +57,7 @@ pub fn routes() -> RouteTable<QueryState> {
         .query::<search::SearchQuery>()
         .answer::<Reflecting<SearchAnswer>>(),
         Route::get(PERSONS, "/v1/persons/{id}", "A person by id, such as P17.", persons::by_id)
-            .query::<AsOf>()
+            .query::<AsOfQuery>()
             .answer::<Reflecting<PersonAnswer>>(),
         Route::get(
             PERSONS,
@@ -60,13 +65,13 @@ pub fn routes() -> RouteTable<QueryState> {
             "A person by PIN, a cancelled one too.",
             persons::by_pin,
         )
-        .query::<AsOf>()
+        .query::<AsOfQuery>()
         .answer::<Reflecting<PersonAnswer>>(),
         Route::get(PERSONS, "/v1/persons/by-cmnd/{number}", "A person by nine-digit CMND.", persons::by_cmnd)
-            .query::<AsOf>()
+            .query::<AsOfQuery>()
             .answer::<Reflecting<PersonAnswer>>(),
         Route::get(PERSONS, "/v1/persons/{id}/residence", "Where a person lives.", persons::residence)
-            .query::<AsOf>()
+            .query::<AsOfQuery>()
             .answer::<Reflecting<ResidenceAnswer>>(),
         Route::get(
             PERSONS,
@@ -77,22 +82,70 @@ pub fn routes() -> RouteTable<QueryState> {
         .query::<Paging>()
         .answer::<Reflecting<HistoryAnswer>>(),
         Route::get(HOUSEHOLDS, "/v1/households/{id}", "A household and its members.", households::by_id)
-            .query::<AsOf>()
+            .query::<AsOfQuery>()
             .answer::<Reflecting<HouseholdAnswer>>(),
         Route::get(HOUSEHOLDS, "/v1/households/{id}/history", "A household's records.", households::history)
             .query::<Paging>()
             .answer::<Reflecting<HistoryAnswer>>(),
         Route::get(CARDS, "/v1/cards/{id}", "A card, and whether it may be accepted.", cards::by_id)
-            .query::<AsOf>()
+            .query::<AsOfQuery>()
             .answer::<Reflecting<CardAnswer>>(),
         Route::get(CARDS, "/v1/cards/{id}/history", "A card's records, newest first.", cards::history)
             .query::<Paging>()
             .answer::<Reflecting<HistoryAnswer>>(),
         Route::get(CARDS, "/v1/dossiers/{id}", "An application for a card.", cards::dossier)
-            .query::<AsOf>()
+            .query::<AsOfQuery>()
             .answer::<Reflecting<DossierAnswer>>(),
+        Route::get(
+            PERSONS,
+            "/v1/persons/{id}/chronicle",
+            "Everything recorded of a person, oldest first, with what was believed before; as text/html a page to be printed.",
+            past_rows::person_chronicle,
+        )
+        .query::<AsOfQuery>()
+        .answer::<Reflecting<ChronicleAnswer>>(),
+        Route::get(
+            PERSONS,
+            "/v1/persons/{id}/explanation",
+            "Which events make a person what the views say, and which do not count.",
+            past_rows::person_explanation,
+        )
+        .query::<AsOfQuery>()
+        .answer::<Reflecting<ExplanationAnswer>>(),
+        Route::get(
+            HOUSEHOLDS,
+            "/v1/households/{id}/chronicle",
+            "Everything recorded of a household, oldest first, with what was believed before; as text/html a page to be printed.",
+            past_rows::household_chronicle,
+        )
+        .query::<AsOfQuery>()
+        .answer::<Reflecting<ChronicleAnswer>>(),
+        Route::get(
+            HOUSEHOLDS,
+            "/v1/households/{id}/explanation",
+            "Which events make a household what the views say, and which do not count.",
+            past_rows::household_explanation,
+        )
+        .query::<AsOfQuery>()
+        .answer::<Reflecting<ExplanationAnswer>>(),
+        Route::get(
+            CARDS,
+            "/v1/cards/{id}/chronicle",
+            "Everything recorded of a card, oldest first, with what was believed before; as text/html a page to be printed.",
+            past_rows::card_chronicle,
+        )
+        .query::<AsOfQuery>()
+        .answer::<Reflecting<ChronicleAnswer>>(),
+        Route::get(
+            CARDS,
+            "/v1/cards/{id}/explanation",
+            "Which events make a card what the views say, and which do not count.",
+            past_rows::card_explanation,
+        )
+        .query::<AsOfQuery>()
+        .answer::<Reflecting<ExplanationAnswer>>(),
         Route::get(UNITS, "/v1/units/{code}", "A unit by code, or by id such as U5.", units::by_code)
-            .query::<AsOf>()
+            .query::<ReadToken>()
             .answer::<Reflecting<UnitAnswer>>(),
         Route::get(PERSONS, "/v1/units/{code}/members", "Residents of exactly this unit.", units::members)
             .query::<MembersQuery>()
@@ -113,8 +166,16 @@ pub fn routes() -> RouteTable<QueryState> {
         )
         .query::<cards::DueQuery>()
         .answer::<Reflecting<CardsDueAnswer>>(),
+        Route::get(
+            PERSONS,
+            "/v1/units/{code}/changes",
+            "Of which residents something else is told by two pairs of times, what, and which events caused it.",
+            changes::changes,
+        )
+        .query::<changes::ChangesQuery>()
+        .answer::<Reflecting<ChangesAnswer>>(),
         Route::get(UNITS, "/v1/units/{code}/population", "Counts, rolled up from below.", units::population)
-            .query::<AsOf>()
+            .query::<units::PopulationQuery>()
             .answer::<Reflecting<PopulationAnswer>>(),
         Route::get(
             UNITS,
@@ -170,7 +231,7 @@ pub fn routes() -> RouteTable<QueryState> {
             "Who usually lives there, by sex and five years of age, with small counts hidden; VN is the nation.",
             disclosed::structure,
         )
-        .query::<AsOf>()
+        .query::<ReadToken>()
         .answer::<Reflecting<DisclosedStructure>>(),
         Route::get(
             TOTALS,
@@ -178,7 +239,7 @@ pub fn routes() -> RouteTable<QueryState> {
             "Households by kind and size, with small counts hidden.",
             disclosed::household_sizes,
         )
-        .query::<AsOf>()
+        .query::<ReadToken>()
         .answer::<Reflecting<DisclosedSizes>>(),
         Route::get(
             PERSONS,
@@ -192,7 +253,7 @@ pub fn routes() -> RouteTable<QueryState> {
             .query::<Paging>()
             .answer::<Reflecting<OperationsAnswer>>(),
         Route::get(UNITS, "/v1/operations/{id}", "An operation, and how far it is.", operations::by_id)
-            .query::<AsOf>()
+            .query::<ReadToken>()
             .answer::<Reflecting<OperationAnswer>>(),
         Route::get(
             PERSONS,

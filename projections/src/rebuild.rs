@@ -54,7 +54,7 @@ pub enum RebuildError {
     Switch(String),
 }
 
-/// Folds the log into an empty view up to its present end.
+/// Folds the log into an empty view up to its present end, or to `until`.
 pub(crate) fn fold_all(
     view: View,
     source: &dyn LogSource,
@@ -62,17 +62,18 @@ pub(crate) fn fold_all(
     bounds: Bounds,
     stop: &AtomicBool,
 ) -> Result<Projector, RebuildError> {
+    let until = bounds.until;
     let mut projector = Projector::open(fill(view, source, scratch, bounds, stop)?, source)?;
     // What was recorded meanwhile.
     loop {
         if stop.load(Ordering::Acquire) {
             return Err(RebuildError::Stopping);
         }
-        let step = projector.step(STEP_ENTRIES, STEP_WAIT)?;
+        let step = projector.step_until(STEP_ENTRIES, STEP_WAIT, until)?;
         if projector.view().tables().dirty_bytes() > CHECKPOINT_BYTES {
             projector.checkpoint()?;
         }
-        if step.at_end {
+        if step.at_end || projector.lsn() >= until {
             projector.checkpoint()?;
             return Ok(projector);
         }

@@ -66,6 +66,32 @@ macro_rules! each_kind {
 
 pub(crate) use each_kind;
 
+/// Calls `$make` with every kind of row that answers show: how it is asked for, and by what it is told that there is one.
+macro_rules! each_reader {
+    ($make:ident) => {
+        $make! {
+            /// A person's row.
+            person(id: PersonId) -> PersonRow, Person, registration;
+            /// A household's row.
+            household(id: HouseholdId) -> HouseholdRow, Household, formed;
+            /// A card's row.
+            card(id: CardId) -> CardRow, Card, produced;
+            /// An application's row.
+            dossier(id: DossierId) -> DossierRow, Dossier, received;
+            /// A dwelling's row.
+            dwelling(id: DwellingId) -> DwellingRow, Dwelling, established;
+            /// A unit's row.
+            unit(id: UnitId) -> UnitRow, Unit, established;
+            /// An office's row.
+            office(id: OfficeId) -> OfficeRow, Office, established;
+            /// An operation's row.
+            operation(id: OperationId) -> OperationRow, Operation, opened;
+        }
+    };
+}
+
+pub(crate) use each_reader;
+
 /// A row of any kind.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Row {

@@ -55,7 +55,12 @@ pub struct Options {
     /// Ids of each kind whose rows a fold of the whole log holds at a time, some 600 bytes for a person; beyond them it
     /// reads the log again.
     pub ids_at_once: u32,
+    /// The view goes up to here and no further, as it stood then.
+    pub until: Lsn,
 }
+
+/// As far as the log goes.
+pub const NO_END: Lsn = Lsn(u64::MAX);
 
 impl Options {
     /// Bounds that suit a machine of a few GB.
@@ -68,6 +73,7 @@ impl Options {
             step_entries: 1_024,
             at_once_from: 100_000,
             ids_at_once: 8 << 20,
+            until: NO_END,
         }
     }
 }
@@ -113,6 +119,7 @@ struct Shared {
     generations: Mutex<Generations>,
     log_id: LogId,
     ids_at_once: u32,
+    until: Lsn,
     stopping: AtomicBool,
     rebuilding: AtomicBool,
 }
@@ -160,6 +167,7 @@ impl Views {
             generations: Mutex::new(generations),
             log_id,
             ids_at_once: options.ids_at_once.max(1),
+            until: options.until,
             stopping: AtomicBool::new(false),
             rebuilding: AtomicBool::new(false),
         });
@@ -283,7 +291,7 @@ impl Shared {
     fn fold_into(&self, generation: u32, view: View) -> Result<Projector, RebuildError> {
         view.remove_when_unused();
         let scratch = self.generations().scratch(generation).map_err(StoreError::Io)?;
-        let bounds = Bounds { ids_a_pass: self.ids_at_once, ..Bounds::default() };
+        let bounds = Bounds { ids_a_pass: self.ids_at_once, until: self.until, ..Bounds::default() };
         fold_all(view, &*self.source, scratch.path(), bounds, &self.stopping)
     }
 
@@ -310,7 +318,7 @@ impl Driver {
             Err(error) => tracing::warn!(%error, "the views cannot be folded at once"),
         }
         while !self.shared.stopping.load(Ordering::Acquire) {
-            if self.stopped.is_some() {
+            if self.stopped.is_some() || self.is_complete() {
                 self.rest(requests);
                 continue;
             }
@@ -338,6 +346,11 @@ impl Driver {
         self.put_in_place(rebuilt, generation)
     }
 
+    /// Whether it stands where it is to stay.
+    fn is_complete(&self) -> bool {
+        self.projector.lsn() >= self.options.until
+    }
+
     /// Nothing more is folded; requests are served, a rebuild among them.
     fn rest(&mut self, requests: &Receiver<Request>) {
         match requests.recv_timeout(IDLE_WAIT) {
@@ -350,7 +363,7 @@ impl Driver {
     }
 
     fn advance(&mut self) -> Result<(), ProjectorError> {
-        let step = self.projector.step(self.options.step_entries, IDLE_WAIT)?;
+        let step = self.projector.step_until(self.options.step_entries, IDLE_WAIT, self.options.until)?;
         metrics::counter!("dancu_view_entries_total").increment(step.applied as u64);
         self.behind_since = match step.at_end {
             true => None,

@@ -9,6 +9,7 @@ use crate::layout::{
 };
 use crate::rows::{
     CardRow, DossierRow, DwellingRow, HouseholdRow, OfficeRow, OperationRow, PersonRow, Row, Stamp, UnitRow,
+    each_reader,
 };
 use crate::totals::{Total, all_of, sex_of};
 use event_schemas::header::EntryKind;
@@ -209,24 +210,7 @@ macro_rules! row_readers {
 }
 
 impl Reading<'_> {
-    row_readers! {
-        /// A person's row.
-        person(id: PersonId) -> PersonRow, Person, registration;
-        /// A household's row.
-        household(id: HouseholdId) -> HouseholdRow, Household, formed;
-        /// A card's row.
-        card(id: CardId) -> CardRow, Card, produced;
-        /// An application's row.
-        dossier(id: DossierId) -> DossierRow, Dossier, received;
-        /// A dwelling's row.
-        dwelling(id: DwellingId) -> DwellingRow, Dwelling, established;
-        /// A unit's row.
-        unit(id: UnitId) -> UnitRow, Unit, established;
-        /// An office's row.
-        office(id: OfficeId) -> OfficeRow, Office, established;
-        /// An operation's row.
-        operation(id: OperationId) -> OperationRow, Operation, opened;
-    }
+    each_reader!(row_readers);
 
     pub(crate) fn snapshot(&self) -> &Snapshot<'_> {
         &self.snapshot

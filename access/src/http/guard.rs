@@ -4,7 +4,7 @@ use crate::caller::{Caller, TokenError};
 use crate::http::problem::{self, Problem};
 use crate::http::route::Access;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use event_schemas::ids::{Lsn, OfficeId, OfficerId};
@@ -90,6 +90,21 @@ impl<T: Serialize> IntoResponse for Answer<T> {
     fn into_response(self) -> Response {
         let mut response = axum::Json(self.body).into_response();
         response.extensions_mut().insert(Shown { rows: self.shown, lsn: self.lsn });
+        response
+    }
+}
+
+/// An answer as a page for people, which needs nothing from elsewhere and runs nothing.
+#[derive(Clone, Debug)]
+pub struct Page(pub Answer<String>);
+
+impl IntoResponse for Page {
+    fn into_response(self) -> Response {
+        let Answer { body, shown, lsn } = self.0;
+        let mut response = axum::response::Html(body).into_response();
+        let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        response.extensions_mut().insert(Shown { rows: shown, lsn });
         response
     }
 }

@@ -9,6 +9,7 @@ mod fold;
 mod http;
 mod ids;
 mod measured;
+mod past;
 mod pins;
 mod registry;
 mod simple_view;
@@ -124,6 +125,9 @@ const FAMILIES: &[Family] = &[
             "view_reads",
             "view_reads_http",
             "view_reads_http_p99",
+            "as_of_person_p99",
+            "as_of_household_p99",
+            "as_of_time_p99",
             "restart",
         ],
         measure: |setup| Box::pin(registry::measure(setup)),

@@ -3,6 +3,7 @@
 
 use super::http::{settings, token_of};
 use super::measured::{ANSWERED, IN_MEMORY, Measured, median, quantile};
+use super::past;
 use super::wire::{self, RequestBytes, closed_loop, paced};
 use super::workload::{HOUSEHOLD_PERSONS, OFFICE, Workload, household_parts, prepare, submit_parts};
 use super::{READY_WAIT, Setup, disk_bytes, expect_accepted};
@@ -58,6 +59,10 @@ pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
     setup.progress("registry: reading");
     figures.extend(reads(setup, &home, &running, &mut workload).await?);
     catch_up(&running).await?;
+    setup.progress("registry: reading the past");
+    let (views, rounds) = (running.views.clone(), setup.rounds);
+    let read = move || past::measure(&views, households * HOUSEHOLD_PERSONS, households, rounds);
+    figures.extend(tokio::task::spawn_blocking(read).await??);
     running.stop().await?;
     figures.extend(on_disk(&home)?);
     setup.progress("registry: starting again");

@@ -1,17 +1,21 @@
 //! One file for each subcommand: its arguments and what it does.
 
 mod correct;
+mod diff;
 mod example;
+mod explain;
 mod init;
 mod inspect;
 mod keys;
 mod leader;
 mod operation;
+mod past;
 mod query;
 mod query_node;
 mod query_totals;
 mod rebuild;
 mod refusals;
+mod replay;
 mod schema;
 mod serve;
 mod simulate;
@@ -67,6 +71,10 @@ pub enum Command {
     Operation(operation::Operation),
     /// Ask for a person, a household, a card, a unit, a history.
     Query(query::Query),
+    /// Say which events make a person, a household or a card what the views say.
+    Explain(explain::Explain),
+    /// Say what is told otherwise by two pairs of times in a unit, and which events caused it.
+    Diff(diff::Diff),
     /// Print a valid command of any kind.
     Example(example::Example),
     /// Print the JSON Schema of commands, events and answers.
@@ -83,6 +91,8 @@ pub enum Command {
     Inspect(inspect::Inspect),
     /// Fold the views anew from the log, prove them equal, put the fresh ones in place.
     Rebuild(rebuild::Rebuild),
+    /// Build every view as it stood after a record, elsewhere, from the log; and answer from it.
+    Replay(replay::Replay),
     /// Run the writer under a seed, with every fault of logs, disks, clocks and networks.
     Simulate(simulate::Simulate),
     /// Measure this machine: durable commands a second, beside what its disk can do at all.
@@ -106,6 +116,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Correct(correct) => waiting_for(correct.run()),
         Command::Operation(operation) => waiting_for(operation.run()),
         Command::Query(query) => waiting_for(query.run()),
+        Command::Explain(explain) => waiting_for(explain.run()),
+        Command::Diff(diff) => waiting_for(diff.run()),
         Command::Example(example) => example.run(),
         Command::Schema(schema) => schema.run(),
         Command::Refusals(refusals) => refusals.run(),
@@ -114,6 +126,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Watch(watch) => waiting_for(watch.run()),
         Command::Inspect(inspect) => inspect.run(),
         Command::Rebuild(rebuild) => waiting_for(rebuild.run()),
+        Command::Replay(replay) => waiting_for(replay.run()),
         Command::Simulate(simulate) => simulate.run(),
         Command::Bench(bench) => waiting_for(bench.run()),
         Command::Scale(scale) => waiting_for(scale.run()),

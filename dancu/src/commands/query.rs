@@ -1,12 +1,13 @@
 //! `dancu query`
 
+use super::past::{self, Asking, Times};
 use super::query_totals::{self, Csv, Flows, HouseholdSizes, Structure};
 use crate::client::{Api, Target};
 use crate::tables;
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
-use reqwest::Method;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Ask for a person, a household, a card, a unit, a history.
@@ -28,6 +29,8 @@ pub struct Query {
     /// The log that --at-least belongs to.
     #[arg(long, global = true, requires = "at_least")]
     log_id: Option<String>,
+    #[command(flatten)]
+    times: Times,
     #[command(flatten)]
     target: Target,
 }
@@ -131,11 +134,17 @@ enum Question {
         #[command(flatten)]
         page: Page,
     },
-    /// Every record of a person (P17), household (H5) or card (C3), newest first.
+    /// The records of a person (P17), household (H5) or card (C3): a page, newest first, or all of them.
     History {
         row: String,
         #[command(flatten)]
         page: Page,
+        /// Everything recorded (of a person by PIN too), oldest first: by whom, on what ground, what came to count no more, what was believed before.
+        #[arg(long, conflicts_with_all = ["limit", "after"])]
+        whole: bool,
+        /// The same as a page to be printed, into this file.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["limit", "after", "json"])]
+        html: Option<PathBuf>,
     },
 }
 
@@ -154,21 +163,26 @@ type Parameters = Vec<(&'static str, String)>;
 impl Query {
     pub async fn run(self) -> Result<ExitCode> {
         let api = Api::new(&self.target)?;
+        let asking = Asking { api: &api, purpose: self.purpose.as_deref() };
+        let mut times = self.times.parameters();
+        if let (Some(at_least), Some(log_id)) = (self.at_least, self.log_id) {
+            times.extend([("at_least", at_least.to_string()), ("log_id", log_id)]);
+        }
+        if let Question::History { row, whole, html, .. } = &self.question
+            && (*whole || html.is_some())
+        {
+            asking.chronicle(row, &times, html.as_deref(), self.json).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let shape = self.question.shape();
         let (path, mut parameters) = self.question.address()?;
-        if let (Some(at_least), Some(log_id)) = (self.at_least, self.log_id) {
-            parameters.extend([("at_least", at_least.to_string()), ("log_id", log_id)]);
-        }
-        let mut request = api.request(Method::GET, &path).query(&parameters);
-        if let Some(purpose) = &self.purpose {
-            request = request.header("x-purpose", purpose.as_bytes());
-        }
-        let answer = api.answer(request).await?;
+        parameters.extend(times);
+        let answer = api.answer(asking.get(&path, &parameters)).await?;
         match shape {
             _ if self.json => println!("{answer}"),
             Shape::AsItIs => tables::print(&answer),
             Shape::Population => tables::print(&population(answer)),
-            Shape::History => tables::print(&history(answer)),
+            Shape::History => tables::print(&past::history(answer)),
             Shape::Csv(rows) => print!("{}", query_totals::csv(&answer, rows)),
         }
         Ok(ExitCode::SUCCESS)
@@ -275,7 +289,7 @@ impl Question {
             Self::Households { unit, page } => {
                 Ok((format!("/v1/units/{}/households", word(unit)?), page.parameters()))
             }
-            Self::History { row, page } => {
+            Self::History { row, page, .. } => {
                 let row = word(row)?;
                 let rows = match row.as_bytes().first() {
                     Some(b'H') => "households",
@@ -314,36 +328,6 @@ fn population(mut answer: Value) -> Value {
         members.insert("population".into(), Value::Array(rows));
     }
     answer
-}
-
-/// One row for each event.
-fn history(mut answer: Value) -> Value {
-    let mut rows = Vec::new();
-    for record in answer["records"].as_array().into_iter().flatten() {
-        for event in record["events"].as_array().into_iter().flatten() {
-            let by = &record["submitted"];
-            rows.push(json!({
-                "lsn": format!("{}.{}", record["lsn"], event["index"]), "version": record["version"],
-                "recorded": record["recorded_at"], "effective": event["effective_on"], "event": event["event"],
-                "command": by["command"], "office": by["office"], "basis": event["basis"]["kind"],
-                "what": brief(&event["body"]),
-            }));
-        }
-    }
-    if let Some(members) = answer.as_object_mut() {
-        members.remove("row");
-        members.insert("records".into(), Value::Array(rows));
-    }
-    answer
-}
-
-/// The plain members of an event's body, in one line.
-fn brief(body: &Value) -> String {
-    let bodies = body.as_object().into_iter().flatten();
-    let members = bodies.filter_map(|(_, body)| body.as_object()).flatten();
-    let plain = members.filter(|(_, value)| value.is_string() || value.is_number());
-    let shown: Vec<String> = plain.map(|(name, value)| format!("{name} {}", tables::plain(value))).collect();
-    shown.join(", ").replace('_', " ")
 }
 
 /// A PIN has 12 digits and a CMND 9; ids that long are not handed out.

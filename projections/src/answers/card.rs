@@ -2,6 +2,7 @@
 
 use super::{PersonBrief, Teller, UnitBrief};
 use crate::due::{self, DueReason};
+use crate::row_source::RowSource;
 use crate::rows::{CardRow, DossierRow, Ending};
 use event_schemas::card::{
     ApplicationReason, CardSerial, CardStatus, DocumentKind, DossierStatus, HoldReason, WithdrawalReason,
@@ -12,7 +13,6 @@ use event_schemas::row::RowRef;
 use event_schemas::time::{Date, PartialDate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use state_store::store::StoreError;
 
 /// A card.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -109,7 +109,11 @@ impl Procedure {
 }
 
 impl CardView {
-    pub(crate) fn of(teller: &mut Teller<'_>, id: CardId, row: &CardRow) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn of<R: RowSource>(
+        teller: &mut Teller<'_, R>,
+        id: CardId,
+        row: &CardRow,
+    ) -> Result<Option<Self>, R::Error> {
         let Some(produced) = row.produced.clone() else {
             return Ok(None);
         };
@@ -184,11 +188,11 @@ impl Acceptance {
 }
 
 impl DossierView {
-    pub(crate) fn of(
-        teller: &mut Teller<'_>,
+    pub(crate) fn of<R: RowSource>(
+        teller: &mut Teller<'_, R>,
         id: DossierId,
         row: &DossierRow,
-    ) -> Result<Option<Self>, StoreError> {
+    ) -> Result<Option<Self>, R::Error> {
         let Some(received) = row.received.clone() else {
             return Ok(None);
         };

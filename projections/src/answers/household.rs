@@ -1,6 +1,7 @@
 //! Households as answers show them.
 
 use super::{PersonBrief, PlaceView, Teller};
+use crate::row_source::RowSource;
 use crate::rows::{HouseholdEnd, HouseholdRow, OpenDefect};
 use event_schemas::household::{HouseholdKind, Membership, Relationship, ResidenceFileNumber};
 use event_schemas::ids::{HouseholdId, PersonId, Version};
@@ -8,7 +9,6 @@ use event_schemas::row::RowRef;
 use event_schemas::time::PartialDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use state_store::store::StoreError;
 
 /// A household in one line.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -49,11 +49,11 @@ pub struct MemberView {
 }
 
 impl HouseholdBrief {
-    pub(crate) fn of(
-        teller: &mut Teller<'_>,
+    pub(crate) fn of<R: RowSource>(
+        teller: &mut Teller<'_, R>,
         id: HouseholdId,
         row: Option<&HouseholdRow>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, R::Error> {
         let place = PlaceView::of_option(teller, row.and_then(|row| row.place.as_ref()))?;
         let head = row.and_then(|row| row.head).map(|head| teller.person(head)).transpose()?;
         Ok(Self {
@@ -71,11 +71,11 @@ fn kind_of(row: Option<&HouseholdRow>) -> HouseholdKind {
 }
 
 impl HouseholdView {
-    pub(crate) fn of(
-        teller: &mut Teller<'_>,
+    pub(crate) fn of<R: RowSource>(
+        teller: &mut Teller<'_, R>,
         id: HouseholdId,
         row: &HouseholdRow,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, R::Error> {
         teller.show(RowRef::Household(id));
         let mut members = Vec::with_capacity(row.members.len());
         for member in &row.members {

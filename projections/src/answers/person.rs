@@ -1,6 +1,7 @@
 //! Persons as answers show them.
 
 use super::{PlaceView, ResidenceAnswer, Teller};
+use crate::row_source::RowSource;
 use crate::rows::{
     Death, FormerNames, HouseholdTie, Marriage, MarriageEnd, OpenDefect, PersonRow, PinCancellation,
     Registration,
@@ -22,7 +23,6 @@ use event_schemas::text::Text;
 use event_schemas::time::{Date, PartialDate, TimeOfDay};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use state_store::store::StoreError;
 
 /// A person in one line.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -220,7 +220,11 @@ impl From<&HouseholdTie> for TieView {
 }
 
 impl PersonView {
-    pub(crate) fn of(teller: &mut Teller<'_>, id: PersonId, row: &PersonRow) -> Result<Self, StoreError> {
+    pub(crate) fn of<R: RowSource>(
+        teller: &mut Teller<'_, R>,
+        id: PersonId,
+        row: &PersonRow,
+    ) -> Result<Self, R::Error> {
         teller.show(RowRef::Person(id));
         let identity = row.identity.as_ref();
         let data = row.data.clone().unwrap_or_default();
@@ -278,7 +282,7 @@ impl PersonView {
 }
 
 impl DeathView {
-    fn of(teller: &mut Teller<'_>, death: &Death) -> Result<Self, StoreError> {
+    fn of<R: RowSource>(teller: &mut Teller<'_, R>, death: &Death) -> Result<Self, R::Error> {
         let facts = &death.facts;
         Ok(Self {
             on: death.on,
@@ -293,7 +297,11 @@ impl DeathView {
 }
 
 impl ResidenceAnswer {
-    pub(crate) fn of(teller: &mut Teller<'_>, id: PersonId, row: &PersonRow) -> Result<Self, StoreError> {
+    pub(crate) fn of<R: RowSource>(
+        teller: &mut Teller<'_, R>,
+        id: PersonId,
+        row: &PersonRow,
+    ) -> Result<Self, R::Error> {
         teller.show(RowRef::Person(id));
         Ok(Self {
             person: id,
@@ -307,7 +315,10 @@ impl ResidenceAnswer {
     }
 }
 
-fn permanent(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<ResidenceView>, StoreError> {
+fn permanent<R: RowSource>(
+    teller: &mut Teller<'_, R>,
+    row: &PersonRow,
+) -> Result<Option<ResidenceView>, R::Error> {
     let Some(residence) = &row.permanent else {
         return Ok(None);
     };
@@ -317,11 +328,17 @@ fn permanent(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<Residenc
 }
 
 /// Where the person lives, in one line.
-pub(crate) fn residence_line(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<String>, StoreError> {
+pub(crate) fn residence_line<R: RowSource>(
+    teller: &mut Teller<'_, R>,
+    row: &PersonRow,
+) -> Result<Option<String>, R::Error> {
     Ok(permanent(teller, row)?.map(|residence| residence.text))
 }
 
-fn temporary(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<ResidenceView>, StoreError> {
+fn temporary<R: RowSource>(
+    teller: &mut Teller<'_, R>,
+    row: &PersonRow,
+) -> Result<Option<ResidenceView>, R::Error> {
     let Some(stay) = &row.temporary else {
         return Ok(None);
     };
@@ -330,7 +347,7 @@ fn temporary(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<Residenc
     Ok(Some(ResidenceView { place, text, since: stay.since, until: Some(stay.until), by: stay.by }))
 }
 
-fn parents(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<ParentView>, StoreError> {
+fn parents<R: RowSource>(teller: &mut Teller<'_, R>, row: &PersonRow) -> Result<Vec<ParentView>, R::Error> {
     let mut parents = Vec::with_capacity(row.parents.len());
     for parent in &row.parents {
         let link = &parent.link;
@@ -347,14 +364,17 @@ fn parents(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<ParentView>, 
 /// A spouse: registered, or described.
 type SpouseOf = (Option<PersonBrief>, Option<DescribedPerson>);
 
-fn spouse(teller: &mut Teller<'_>, marriage: &Marriage) -> Result<SpouseOf, StoreError> {
+fn spouse<R: RowSource>(teller: &mut Teller<'_, R>, marriage: &Marriage) -> Result<SpouseOf, R::Error> {
     Ok(match &marriage.spouse {
         KinRef::Registered(id) => (Some(teller.person(*id)?), None),
         KinRef::Described(described) => (None, Some((**described).clone())),
     })
 }
 
-fn marital(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<MaritalView>, StoreError> {
+fn marital<R: RowSource>(
+    teller: &mut Teller<'_, R>,
+    row: &PersonRow,
+) -> Result<Option<MaritalView>, R::Error> {
     let Some(now) = row.marital else { return Ok(None) };
     let (spouse, described) = match row.marriages.iter().rev().find(|marriage| marriage.end.is_none()) {
         Some(marriage) => spouse(teller, marriage)?,
@@ -363,7 +383,10 @@ fn marital(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Option<MaritalVie
     Ok(Some(MaritalView { status: now.status, since: now.since, spouse, described, by: now.by }))
 }
 
-fn marriages(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<MarriageView>, StoreError> {
+fn marriages<R: RowSource>(
+    teller: &mut Teller<'_, R>,
+    row: &PersonRow,
+) -> Result<Vec<MarriageView>, R::Error> {
     let mut marriages = Vec::with_capacity(row.marriages.len());
     for marriage in &row.marriages {
         let (spouse, described) = spouse(teller, marriage)?;
@@ -373,7 +396,7 @@ fn marriages(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<MarriageVie
     Ok(marriages)
 }
 
-fn children(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<ChildView>, StoreError> {
+fn children<R: RowSource>(teller: &mut Teller<'_, R>, row: &PersonRow) -> Result<Vec<ChildView>, R::Error> {
     let mut children = Vec::with_capacity(row.children.len());
     for child in &row.children {
         let brief = teller.person(child.child)?;
@@ -383,7 +406,7 @@ fn children(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<ChildView>, 
     Ok(children)
 }
 
-fn cards(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<CardBrief>, StoreError> {
+fn cards<R: RowSource>(teller: &mut Teller<'_, R>, row: &PersonRow) -> Result<Vec<CardBrief>, R::Error> {
     let mut cards = Vec::with_capacity(row.cards.len());
     for id in &row.cards {
         let Some(card) = teller.reading.card(*id)? else { continue };
@@ -398,7 +421,10 @@ fn cards(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<CardBrief>, Sto
     Ok(cards)
 }
 
-fn dossiers(teller: &mut Teller<'_>, row: &PersonRow) -> Result<Vec<DossierBrief>, StoreError> {
+fn dossiers<R: RowSource>(
+    teller: &mut Teller<'_, R>,
+    row: &PersonRow,
+) -> Result<Vec<DossierBrief>, R::Error> {
     let mut dossiers = Vec::with_capacity(row.dossiers.len());
     for id in &row.dossiers {
         let Some(dossier) = teller.reading.dossier(*id)? else { continue };

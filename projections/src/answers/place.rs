@@ -1,7 +1,8 @@
 //! Units and places as answers show them.
 
 use super::Teller;
-use crate::view::{CountBySex, MAX_LEVELS, Reading, UnitCounts};
+use crate::row_source::RowSource;
+use crate::view::{CountBySex, MAX_LEVELS, UnitCounts};
 use event_schemas::ids::{DwellingId, UnitId};
 use event_schemas::place::{AddressText, CountryCode, RegisteredPlace, UnitCode, UnitKind};
 use event_schemas::time::PartialDate;
@@ -83,7 +84,7 @@ impl From<UnitCounts> for Population {
 }
 
 impl UnitBrief {
-    pub(crate) fn read(reading: &Reading<'_>, id: UnitId) -> Result<Self, StoreError> {
+    pub(crate) fn read<R: RowSource>(reading: &R, id: UnitId) -> Result<Self, R::Error> {
         let mut code = None;
         let mut names = Vec::new();
         let mut next = Some(id);
@@ -115,7 +116,10 @@ impl UnitView {
 }
 
 impl PlaceView {
-    pub(crate) fn of(teller: &mut Teller<'_>, place: &RegisteredPlace) -> Result<Self, StoreError> {
+    pub(crate) fn of<R: RowSource>(
+        teller: &mut Teller<'_, R>,
+        place: &RegisteredPlace,
+    ) -> Result<Self, R::Error> {
         match place {
             RegisteredPlace::Domestic(place) => {
                 let mut address = place.address.clone();
@@ -131,10 +135,10 @@ impl PlaceView {
         }
     }
 
-    pub(crate) fn of_option(
-        teller: &mut Teller<'_>,
+    pub(crate) fn of_option<R: RowSource>(
+        teller: &mut Teller<'_, R>,
         place: Option<&RegisteredPlace>,
-    ) -> Result<Option<Self>, StoreError> {
+    ) -> Result<Option<Self>, R::Error> {
         place.map(|place| Self::of(teller, place)).transpose()
     }
 }

@@ -25,11 +25,13 @@ pub(crate) struct Bounds {
     pub ids_a_pass: u32,
     /// Rows that are held decoded; some 3 KB for a person.
     pub open_rows: usize,
+    /// The view is to stand after this entry; it goes no further than the log.
+    pub until: Lsn,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { ids_a_pass: 8 << 20, open_rows: 400_000 }
+        Self { ids_a_pass: 8 << 20, open_rows: 400_000, until: Lsn(u64::MAX) }
     }
 }
 

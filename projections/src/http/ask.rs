@@ -45,7 +45,7 @@ pub struct QueryState {
 /// A caller that must see its own write gives the `log_id` and `lsn` of the answer to its command.
 #[derive(Clone, Default, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AsOf {
+pub struct ReadToken {
     /// Answer no earlier state than this lsn.
     pub at_least: Option<Lsn>,
     /// The log that `at_least` belongs to.
@@ -96,8 +96,8 @@ impl From<MembersQuery> for Paging {
 }
 
 impl Paging {
-    pub(super) fn as_of(&self) -> AsOf {
-        AsOf { at_least: self.at_least, log_id: self.log_id, wait_ms: self.wait_ms }
+    pub(super) fn token(&self) -> ReadToken {
+        ReadToken { at_least: self.at_least, log_id: self.log_id, wait_ms: self.wait_ms }
     }
 
     pub(super) fn limit(&self) -> Result<usize, Problem> {
@@ -147,7 +147,7 @@ impl From<&ProblemKind> for NoAnswer {
     }
 }
 
-fn unavailable(error: &dyn std::fmt::Display) -> Problem {
+pub(super) fn unavailable(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "a question could not be answered");
     Problem::of(&problems::VIEW_UNAVAILABLE)
 }
@@ -199,10 +199,10 @@ impl QueryState {
     /// Answers from one reading.
     pub(super) async fn answer<T: Send + 'static>(
         &self,
-        as_of: AsOf,
+        token: ReadToken,
         make: impl FnOnce(&mut Teller<'_>) -> Result<T, NoAnswer> + Send + 'static,
     ) -> Answered<T> {
-        self.wait_for(as_of).await?;
+        self.wait_for(token).await?;
         let views = self.views.clone();
         self.off_the_async_threads(move || {
             let view = views.current();
@@ -226,7 +226,7 @@ impl QueryState {
         let log_id = self.views.log_id();
         let listing = Cursor { kind: ListingKind::History, subject: (kind.0, id), place: 0, log_id };
         let place = paging.place(listing)?;
-        self.wait_for(paging.as_of()).await?;
+        self.wait_for(paging.token()).await?;
         let views = self.views.clone();
         self.off_the_async_threads(move || {
             let view = views.current();
@@ -236,18 +236,18 @@ impl QueryState {
             drop(reading);
             let from = place.map_or(stamp.last_lsn, Lsn);
             let page = history(&**views.source(), row, from, limit).map_err(|error| match error {
-                HistoryError::NotInRecord { .. } => Problem::of(&problems::CURSOR_FORGED),
-                other => unavailable(&other),
+                HistoryError::NotInRecord { .. } => Problem::of(&problems::CURSOR_FORGED).into(),
+                other => NoAnswer::from(other),
             })?;
             let shown = shown_in(row, &page);
             let next = page.next.map(|next| Cursor { place: next.0, ..listing }.to_text());
             let body = HistoryAnswer { row, records: page.records, next };
-            Ok(Answer { body: Reflecting { log_id, lsn, body }, lsn, shown })
+            Ok(Answer { body: Reflecting { log_id, lsn, as_of: None, body }, lsn, shown })
         })
         .await
     }
 
-    async fn off_the_async_threads<T: Send + 'static>(
+    pub(super) async fn off_the_async_threads<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, NoAnswer> + Send + 'static,
     ) -> Result<T, Problem> {
@@ -268,13 +268,13 @@ impl QueryState {
         }
     }
 
-    async fn wait_for(&self, as_of: AsOf) -> Result<(), Problem> {
-        let (lsn, log_id) = match (as_of.at_least, as_of.log_id) {
+    pub(super) async fn wait_for(&self, token: ReadToken) -> Result<(), Problem> {
+        let (lsn, log_id) = match (token.at_least, token.log_id) {
             (None, None) => return Ok(()),
             (Some(lsn), Some(log_id)) => (lsn, log_id),
             _ => return Err(Problem::of(&problems::READ_TOKEN_INCOMPLETE)),
         };
-        let wait = Duration::from_millis(as_of.wait_ms.unwrap_or(DEFAULT_WAIT_MS));
+        let wait = Duration::from_millis(token.wait_ms.unwrap_or(DEFAULT_WAIT_MS));
         self.views.wait_for(log_id, lsn, wait).await.map_err(|error| match error {
             WaitError::OtherLog { .. } => Problem::of(&problems::READ_TOKEN_OF_OTHER_LOG),
             WaitError::TimedOut { at, wanted } => {

@@ -1,6 +1,7 @@
 //! Cards and applications.
 
-use super::ask::{Answered, AsOf, Paging, QueryState, id_of};
+use super::ask::{Answered, Paging, QueryState, id_of};
+use super::past::{AsOfQuery, PastTeller};
 use super::problems;
 use super::units::{find, listing, name_of};
 use crate::answers::{
@@ -9,6 +10,7 @@ use crate::answers::{
 use crate::cursor::{Cursor, ListingKind};
 use crate::due;
 use crate::layout::ResidenceKind;
+use crate::row_source::RowSource;
 use access::http::QueryOf;
 use axum::extract::{Path, State};
 use event_schemas::ids::{CardId, DossierId, LogId, Lsn, PersonId};
@@ -47,7 +49,7 @@ pub(super) async fn due(
     let paging = Paging { at_least, log_id, wait_ms, after, limit };
     let name = name_of(&code)?;
     let limit = paging.limit()?;
-    let as_of = paging.as_of();
+    let token = paging.token();
     let make = move |teller: &mut Teller<'_>| {
         let unit = find(teller, name)?;
         let listing = listing(teller, ListingKind::CardsDue, unit);
@@ -73,21 +75,22 @@ pub(super) async fn due(
         let next = last.filter(|_| more).map(|place| Cursor { place, ..listing }.to_text());
         Ok(CardsDueAnswer { unit: teller.unit(unit)?, by, due, next })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 pub(super) async fn by_id(
     State(state): State<QueryState>,
     Path(id): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(query): QueryOf<AsOfQuery>,
 ) -> Answered<CardAnswer> {
     let id: CardId = id_of(&id, "C17")?;
-    let make = move |teller: &mut Teller<'_>| {
-        let row = teller.reading.card(id)?.ok_or(&problems::CARD_NOT_FOUND)?;
-        let card = CardView::of(teller, id, &row)?.ok_or(&problems::CARD_NOT_FOUND)?;
+    let make = move |teller: &mut PastTeller<'_, '_>| {
+        let not_found = teller.reading.or_not_known(&problems::CARD_NOT_FOUND);
+        let row = teller.reading.card(id)?.ok_or(not_found)?;
+        let card = CardView::of(teller, id, &row)?.ok_or(not_found)?;
         Ok(CardAnswer { card })
     };
-    state.answer(as_of, make).await
+    state.answer_as_of(query, make).await
 }
 
 pub(super) async fn history(
@@ -102,13 +105,14 @@ pub(super) async fn history(
 pub(super) async fn dossier(
     State(state): State<QueryState>,
     Path(id): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(query): QueryOf<AsOfQuery>,
 ) -> Answered<DossierAnswer> {
     let id: DossierId = id_of(&id, "D17")?;
-    let make = move |teller: &mut Teller<'_>| {
-        let row = teller.reading.dossier(id)?.ok_or(&problems::DOSSIER_NOT_FOUND)?;
-        let dossier = DossierView::of(teller, id, &row)?.ok_or(&problems::DOSSIER_NOT_FOUND)?;
+    let make = move |teller: &mut PastTeller<'_, '_>| {
+        let not_found = teller.reading.or_not_known(&problems::DOSSIER_NOT_FOUND);
+        let row = teller.reading.dossier(id)?.ok_or(not_found)?;
+        let dossier = DossierView::of(teller, id, &row)?.ok_or(not_found)?;
         Ok(DossierAnswer { dossier })
     };
-    state.answer(as_of, make).await
+    state.answer_as_of(query, make).await
 }

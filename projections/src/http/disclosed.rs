@@ -3,7 +3,7 @@
 //! The tables have no choices: two questions that differ a little would tell, by what lies between them, what each of them hides.
 
 use super::area::{Area, AreaName};
-use super::ask::{Answered, AsOf, NoAnswer, QueryState};
+use super::ask::{Answered, NoAnswer, QueryState, ReadToken};
 use super::problems;
 use super::units::UnitName;
 use crate::answers::{
@@ -32,7 +32,7 @@ const LARGEST_HOUSEHOLD: u16 = 10;
 pub(super) async fn structure(
     State(state): State<QueryState>,
     Path(code): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(token): QueryOf<ReadToken>,
 ) -> Answered<DisclosedStructure> {
     let name = name_of(&code)?;
     let (trees, threshold) = (state.trees(), state.hide_below());
@@ -79,13 +79,13 @@ pub(super) async fn structure(
             hidden: hidden(&cells, threshold),
         })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 pub(super) async fn household_sizes(
     State(state): State<QueryState>,
     Path(code): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(token): QueryOf<ReadToken>,
 ) -> Answered<DisclosedSizes> {
     let name = name_of(&code)?;
     let (trees, threshold) = (state.trees(), state.hide_below());
@@ -111,7 +111,7 @@ pub(super) async fn household_sizes(
         let shown = cells.iter().flatten().sum();
         Ok(DisclosedSizes { unit: area_view(teller, &area)?, sizes, shown, hidden })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 /// The nation or a unit of today: single versions of a unit would tell of each other.

@@ -1,6 +1,6 @@
 //! Operations larger than one record, cells of PINs, notices of PINs.
 
-use super::ask::{Answered, AsOf, Paging, QueryState, id_of};
+use super::ask::{Answered, Paging, QueryState, ReadToken, id_of};
 use super::problems;
 use super::units::{find, listing, name_of};
 use crate::answers::{
@@ -22,7 +22,7 @@ const MAX_PLACE: u16 = 999;
 pub(super) async fn by_id(
     State(state): State<QueryState>,
     Path(id): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(token): QueryOf<ReadToken>,
 ) -> Answered<OperationAnswer> {
     let id: OperationId = id_of(&id, "B17")?;
     let make = move |teller: &mut Teller<'_>| {
@@ -30,7 +30,7 @@ pub(super) async fn by_id(
         let operation = OperationView::of(teller, id, &row)?.ok_or(&problems::OPERATION_NOT_FOUND)?;
         Ok(OperationAnswer { operation })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 pub(super) async fn all(
@@ -38,7 +38,7 @@ pub(super) async fn all(
     QueryOf(paging): QueryOf<Paging>,
 ) -> Answered<OperationsAnswer> {
     let limit = paging.limit()?;
-    let as_of = paging.as_of();
+    let token = paging.token();
     let make = move |teller: &mut Teller<'_>| {
         let listing = listing(teller, ListingKind::Operations, UnitId::NONE);
         let after = OperationId(paging.place(listing)?.unwrap_or(0) as u32);
@@ -51,7 +51,7 @@ pub(super) async fn all(
         }
         Ok(OperationsAnswer { operations, next })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 pub(super) async fn left_out(
@@ -61,7 +61,7 @@ pub(super) async fn left_out(
 ) -> Answered<LeftOutAnswer> {
     let operation: OperationId = id_of(&id, "B17")?;
     let limit = paging.limit()?;
-    let as_of = paging.as_of();
+    let token = paging.token();
     let make = move |teller: &mut Teller<'_>| {
         teller.reading.operation(operation)?.ok_or(&problems::OPERATION_NOT_FOUND)?;
         let log_id = teller.reading.log_id();
@@ -76,7 +76,7 @@ pub(super) async fn left_out(
         }
         Ok(LeftOutAnswer { operation, left_out, next })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 /// Which cells.
@@ -105,7 +105,7 @@ pub(super) async fn cells(
     let paging = Paging { at_least, log_id, wait_ms, after, limit };
     let limit = paging.limit()?;
     let place = place.map(|text| place_of(&text)).transpose()?;
-    let as_of = paging.as_of();
+    let token = paging.token();
     let make = move |teller: &mut Teller<'_>| {
         let log_id = teller.reading.log_id();
         // No place has the number of none.
@@ -124,7 +124,7 @@ pub(super) async fn cells(
         let next = last.filter(|_| found.more).map(|place| Cursor { place, ..listing }.to_text());
         Ok(PinCellsAnswer { cells: found.items, next })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 fn place_of(text: &str) -> Result<u16, Problem> {
@@ -140,7 +140,7 @@ pub(super) async fn notices(
 ) -> Answered<NoticesAnswer> {
     let name = name_of(&code)?;
     let limit = paging.limit()?;
-    let as_of = paging.as_of();
+    let token = paging.token();
     let make = move |teller: &mut Teller<'_>| {
         let unit = find(teller, name)?;
         let listing = listing(teller, ListingKind::PinNotices, unit);
@@ -161,5 +161,5 @@ pub(super) async fn notices(
         }
         Ok(NoticesAnswer { unit: teller.unit(unit)?, notices, next })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }

@@ -1,8 +1,11 @@
 //! Persons.
 
-use super::ask::{Answered, AsOf, Paging, QueryState, id_of};
+use super::ask::{Answered, NoAnswer, Paging, QueryState, id_of};
+use super::past::{AsOfQuery, PastTeller};
 use super::problems;
-use crate::answers::{FoundBy, HistoryAnswer, PersonAnswer, PersonView, ResidenceAnswer, Teller};
+use crate::answers::{FoundBy, HistoryAnswer, PersonAnswer, PersonView, ResidenceAnswer};
+use crate::row_source::RowSource;
+use crate::rows::PersonRow;
 use access::http::{Problem, QueryOf};
 use axum::extract::{Path, State};
 use event_schemas::document::cmnd_number;
@@ -16,44 +19,45 @@ const MAX_SAME_CMND: usize = 20;
 pub(super) async fn by_id(
     State(state): State<QueryState>,
     Path(id): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(query): QueryOf<AsOfQuery>,
 ) -> Answered<PersonAnswer> {
     let id: PersonId = id_of(&id, "P17")?;
-    let make = move |teller: &mut Teller<'_>| {
+    let make = move |teller: &mut PastTeller<'_, '_>| {
         let person = view_of(teller, id)?;
         Ok(PersonAnswer { found_by: None, person })
     };
-    state.answer(as_of, make).await
+    state.answer_as_of(query, make).await
 }
 
 pub(super) async fn by_pin(
     State(state): State<QueryState>,
     Path(pin): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(query): QueryOf<AsOfQuery>,
 ) -> Answered<PersonAnswer> {
     let Ok(pin) = pin.parse::<Pin>() else {
         let vi = "Số định danh cá nhân gồm đúng 12 chữ số.";
         return Err(Problem::of(&problems::BAD_ID).detail("A PIN has exactly 12 digits.", vi));
     };
-    let make = move |teller: &mut Teller<'_>| {
-        let (id, in_force) = teller.reading.by_pin(pin)?.ok_or(&problems::PERSON_NOT_FOUND)?;
+    let make = move |teller: &mut PastTeller<'_, '_>| {
+        let id = teller.reading.by_pin(pin)?.ok_or(&problems::PERSON_NOT_FOUND)?;
         let person = view_of(teller, id)?;
-        let found_by = FoundBy::Pin { pin, cancelled: !in_force, current: person.pin };
+        let cancelled = person.pins.iter().any(|entry| entry.pin == pin && !entry.in_force);
+        let found_by = FoundBy::Pin { pin, cancelled, current: person.pin };
         Ok(PersonAnswer { found_by: Some(found_by), person })
     };
-    state.answer(as_of, make).await
+    state.answer_as_of(query, make).await
 }
 
 pub(super) async fn by_cmnd(
     State(state): State<QueryState>,
     Path(number): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(query): QueryOf<AsOfQuery>,
 ) -> Answered<PersonAnswer> {
     let Some(key) = cmnd_number(&number) else {
         let vi = "Số chứng minh nhân dân tra cứu gồm đúng 9 chữ số.";
         return Err(Problem::of(&problems::BAD_ID).detail("A CMND has exactly 9 digits here.", vi));
     };
-    let make = move |teller: &mut Teller<'_>| {
+    let make = move |teller: &mut PastTeller<'_, '_>| {
         let holders = teller.reading.by_cmnd(key, MAX_SAME_CMND + 1)?;
         let (first, also) = holders.split_first().ok_or(&problems::PERSON_NOT_FOUND)?;
         let person = view_of(teller, *first)?;
@@ -63,20 +67,20 @@ pub(super) async fn by_cmnd(
         let found_by = FoundBy::Cmnd { number, also: also.to_vec() };
         Ok(PersonAnswer { found_by: Some(found_by), person })
     };
-    state.answer(as_of, make).await
+    state.answer_as_of(query, make).await
 }
 
 pub(super) async fn residence(
     State(state): State<QueryState>,
     Path(id): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(query): QueryOf<AsOfQuery>,
 ) -> Answered<ResidenceAnswer> {
     let id: PersonId = id_of(&id, "P17")?;
-    let make = move |teller: &mut Teller<'_>| {
-        let row = teller.reading.person(id)?.ok_or(&problems::PERSON_NOT_FOUND)?;
+    let make = move |teller: &mut PastTeller<'_, '_>| {
+        let row = row_of(teller, id)?;
         Ok(ResidenceAnswer::of(teller, id, &row)?)
     };
-    state.answer(as_of, make).await
+    state.answer_as_of(query, make).await
 }
 
 pub(super) async fn history(
@@ -88,7 +92,12 @@ pub(super) async fn history(
     state.history(RowRef::Person(id), paging, &problems::PERSON_NOT_FOUND).await
 }
 
-fn view_of(teller: &mut Teller<'_>, id: PersonId) -> Result<PersonView, super::ask::NoAnswer> {
-    let row = teller.reading.person(id)?.ok_or(&problems::PERSON_NOT_FOUND)?;
+fn row_of(teller: &PastTeller<'_, '_>, id: PersonId) -> Result<PersonRow, NoAnswer> {
+    let not_found = teller.reading.or_not_known(&problems::PERSON_NOT_FOUND);
+    Ok(teller.reading.person(id)?.ok_or(not_found)?)
+}
+
+fn view_of(teller: &mut PastTeller<'_, '_>, id: PersonId) -> Result<PersonView, NoAnswer> {
+    let row = row_of(teller, id)?;
     Ok(PersonView::of(teller, id, &row)?)
 }

@@ -36,6 +36,14 @@ kinds! {
     OPERATION_NOT_FOUND = "operation_not_found", 404, "There is no such operation.", "Không có đợt xử lý này.";
     BAD_PIN_PLACE = "bad_pin_place", 400, "A place of PINs has three digits, such as 001.", "Mã nơi đăng ký khai sinh gồm 3 chữ số, ví dụ 001.";
     UNIT_NOT_FOUND = "unit_not_found", 404, "There is no such unit.", "Không có đơn vị hành chính này.";
+    BAD_VALID_ON = "bad_valid_on", 400, "valid_on is a day such as 2024-03-31.", "valid_on là một ngày, ví dụ 2024-03-31.";
+    BAD_KNOWN_AT = "bad_known_at", 400, "known_at is an lsn, a day or an instant, such as 17, 2024-03-31 or 2024-03-31T17:00:00+07:00.", "known_at là lsn, ngày hoặc thời điểm, ví dụ 17, 2024-03-31 hoặc 2024-03-31T17:00:00+07:00.";
+    VALID_ON_IN_FUTURE = "valid_on_in_future", 400, "valid_on lies beyond the registry's day.", "valid_on vượt quá ngày làm việc hiện tại của hệ thống.";
+    KNOWN_AT_IN_FUTURE = "known_at_in_future", 400, "known_at lies beyond what is recorded.", "known_at vượt quá những gì đã được ghi nhận.";
+    KNOWN_AT_BEFORE_GENESIS = "known_at_before_genesis", 400, "known_at lies before the registry's first entry.", "known_at đứng trước bản ghi đầu tiên của hệ thống.";
+    KNOWN_AT_NEEDS_REPLAY = "known_at_needs_replay", 400, "Totals are kept of what is known now; an earlier state is built with dancu replay.", "Số liệu tổng hợp tính theo dữ liệu đã biết hiện nay; trạng thái trước đây phải dựng lại bằng dancu replay.";
+    NOT_KNOWN_THEN = "not_known_then", 404, "By what was known then, there was no such thing on that day.", "Theo dữ liệu đã biết tại thời điểm đó, vào ngày đó không có đối tượng này.";
+    HISTORY_TOO_LONG = "history_too_long", 400, "Too many records would have to be read back for this; ask a replayed view (dancu replay).", "Phải đọc lại quá nhiều bản ghi; hãy hỏi trên dữ liệu dựng lại (dancu replay).";
     READ_TOKEN_INCOMPLETE = "read_token_incomplete", 400, "at_least and log_id come together; both stand in the answer to a command.", "at_least và log_id phải đi cùng nhau, như trong kết quả của lệnh.";
     READ_TOKEN_OF_OTHER_LOG = "read_token_of_other_log", 409, "The token belongs to another log than these views.", "Mã chờ thuộc nhật ký khác.";
     NOT_YET_VISIBLE = "not_yet_visible", 503, "The views have not come so far yet.", "Dữ liệu tra cứu chưa cập nhật tới thời điểm yêu cầu.";

@@ -111,7 +111,7 @@ pub(super) async fn persons(
     let unit = query.unit.as_deref().map(units::name_of).transpose()?;
     let paging = query.paging();
     let limit = paging.limit()?;
-    let as_of = paging.as_of();
+    let token = paging.token();
     let make = move |teller: &mut Teller<'_>| {
         if let Some(unit) = unit {
             criteria.unit = Some(units::find(teller, unit)?);
@@ -143,7 +143,7 @@ pub(super) async fn persons(
         }
         Ok(SearchAnswer { found: found.len(), whole_names_only, persons, next })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 fn too_broad(query: &SearchQuery) -> NoAnswer {

@@ -1,7 +1,7 @@
 //! Totals and flows: how many, under a named definition, where, and how they came to be.
 
 use super::area::{Area, AreaName};
-use super::ask::{Answered, AsOf, NoAnswer, QueryState};
+use super::ask::{Answered, NoAnswer, QueryState, ReadToken};
 use super::problems;
 use crate::answers::{
     AgeBand, AreaView, BySex, DelayRow, DelaysAnswer, FlowsAnswer, HouseholdSizeRow, HouseholdSizesAnswer,
@@ -38,6 +38,9 @@ pub(super) struct StructureQuery {
     pub apart: Option<String>,
     /// Units as they stand on this day; on the registry's day unless stated.
     pub boundaries_on: Option<Date>,
+    /// By what was recorded up to this lsn, to the end of this day, or up to this instant. These views count what is known now: of
+    /// an earlier state a replay tells (dancu replay).
+    pub known_at: Option<String>,
     /// Answer no earlier state than this lsn.
     pub at_least: Option<Lsn>,
     /// The log that `at_least` belongs to.
@@ -51,7 +54,8 @@ pub(super) async fn structure(
     Path(code): Path<String>,
     QueryOf(query): QueryOf<StructureQuery>,
 ) -> Answered<StructureAnswer> {
-    let StructureQuery { definition, on, bands, apart, boundaries_on, at_least, log_id, wait_ms } = query;
+    let StructureQuery { definition, on, bands, apart, boundaries_on, known_at, at_least, log_id, wait_ms } =
+        query;
     let name = AreaName::of(&code)?;
     let bands: Bands =
         bands.as_deref().unwrap_or("5").parse().map_err(|_| Problem::of(&problems::BAD_BANDS))?;
@@ -79,7 +83,7 @@ pub(super) async fn structure(
             nowhere: nowhere.map(Into::into),
         })
     };
-    state.answer(AsOf { at_least, log_id, wait_ms }, make).await
+    state.answer_known(ReadToken { at_least, log_id, wait_ms }, known_at, make).await
 }
 
 fn first_of_year(teller: &Teller<'_>) -> Result<Date, NoAnswer> {
@@ -111,6 +115,9 @@ pub(super) struct FlowsQuery {
     pub category: Option<Category>,
     /// Units as they stand on this day; on the registry's day unless stated.
     pub boundaries_on: Option<Date>,
+    /// By what was recorded up to this lsn, to the end of this day, or up to this instant. These views count what is known now: of
+    /// an earlier state a replay tells (dancu replay).
+    pub known_at: Option<String>,
     /// Answer no earlier state than this lsn.
     pub at_least: Option<Lsn>,
     /// The log that `at_least` belongs to.
@@ -127,8 +134,8 @@ struct Asked {
 }
 
 impl FlowsQuery {
-    fn as_of(&self) -> AsOf {
-        AsOf { at_least: self.at_least, log_id: self.log_id, wait_ms: self.wait_ms }
+    fn token(&self) -> ReadToken {
+        ReadToken { at_least: self.at_least, log_id: self.log_id, wait_ms: self.wait_ms }
     }
 
     fn months(&self) -> Result<Asked, Problem> {
@@ -192,7 +199,8 @@ pub(super) async fn flows(
 ) -> Answered<FlowsAnswer> {
     let name = AreaName::of(&code)?;
     query.refuse(false, true, false, false, false)?;
-    let (asked, as_of, trees) = (query.months()?, query.as_of(), state.trees());
+    let (asked, token, trees) = (query.months()?, query.token(), state.trees());
+    let known_at = query.known_at.clone();
     let (definition, by) = (query.definition.unwrap_or_default(), query.by.unwrap_or_default());
     let make = move |teller: &mut Teller<'_>| {
         let area = Area::find(teller, &trees, name, query.boundaries_on)?;
@@ -210,7 +218,7 @@ pub(super) async fn flows(
             months: months.ok_or(&problems::STRUCTURE_TOO_LARGE)?,
         })
     };
-    state.answer(as_of, make).await
+    state.answer_known(token, known_at, make).await
 }
 
 pub(super) async fn vital_events(
@@ -220,7 +228,8 @@ pub(super) async fn vital_events(
 ) -> Answered<VitalAnswer> {
     let name = AreaName::of(&code)?;
     query.refuse(true, false, true, false, false)?;
-    let (asked, as_of, trees) = (query.months()?, query.as_of(), state.trees());
+    let (asked, token, trees) = (query.months()?, query.token(), state.trees());
+    let known_at = query.known_at.clone();
     let (by, place) = (query.by.unwrap_or_default(), query.place.unwrap_or_default());
     let category = query.category;
     let make = move |teller: &mut Teller<'_>| {
@@ -237,7 +246,7 @@ pub(super) async fn vital_events(
         let events = rows(&area.rolled_up())?;
         Ok(VitalAnswer { unit: area_view(teller, &area)?, by, place, period, events, abroad, place_unknown })
     };
-    state.answer(as_of, make).await
+    state.answer_known(token, known_at, make).await
 }
 
 pub(super) async fn moves(
@@ -247,7 +256,8 @@ pub(super) async fn moves(
 ) -> Answered<MovesAnswer> {
     let name = AreaName::of(&code)?;
     query.refuse(false, true, true, true, false)?;
-    let (asked, as_of, trees) = (query.months()?, query.as_of(), state.trees());
+    let (asked, token, trees) = (query.months()?, query.token(), state.trees());
+    let known_at = query.known_at.clone();
     let (definition, by) = (query.definition.unwrap_or_default(), query.by.unwrap_or_default());
     let make = move |teller: &mut Teller<'_>| {
         let area = Area::find(teller, &trees, name, query.boundaries_on)?;
@@ -260,7 +270,7 @@ pub(super) async fn moves(
         }
         Ok(MovesAnswer { unit: area_view(teller, &area)?, definition, by, period, moves })
     };
-    state.answer(as_of, make).await
+    state.answer_known(token, known_at, make).await
 }
 
 pub(super) async fn delays(
@@ -270,7 +280,8 @@ pub(super) async fn delays(
 ) -> Answered<DelaysAnswer> {
     let name = AreaName::of(&code)?;
     query.refuse(true, true, true, true, true)?;
-    let (asked, as_of, trees) = (query.months()?, query.as_of(), state.trees());
+    let (asked, token, trees) = (query.months()?, query.token(), state.trees());
+    let known_at = query.known_at.clone();
     let make = move |teller: &mut Teller<'_>| {
         let area = Area::find(teller, &trees, name, query.boundaries_on)?;
         let period = asked.period(teller)?;
@@ -282,7 +293,7 @@ pub(super) async fn delays(
         });
         Ok(DelaysAnswer { delays: delays.collect(), unit: area_view(teller, &area)?, period })
     };
-    state.answer(as_of, make).await
+    state.answer_known(token, known_at, make).await
 }
 
 /// Of what.
@@ -291,6 +302,9 @@ pub(super) async fn delays(
 pub(super) struct AreaQuery {
     /// Units as they stand on this day; on the registry's day unless stated.
     pub boundaries_on: Option<Date>,
+    /// By what was recorded up to this lsn, to the end of this day, or up to this instant. These views count what is known now: of
+    /// an earlier state a replay tells (dancu replay).
+    pub known_at: Option<String>,
     /// Answer no earlier state than this lsn.
     pub at_least: Option<Lsn>,
     /// The log that `at_least` belongs to.
@@ -304,7 +318,7 @@ pub(super) async fn household_sizes(
     Path(code): Path<String>,
     QueryOf(query): QueryOf<AreaQuery>,
 ) -> Answered<HouseholdSizesAnswer> {
-    let AreaQuery { boundaries_on, at_least, log_id, wait_ms } = query;
+    let AreaQuery { boundaries_on, known_at, at_least, log_id, wait_ms } = query;
     let name = AreaName::of(&code)?;
     let trees = state.trees();
     let make = move |teller: &mut Teller<'_>| {
@@ -319,7 +333,7 @@ pub(super) async fn household_sizes(
         }
         Ok(HouseholdSizesAnswer { unit: area_view(teller, &area)?, sizes, households, members })
     };
-    state.answer(AsOf { at_least, log_id, wait_ms }, make).await
+    state.answer_known(ReadToken { at_least, log_id, wait_ms }, known_at, make).await
 }
 
 impl From<Happened> for VitalRow {

@@ -1,6 +1,6 @@
 //! Units: who lives there, and how many.
 
-use super::ask::{Answered, AsOf, MembersQuery, NoAnswer, Paging, QueryState, id_of};
+use super::ask::{Answered, MembersQuery, NoAnswer, Paging, QueryState, ReadToken, id_of};
 use super::problems;
 use crate::answers::{
     HouseholdsAnswer, MembersAnswer, PartPopulation, PopulationAnswer, Teller, UnitAnswer, UnitView,
@@ -9,9 +9,11 @@ use crate::cursor::{Cursor, ListingKind};
 use crate::layout::ResidenceKind;
 use access::http::{Problem, QueryOf};
 use axum::extract::{Path, State};
-use event_schemas::ids::{HouseholdId, PersonId, UnitId};
+use event_schemas::ids::{HouseholdId, LogId, Lsn, PersonId, UnitId};
 use event_schemas::place::UnitCode;
 use event_schemas::time::Date;
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// Near matches named for a code that does not exist.
 const MAX_NEAR_MATCHES: usize = 5;
@@ -28,7 +30,7 @@ pub(super) enum UnitName {
 pub(super) async fn by_code(
     State(state): State<QueryState>,
     Path(code): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(token): QueryOf<ReadToken>,
 ) -> Answered<UnitAnswer> {
     let name = name_of(&code)?;
     let make = move |teller: &mut Teller<'_>| {
@@ -36,7 +38,7 @@ pub(super) async fn by_code(
         let unit = UnitView::read(teller, unit)?.ok_or(&problems::UNIT_NOT_FOUND)?;
         Ok(UnitAnswer { unit })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 pub(super) async fn members(
@@ -52,7 +54,7 @@ pub(super) async fn members(
         ResidenceKind::Permanent => ListingKind::PermanentResidents,
         ResidenceKind::Temporary => ListingKind::TemporaryResidents,
     };
-    let as_of = paging.as_of();
+    let token = paging.token();
     let make = move |teller: &mut Teller<'_>| {
         let unit = find(teller, name)?;
         let listing = listing(teller, listing_kind, unit);
@@ -63,7 +65,7 @@ pub(super) async fn members(
         let members = found.items.into_iter().map(|id| teller.person(id)).collect::<Result<_, _>>()?;
         Ok(MembersAnswer { unit: teller.unit(unit)?, kind, members, next })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
 }
 
 pub(super) async fn households(
@@ -73,7 +75,7 @@ pub(super) async fn households(
 ) -> Answered<HouseholdsAnswer> {
     let name = name_of(&code)?;
     let limit = paging.limit()?;
-    let as_of = paging.as_of();
+    let token = paging.token();
     let make = move |teller: &mut Teller<'_>| {
         let unit = find(teller, name)?;
         let listing = listing(teller, ListingKind::Households, unit);
@@ -84,13 +86,28 @@ pub(super) async fn households(
         let households = found.items.into_iter().map(|id| teller.household(id)).collect::<Result<_, _>>()?;
         Ok(HouseholdsAnswer { unit: teller.unit(unit)?, households, next })
     };
-    state.answer(as_of, make).await
+    state.answer(token, make).await
+}
+
+/// Of when.
+#[derive(Clone, Default, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PopulationQuery {
+    /// By what was recorded up to this lsn, to the end of this day, or up to this instant. These views count what is known now: of
+    /// an earlier state a replay tells (dancu replay).
+    pub known_at: Option<String>,
+    /// Answer no earlier state than this lsn.
+    pub at_least: Option<Lsn>,
+    /// The log that `at_least` belongs to.
+    pub log_id: Option<LogId>,
+    /// How long to wait for it, in milliseconds; at most 30,000.
+    pub wait_ms: Option<u64>,
 }
 
 pub(super) async fn population(
     State(state): State<QueryState>,
     Path(code): Path<String>,
-    QueryOf(as_of): QueryOf<AsOf>,
+    QueryOf(query): QueryOf<PopulationQuery>,
 ) -> Answered<PopulationAnswer> {
     let name = name_of(&code)?;
     let make = move |teller: &mut Teller<'_>| {
@@ -103,7 +120,8 @@ pub(super) async fn population(
         }
         Ok(PopulationAnswer { unit: teller.unit(unit)?, population, parts })
     };
-    state.answer(as_of, make).await
+    let PopulationQuery { known_at, at_least, log_id, wait_ms } = query;
+    state.answer_known(ReadToken { at_least, log_id, wait_ms }, known_at, make).await
 }
 
 pub(super) fn listing(teller: &Teller<'_>, kind: ListingKind, unit: UnitId) -> Cursor {

@@ -1,6 +1,7 @@
 //! A log in memory and a small town whose life fills it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod correcting;
 pub mod numbering;
 pub mod serving;
 pub mod town;

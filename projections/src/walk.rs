@@ -1,0 +1,182 @@
+//! A row's records, one after the other, newest first, by walking the log: each record says for every row that it changes which
+//! record changed it before. Needs no index.
+
+use crate::history::Submission;
+use event_log::{LogError, LogSource};
+use event_schemas::basis::Basis;
+use event_schemas::event::{BeforeCommit, Event, EventBody};
+use event_schemas::ids::{EventAddress, Lsn};
+use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Restatement};
+use event_schemas::row::{RowRef, RowTouch};
+use event_schemas::time::Timestamp;
+
+/// Most records that one question reads (O1).
+pub const MAX_WALKED_RECORDS: usize = 20_000;
+/// Most bytes of records that one question reads (O1).
+pub const MAX_WALKED_BYTES: usize = 64 << 20;
+
+/// Why records cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("the log has no readable entry at lsn {0}")]
+    Unreadable(Lsn),
+    #[error("the record at lsn {lsn} does not change {row}")]
+    NotInRecord { lsn: Lsn, row: RowRef },
+    #[error("more than {MAX_WALKED_RECORDS} records or {MAX_WALKED_BYTES} bytes would have to be read")]
+    TooLong,
+}
+
+/// What one question may still read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowance {
+    records: usize,
+    bytes: usize,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { records: MAX_WALKED_RECORDS, bytes: MAX_WALKED_BYTES }
+    }
+}
+
+impl Allowance {
+    /// Reads one entry.
+    fn entry(&mut self, source: &dyn LogSource, lsn: Lsn) -> Result<AdmittedEntry, HistoryError> {
+        self.records = self.records.checked_sub(1).ok_or(HistoryError::TooLong)?;
+        let bytes = source.fetch(lsn)?.ok_or(HistoryError::Unreadable(lsn))?;
+        self.bytes = self.bytes.checked_sub(bytes.len()).ok_or(HistoryError::TooLong)?;
+        AdmittedEntry::decode(lsn, &bytes).map_err(|_| HistoryError::Unreadable(lsn))
+    }
+}
+
+/// What one record says of one row.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct RowRecord {
+    pub lsn: Lsn,
+    pub recorded_at: Timestamp,
+    pub touch: RowTouch,
+    /// Who submitted it; none for what fell due with a day.
+    pub submitted: Option<Submission>,
+    pub bases: Vec<Basis>,
+    /// Its events that change the row.
+    pub events: Vec<(EventAddress, Event)>,
+    /// Restated timelines of the row.
+    pub restatements: Vec<Restatement>,
+}
+
+impl RowRecord {
+    /// Reads the record at `lsn`, which changes `row`.
+    pub fn read(
+        source: &dyn LogSource,
+        row: RowRef,
+        lsn: Lsn,
+        allowance: &mut Allowance,
+    ) -> Result<Self, HistoryError> {
+        let entry = allowance.entry(source, lsn)?;
+        let found = match touch_of(&entry, row) {
+            Some(touch) => Some((touch, events_of(&entry, row))),
+            None => commit_of(source, &entry, row, allowance)?,
+        };
+        let (touch, events) = found.ok_or(HistoryError::NotInRecord { lsn, row })?;
+        let recorded_at = entry.header.recorded_at;
+        let (submitted, changes) = match entry.body {
+            EntryBody::Record(record) => {
+                let command = record.command.command.name().to_owned();
+                let (office, officer) = (record.office, record.officer);
+                let command_id = record.command.command_id;
+                (Some(Submission { office, officer, command_id, command }), record.changes)
+            }
+            EntryBody::Lapsed(lapsed) => (None, lapsed.changes),
+            _ => return Err(HistoryError::NotInRecord { lsn, row }),
+        };
+        let Changes { bases, mut restatements, .. } = changes;
+        restatements.retain(|restated| restated.stream.row == row);
+        Ok(Self { lsn, recorded_at, touch, submitted, bases, events, restatements })
+    }
+
+    /// The record of the row before this one.
+    pub fn previous(&self) -> Option<Lsn> {
+        Some(self.touch.previous).filter(|previous| *previous != Lsn::ZERO && *previous < self.lsn)
+    }
+}
+
+/// Every record of `row` up to `known_at`, oldest first, given the one at `last`, its last or any later one.
+pub(crate) fn records_until(
+    source: &dyn LogSource,
+    row: RowRef,
+    last: Lsn,
+    known_at: Lsn,
+    allowance: &mut Allowance,
+) -> Result<Vec<RowRecord>, HistoryError> {
+    let mut records = Vec::new();
+    let mut next = Some(last).filter(|last| *last != Lsn::ZERO);
+    while let Some(lsn) = next {
+        let record = RowRecord::read(source, row, lsn, allowance)?;
+        next = record.previous();
+        if lsn <= known_at {
+            records.push(record);
+        }
+    }
+    records.reverse();
+    Ok(records)
+}
+
+fn touch_of(entry: &AdmittedEntry, row: RowRef) -> Option<RowTouch> {
+    entry.changes()?.rows.iter().find(|touch| touch.row == row).copied()
+}
+
+fn events_of(entry: &AdmittedEntry, row: RowRef) -> Vec<(EventAddress, Event)> {
+    let mut events = Vec::new();
+    for (index, event) in entry.changes().into_iter().flat_map(|changes| &changes.events).enumerate() {
+        let mut concerns = false;
+        event.body.for_each_stream(|touched, _| concerns |= touched == row);
+        if concerns {
+            events.push((EventAddress { lsn: entry.lsn, index: index as u16 }, event.clone()));
+        }
+    }
+    events
+}
+
+type CommitOf = (RowTouch, Vec<(EventAddress, Event)>);
+
+/// A commit does not name the rows that it changes: its parts do, and say what it did to each.
+fn commit_of(
+    source: &dyn LogSource,
+    entry: &AdmittedEntry,
+    row: RowRef,
+    allowance: &mut Allowance,
+) -> Result<Option<CommitOf>, HistoryError> {
+    let events = entry.changes().into_iter().flat_map(|changes| &changes.events).enumerate();
+    let found = events.into_iter().find_map(|(index, event)| match &event.body {
+        EventBody::OperationCommitted(committed) => Some((index as u16, event, committed)),
+        _ => None,
+    });
+    let (Some((index, event, committed)), RowRef::Person(person)) = (found, row) else {
+        return Ok(None);
+    };
+    let (mut before, mut issued) = (None, None);
+    let parts = match committed.before(row) {
+        BeforeCommit::NotChanged => return Ok(None),
+        BeforeCommit::Known(version, last) => {
+            before = Some((version, last));
+            committed.parts_with(row)
+        }
+        BeforeCommit::InPart(parts) => parts,
+    };
+    // Newest first: the last part that names the row says where it stood, the first drew its number.
+    for part in parts {
+        let part = allowance.entry(source, part)?;
+        let events = part.changes().into_iter().flat_map(|changes| &changes.events);
+        for event in events {
+            let EventBody::OperationPart(part) = &event.body else { continue };
+            before = before.or(part.content.previous(row));
+            issued = issued.or(part.content.number_of(person));
+        }
+    }
+    let (Some((version, previous)), Some(issued)) = (before, issued) else { return Ok(None) };
+    let shown = Event { body: EventBody::PinIssued(issued), ..event.clone() };
+    let at = EventAddress { lsn: entry.lsn, index };
+    Ok(Some((RowTouch { row, version: version.next(), previous }, vec![(at, shown)])))
+}

@@ -62,7 +62,7 @@ pub(crate) fn candidates(
     for id in ids.iter().take(MAX_LOOKED_AT).copied().map(PersonId) {
         last = Some(id);
         let lived_there = |spell: &Spell| units.contains(&spell.unit);
-        let Some(row) = reading.person(id)? else { continue };
+        let Some(Row::Person(row)) = reading.row(RowRef::Person(id))? else { continue };
         if told_anew.contains(&id) || row.homes().iter().chain(&row.stays()).any(lived_there) {
             found.push(id);
         }

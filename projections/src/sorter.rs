@@ -192,7 +192,7 @@ mod tests {
     proptest! {
         #[test]
         fn entries_come_back_as_from_an_ordered_map(
-            entries in prop::collection::vec((prop::collection::vec(0..4_u8, 0..11), prop::collection::vec(any::<u8>(), 0..3)), 0..300),
+            entries in prop::collection::vec((prop::collection::vec(0..4_u8, 1..11), prop::collection::vec(any::<u8>(), 0..3)), 0..300),
             gathered in prop_oneof![Just(1_usize), Just(500), Just(1 << 20)],
         ) {
             let dir = tempfile::tempdir().unwrap();

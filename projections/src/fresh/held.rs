@@ -181,7 +181,7 @@ mod tests {
     use event_schemas::ids::PersonId;
 
     fn held(number: u32) -> Held {
-        Held::new(Bounds { ids_a_pass: 10, open_rows: 3 }, number)
+        Held::new(Bounds { ids_a_pass: 10, open_rows: 3, ..Bounds::default() }, number)
     }
 
     #[test]

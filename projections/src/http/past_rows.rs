@@ -9,11 +9,21 @@ use crate::chronicle::{Chronicle, OfficeBrief, chronicle, named};
 use crate::explanation::{Shown, explain};
 use crate::page::page;
 use crate::row_source::{Moment, RowSource};
+use crate::walk::RowRecord;
 use access::http::{Answer, Page, Problem, ProblemKind, QueryOf};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use event_schemas::row::RowRef;
+
+/// Most events that one answer tells, those of timelines told anew counted before and after.
+const MAX_LINES: usize = 50_000;
+
+fn lines_of(records: &[RowRecord]) -> usize {
+    let restated =
+        |record: &RowRecord| record.restatements.iter().map(|it| it.timeline.len() * 2).sum::<usize>();
+    records.iter().map(|record| record.events.len() + restated(record)).sum()
+}
 
 fn person(id: &str) -> Result<RowRef, Problem> {
     id_of(id, "P17").map(RowRef::Person)
@@ -73,6 +83,9 @@ async fn tell_all(
         let records = past.records(row)?;
         if records.is_empty() {
             return Err(NoAnswer::from(not_found(row)));
+        }
+        if lines_of(&records) > MAX_LINES {
+            return Err(NoAnswer::from(&problems::HISTORY_TOO_LONG));
         }
         teller.show(row);
         let (persons, offices) = named(&records);

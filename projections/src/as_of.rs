@@ -220,9 +220,8 @@ impl<'a> Past<'a> {
         self.view
     }
 
-    /// When what it is about was recorded.
-    pub fn recorded_at(&self) -> Result<Timestamp, HistoryError> {
-        recorded_at(self.source, self.as_of.known_at)
+    pub(crate) fn source(&self) -> &'a dyn LogSource {
+        self.source
     }
 
     /// A row of any kind; none if no record up to then names it. Units, offices and dwellings are as known then, on whatever

@@ -24,6 +24,7 @@ pub enum ListingKind {
     Search = 5,
     CardsDue = 6,
     Changes = 7,
+    ResidentsThen = 8,
     Operations = 20,
     LeftOut = 21,
     PinCells = 22,

@@ -3,6 +3,7 @@
 use crate::checksum::{Checksum, checksum};
 use crate::fresh::Bounds;
 use crate::generations::Generations;
+use crate::options::Options;
 use crate::projector::{Projector, ProjectorError};
 use crate::rebuild::{RebuildError, RebuildReport, bring_to, compare, fold_all};
 use crate::view::View;
@@ -12,10 +13,8 @@ use event_schemas::time::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use state_store::engine::EngineKind;
-use state_store::home::EngineOptions;
 use state_store::store::StoreError;
 use state_store::tables::SealedCheckpoint;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -35,48 +34,6 @@ const MAX_UNSAVED_FACTOR: usize = 4;
 
 /// Longest wait for a token.
 pub const MAX_WAIT: Duration = Duration::from_secs(30);
-
-/// How a live view is kept.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Directory of the views.
-    pub dir: PathBuf,
-    /// Which engine keeps the views, and its memory. Views that another one wrote are refused; see
-    /// [`Views::rebuild_with`].
-    pub engine: EngineOptions,
-    /// Unsaved changes at which a checkpoint begins.
-    pub checkpoint_bytes: usize,
-    /// Time after which a checkpoint begins, however little there is to save.
-    pub checkpoint_every: Duration,
-    /// Most entries that are published together.
-    pub step_entries: usize,
-    /// An empty view that is so many entries behind is folded at once, and shows nothing until it is whole.
-    pub at_once_from: u64,
-    /// Ids of each kind whose rows a fold of the whole log holds at a time, some 600 bytes for a person; beyond them it
-    /// reads the log again.
-    pub ids_at_once: u32,
-    /// The view goes up to here and no further, as it stood then.
-    pub until: Lsn,
-}
-
-/// As far as the log goes.
-pub const NO_END: Lsn = Lsn(u64::MAX);
-
-impl Options {
-    /// Bounds that suit a machine of a few GB.
-    pub fn in_directory(dir: impl Into<PathBuf>) -> Self {
-        Self {
-            dir: dir.into(),
-            engine: EngineOptions::default(),
-            checkpoint_bytes: 64 << 20,
-            checkpoint_every: Duration::from_secs(30),
-            step_entries: 1_024,
-            at_once_from: 100_000,
-            ids_at_once: 8 << 20,
-            until: NO_END,
-        }
-    }
-}
 
 /// How far the view is, and how far behind. Never says "up to date" when it is not (R5).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]

@@ -233,6 +233,18 @@ async fn what_changed_in_a_unit_between_two_pairs_is_told_with_its_causes() {
         "who has no trace of it now is found all the same"
     );
     assert_eq!(changes("001", before.clone(), on(day, corrected)).await, [] as [Value; 0]);
+    let residents = async |unit: &str, known_at: Lsn| -> Value {
+        let path = format!("/v1/units/{unit}/members?valid_on={day}&known_at={known_at}");
+        let (status, answer) = api.get(&path).await;
+        assert_eq!((status, &answer["as_of"]["valid_on"]), (200, &json!(day)), "{answer}");
+        answer["members"].as_array().unwrap().iter().map(|member| member["id"].clone()).collect()
+    };
+    assert_eq!((residents("00001", back).await, residents("00004", back).await), (json!([1]), json!([])));
+    assert_eq!((residents("00001", late).await, residents("00004", late).await), (json!([]), json!([1])));
+    assert_eq!(
+        (residents("00001", corrected).await, residents("00004", corrected).await),
+        (json!([1]), json!([]))
+    );
     // Between two days by what is known now: five were enrolled.
     let grown = changes("00001", "2021-09-30@".to_owned(), String::new()).await;
     assert_eq!(grown.iter().filter(|change| change["outcome"] == "came").count(), 5);
@@ -362,6 +374,13 @@ async fn the_present_asked_for_as_the_past_is_the_present() {
         let past =
             api.answer::<PersonAnswer>(&format!("/v1/persons/{id}?{now}&at_least=1&log_id={LOG}")).await;
         assert_eq!((live.lsn, live.body), (past.lsn, past.body));
+    }
+    for unit in ["00001", "00004"] {
+        for kind in ["permanent", "temporary"] {
+            let (_, live) = api.get(&format!("/v1/units/{unit}/members?kind={kind}")).await;
+            let (status, past) = api.get(&format!("/v1/units/{unit}/members?kind={kind}&{now}")).await;
+            assert_eq!((status, &past["members"], &past["lsn"]), (200, &live["members"], &live["lsn"]));
+        }
     }
     for id in 1..=5 {
         for rows in ["households/H", "cards/C", "dossiers/D"] {

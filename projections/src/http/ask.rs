@@ -86,11 +86,15 @@ pub struct MembersQuery {
     pub limit: Option<usize>,
     /// By permanent (the default) or temporary residence.
     pub kind: Option<ResidenceKind>,
+    /// Who lived there on this day, such as 2024-03-31; on the registry's day unless stated.
+    pub valid_on: Option<String>,
+    /// By what was recorded up to this lsn, to the end of this day, or up to this instant; by everything recorded unless stated.
+    pub known_at: Option<String>,
 }
 
 impl From<MembersQuery> for Paging {
     fn from(query: MembersQuery) -> Self {
-        let MembersQuery { at_least, log_id, wait_ms, after, limit, kind: _ } = query;
+        let MembersQuery { at_least, log_id, wait_ms, after, limit, .. } = query;
         Self { at_least, log_id, wait_ms, after, limit }
     }
 }

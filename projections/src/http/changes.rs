@@ -1,12 +1,12 @@
 //! What changed in a unit between two pairs of times.
 
 use super::ask::{Answered, NoAnswer, Paging, QueryState};
-use super::past::AskedFor;
+use super::past::{AskedFor, about};
 use super::past_rows::shown;
 use super::problems;
 use super::units::name_of;
-use crate::answers::{AsOfView, AspectChange, ChangesAnswer, PersonBrief, PersonChange, Reflecting, Teller};
-use crate::as_of::{AsOf, Past, recorded_at};
+use crate::answers::{AspectChange, ChangesAnswer, PersonBrief, PersonChange, Reflecting, Teller};
+use crate::as_of::{AsOf, Past};
 use crate::cursor::{Cursor, ListingKind};
 use crate::difference::{Causes, Differs, candidates, differs, told_anew};
 use crate::explanation::{ExplainedEvent, Shown, by_lsn, explained, says_of};
@@ -86,15 +86,14 @@ pub(super) async fn changes(
             let listing = Cursor { kind: ListingKind::Changes, subject: (0, unit.0), place: 0, log_id };
             let after = PersonId(paging.place(listing)?.unwrap_or(0) as u32);
             let anew = told_anew(source, from.known_at.min(to.known_at), last)?;
-            let mut page =
-                Page { view: &view, source, from, to, units, changes: Vec::new(), shown: Vec::new() };
-            let next = page.fill(&anew, after, limit)?;
+            let (changes, shown) = (Vec::new(), Vec::new());
+            let mut page = Page { view: &view, source, from, to, units: &units, changes, shown };
+            let next = each_candidate(&view, &units, &anew, after, |person| {
+                page.compare(person)?;
+                Ok(page.changes.len() == limit)
+            })?;
             let next = next.map(|place| Cursor { place: u64::from(place.0), ..listing }.to_text());
-            let about = |pair: AsOf| -> Result<AsOfView, NoAnswer> {
-                let recorded_at = Some(recorded_at(source, pair.known_at)?);
-                Ok(AsOfView { valid_on: pair.valid_on, known_at: pair.known_at, recorded_at })
-            };
-            let (first, second) = (about(from)?, about(to)?);
+            let (first, second) = (about(source, from)?, about(source, to)?);
             let Page { changes, shown, .. } = page;
             let body = ChangesAnswer { unit: brief, from: first, to: second, changes, next };
             let lsn = to.known_at;
@@ -103,46 +102,46 @@ pub(super) async fn changes(
         .await
 }
 
+/// Calls `look` with persons beyond `after` who may have been residents of these units, until it says that it has enough or so many
+/// were looked at; the last one who was looked at, if there are more.
+pub(super) fn each_candidate(
+    view: &View,
+    units: &BTreeSet<UnitId>,
+    told_anew: &BTreeSet<PersonId>,
+    mut after: PersonId,
+    mut look: impl FnMut(PersonId) -> Result<bool, NoAnswer>,
+) -> Result<Option<PersonId>, NoAnswer> {
+    let mut looked_closely = 0;
+    for _ in 0..MAX_ROUNDS {
+        let (found, looked_at) = candidates(view, units, told_anew, after)?;
+        let Some(looked_at) = looked_at else { return Ok(None) };
+        for person in found {
+            looked_closely += 1;
+            if look(person)? || looked_closely == MAX_COMPARED {
+                return Ok(Some(person));
+            }
+        }
+        after = looked_at;
+    }
+    Ok(Some(after))
+}
+
 /// One page, as it is filled.
 struct Page<'a> {
     view: &'a View,
     source: &'a dyn LogSource,
     from: AsOf,
     to: AsOf,
-    units: BTreeSet<UnitId>,
+    units: &'a BTreeSet<UnitId>,
     changes: Vec<PersonChange>,
     shown: Vec<RowRef>,
 }
 
 impl Page<'_> {
-    /// Adds changes of the persons beyond `after`; the last one who was looked at, if there are more.
-    fn fill(
-        &mut self,
-        told_anew: &BTreeSet<PersonId>,
-        mut after: PersonId,
-        limit: usize,
-    ) -> Result<Option<PersonId>, NoAnswer> {
-        let mut compared = 0;
-        for _ in 0..MAX_ROUNDS {
-            let (found, looked_at) = candidates(self.view, &self.units, told_anew, after)?;
-            let Some(looked_at) = looked_at else { return Ok(None) };
-            for person in found {
-                if self.changes.len() == limit || compared == MAX_COMPARED {
-                    return Ok(Some(after));
-                }
-                compared += 1;
-                self.compare(person)?;
-                after = person;
-            }
-            after = looked_at;
-        }
-        Ok(Some(after))
-    }
-
     fn compare(&mut self, person: PersonId) -> Result<(), NoAnswer> {
         let from = Past::new(self.view, self.source, self.from);
         let to = Past::new(self.view, self.source, self.to);
-        let Some(differs) = differs(person, &self.units, &from, &to)? else { return Ok(()) };
+        let Some(differs) = differs(person, self.units, &from, &to)? else { return Ok(()) };
         let row = RowRef::Person(person);
         let (from, to) = (Moment::Then(&from), Moment::Then(&to));
         let (mut before, mut after) = (Teller::new(&from), Teller::new(&to));

@@ -3,7 +3,7 @@
 use super::ask::{Answered, NoAnswer, QueryState, ReadToken, unavailable};
 use super::problems;
 use crate::answers::{AsOfView, Reflecting, Teller};
-use crate::as_of::{AsOf, AsOfError, KnownAt, Past};
+use crate::as_of::{AsOf, AsOfError, KnownAt, Past, recorded_at};
 use crate::row_source::{Moment, RowSource};
 use crate::view::View;
 use crate::walk::HistoryError;
@@ -65,7 +65,7 @@ impl AskedFor {
         Ok(Self { valid_on: valid_on.transpose()?, known_at: known_at.transpose()? })
     }
 
-    fn is_now(self) -> bool {
+    pub fn is_now(self) -> bool {
         self.valid_on.is_none() && self.known_at.is_none()
     }
 
@@ -116,6 +116,12 @@ impl From<HistoryError> for NoAnswer {
     }
 }
 
+/// As an answer says it.
+pub(super) fn about(source: &dyn LogSource, as_of: AsOf) -> Result<AsOfView, NoAnswer> {
+    let AsOf { valid_on, known_at } = as_of;
+    Ok(AsOfView { valid_on, known_at, recorded_at: Some(recorded_at(source, known_at)?) })
+}
+
 /// Tells of now or then.
 pub(super) type PastTeller<'a, 'b> = Teller<'a, Moment<'b>>;
 
@@ -134,10 +140,7 @@ impl Moment<'_> {
                 let known_at = reading.lsn();
                 AsOfView { valid_on, known_at, recorded_at: None }
             }),
-            Self::Then(past) => {
-                let AsOf { valid_on, known_at } = past.as_of();
-                Some(AsOfView { valid_on, known_at, recorded_at: Some(past.recorded_at()?) })
-            }
+            Self::Then(past) => Some(about(past.source(), past.as_of())?),
         })
     }
 }

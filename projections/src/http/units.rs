@@ -1,6 +1,8 @@
 //! Units: who lives there, and how many.
 
 use super::ask::{Answered, MembersQuery, NoAnswer, Paging, QueryState, ReadToken, id_of};
+use super::members::members_then;
+use super::past::AskedFor;
 use super::problems;
 use crate::answers::{
     HouseholdsAnswer, MembersAnswer, PartPopulation, PopulationAnswer, Teller, UnitAnswer, UnitView,
@@ -48,7 +50,11 @@ pub(super) async fn members(
 ) -> Answered<MembersAnswer> {
     let name = name_of(&code)?;
     let kind = query.kind.unwrap_or_default();
+    let asked_for = AskedFor::of(query.valid_on.as_deref(), query.known_at.as_deref())?;
     let paging = Paging::from(query);
+    if !asked_for.is_now() {
+        return members_then(state, name, kind, paging, asked_for).await;
+    }
     let limit = paging.limit()?;
     let listing_kind = match kind {
         ResidenceKind::Permanent => ListingKind::PermanentResidents,

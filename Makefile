@@ -29,9 +29,10 @@ help:
 demo: preflight $(if $(filter kafka,$(LOG)),preflight-kafka)
 	$(CARGO) build --locked --release -p dancu
 ifeq ($(LOG),kafka)
-	@run=$$(mktemp -d) && trap 'kafka/cluster stop "$$run"; rm -rf "$$run"' EXIT && \
+	@run=$$(mktemp -d) && trap 'kafka/cluster stop "$$run"' EXIT && \
 		bootstrap=$$(kafka/cluster start "$$run" 1) && \
-		$(DANCU) demo $(DEMO_FLAGS) --log kafka --bootstrap "$$bootstrap"
+		$(DANCU) demo $(DEMO_FLAGS) --log kafka --bootstrap "$$bootstrap" && \
+		echo "  kafka/cluster start $$run     # first: the broker ends with the demo; rm -r $$run when you have seen enough"
 else
 	$(DANCU) demo $(DEMO_FLAGS)
 endif

@@ -5,6 +5,7 @@
 
 use event_schemas::header::{HEADER_LEN, MAX_BODY_LEN};
 use event_schemas::ids::{InstanceId, Lsn, Position};
+use event_schemas::time::Timestamp;
 use std::time::Duration;
 
 /// Most entries of one group (O1).
@@ -151,6 +152,11 @@ pub trait LogReader: Send {
 
     /// The position that the next [`Self::read`] begins at.
     fn position(&self) -> Position;
+
+    /// When the last entry that was read came into the log, by the clock of whatever keeps it; `None` if it has none of its own.
+    fn appended_at(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// Where readers of other threads get at the log.

@@ -17,7 +17,7 @@ use event_schemas::header::{EntryHeader, HEADER_LEN, MAX_BODY_LEN, encode_entry}
 use event_schemas::ids::{CommandId, KeyId, Lsn, Version};
 use event_schemas::outcome::{Acceptance, Created, Fault, Outcome, Refusal};
 use event_schemas::record::{
-    AdmittedEntry, Changes, ClockKind, EntryBody, MAX_EVENTS, Record, StateDigest, encode_command,
+    AdmittedEntry, Changes, EntryBody, MAX_EVENTS, Record, StateDigest, encode_command,
 };
 use event_schemas::row::RowRef;
 use event_schemas::time::Timestamp;
@@ -29,8 +29,6 @@ const MAX_GROUP_ANSWERS: usize = 2 * MAX_GROUP_ENTRIES;
 const MAX_ANSWERS_IN_FLIGHT: usize = 2 * MAX_GROUP_ANSWERS;
 /// A group takes another entry while the longest still fits.
 const FULL_GROUP_BYTES: usize = MAX_GROUP_BYTES - HEADER_LEN - MAX_BODY_LEN;
-/// A wall clock that leads the last record by more needs an operator's consent.
-pub const MAX_UNEXPLAINED_LEAD_US: i64 = 30 * 24 * 3_600 * 1_000_000;
 
 /// A group in the making.
 struct OpenGroup {
@@ -79,7 +77,7 @@ impl Writer {
             answers_before,
             is_alone: false,
         };
-        if !self.check_consent(&mut group) {
+        if !self.check_consent(&mut group, clock) {
             self.refuse_new_requests();
             return Ok(());
         }
@@ -118,10 +116,8 @@ impl Writer {
     }
 
     /// Whether the clock may be used; adds the operator's consent if there is one.
-    fn check_consent(&mut self, group: &mut OpenGroup) -> bool {
-        let head = self.follower.registry.head();
-        let lead_us = group.now.0 - head.recorded_at.0;
-        let is_unexplained = head.clock == Some(ClockKind::Wall) && lead_us > MAX_UNEXPLAINED_LEAD_US;
+    fn check_consent(&mut self, group: &mut OpenGroup, clock: Timestamp) -> bool {
+        let is_unexplained = self.is_clock_unexplained(clock);
         let consent = if is_unexplained { self.consent.take() } else { None };
         let is_allowed = !is_unexplained || consent.is_some();
         self.leading_mut().awaits_consent = !is_allowed;

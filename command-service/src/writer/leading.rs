@@ -231,6 +231,9 @@ impl Writer {
         // What was read up to the claim is the complete state: the drain was the restore.
         self.stats.elections_won += 1;
         self.candidacy.is_satisfied();
+        // A claim of one's own was appended just now; whatever was known before is of no use after a long rest.
+        self.log_clock = None;
+        self.note_log_clock();
         tracing::info!(term = header.term.0, lsn = header.lsn.0, "leads the log");
         self.leadership = Leadership::Leading(Leading {
             term: header.term,

@@ -2,7 +2,7 @@
 //! thread, a simulation from a seed; the code is the same.
 //!
 //! Layout: [`requests`] what waits and how it is answered; `group` deciding a group; `read_back` what the log says;
-//! `leading` claims, doubt, outcomes; `candidacy` when to claim; `claim` whose is in force; `node_name` what it says of its node;
+//! `leading` claims, doubt, outcomes; `candidacy` when to claim; `claim` whose is in force; `log_clock` whether the clock can be right; `node_name` what it says of its node;
 //! `unled` requests at a node that does not lead; `options` limits and surroundings; `report` statistics.
 //!
 //! *Architecture invariant:* only [`Writer`] appends to the log, and only while its claim is the current one (W7).
@@ -13,6 +13,7 @@ mod candidacy;
 mod claim;
 mod group;
 mod leading;
+mod log_clock;
 mod node_name;
 mod options;
 mod read_back;
@@ -20,6 +21,7 @@ mod report;
 pub mod requests;
 mod unled;
 
+pub use log_clock::{MAX_LEAD_OVER_LOG_US, MAX_UNEXPLAINED_LEAD_US};
 pub use node_name::{NodeName, NodeNameError};
 pub use options::{Mutant, NewLog, RandomSource, Surroundings, Timer, WriterOptions};
 pub use requests::{Request, Waiting};
@@ -37,6 +39,7 @@ use event_schemas::ids::{LogId, Lsn, OfficerId, Position, Term};
 use event_schemas::record::{AdmittedEntry, ClockKind};
 use event_schemas::text::Text;
 use leading::Leadership;
+use log_clock::LogClock;
 use requests::Pending;
 use state_store::store::StoreError;
 use std::collections::VecDeque;
@@ -104,6 +107,7 @@ pub struct Writer {
     candidacy: Candidacy,
     /// The claim that is in force, if it is known.
     claim: Option<CurrentClaim>,
+    log_clock: Option<LogClock>,
     /// The last term in which this node led.
     last_led: Term,
     waiting: VecDeque<Waiting>,
@@ -199,6 +203,7 @@ impl Writer {
             leadership: Leadership::following(now),
             candidacy: Candidacy::default(),
             claim,
+            log_clock: None,
             last_led: Term::default(),
             waiting: VecDeque::new(),
             in_flight: InFlightGroups::default(),

@@ -29,6 +29,9 @@ impl Writer {
             for raw in &batch.entries {
                 self.read_entry(raw)?;
             }
+            if self.is_leading() && !batch.entries.is_empty() {
+                self.note_log_clock();
+            }
             if batch.entries.is_empty() || batch.at_end {
                 break;
             }

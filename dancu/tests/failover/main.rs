@@ -64,7 +64,7 @@ struct System {
 
 impl System {
     fn start(minutes: f64) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let (dir, start) = (tempfile::tempdir().unwrap(), Instant::now());
         let brokers = Brokers::start(&dir.path().join("kafka"), BROKERS);
         run(&["topic", "create", "--bootstrap", &brokers.bootstrap]);
         let mut nodes: Vec<Node> =
@@ -76,6 +76,7 @@ impl System {
             node.start(date);
         }
         clients.begin();
+        println!("brokers and nodes are ready after {:.1} s", secs(start.elapsed()));
         Self { nodes, query, brokers, clients, pauses: BTreeMap::new(), broker: 0, _dir: dir }
     }
 
@@ -144,14 +145,22 @@ impl System {
         }
         self.wait_until("not every node is ready", || self.nodes.iter().all(Node::is_ready));
         let end = Instant::now();
-        self.pauses.entry(fault).or_default().push(self.clients.longest_pause(begin, end));
+        let pause = self.clients.longest_pause(begin, end);
+        println!("{fault:?}: writes paused {:.2} s, all ready after {:.2} s", secs(pause), secs(end - begin));
+        self.pauses.entry(fault).or_default().push(pause);
     }
 
     /// All nodes say the same of registry and views at one lsn; what the registries are at it.
     fn compare_nodes(&self) -> (Lsn, String) {
         let token = self.nodes[0].token(OfficeId(0));
         let all = [&self.nodes[0], &self.nodes[1], &self.query];
-        meet(|| all.iter().map(|node| node.views(&token)).collect());
+        // All at once: sums of large views take longer than the leader is silent.
+        meet(|| {
+            std::thread::scope(|scope| {
+                let asked = all.map(|node| scope.spawn(|| node.views(&token)));
+                asked.map(|answer| answer.join().unwrap()).into()
+            })
+        });
         meet(|| self.nodes.iter().map(Node::digest).collect())
     }
 
@@ -164,18 +173,16 @@ impl System {
         }
         let log = self.read_log(lsn, &digest);
         let answered = check(&heard, &log);
+        let begin = Instant::now();
         for node in &self.nodes {
             run(&["verify", "--dir", node.home.to_str().unwrap()]);
             run(&["rebuild", "--dir", node.home.to_str().unwrap()]);
         }
+        println!("verified and rebuilt in {:.1} s", secs(begin.elapsed()));
         println!("{answered} commands answered, {} sent again, term {}", heard.repeats, log.term.0);
         for (fault, pauses) in &self.pauses {
             let longest = pauses.iter().max().unwrap();
-            println!(
-                "{fault:?}: {} times, longest pause of writes {:.2} s",
-                pauses.len(),
-                longest.as_secs_f64()
-            );
+            println!("{fault:?}: {} times, longest pause of writes {:.2} s", pauses.len(), secs(*longest));
         }
     }
 
@@ -209,6 +216,10 @@ impl System {
         assert!(auditor.registry().head().lsn >= lsn);
         log
     }
+}
+
+fn secs(time: Duration) -> f64 {
+    time.as_secs_f64()
 }
 
 #[derive(Default)]

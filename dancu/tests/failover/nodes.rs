@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Requests about the node's standing.
-const ASK_WITHIN: Duration = Duration::from_secs(10);
+/// Requests about the node's standing, and sums of its views.
+const ASK_WITHIN: Duration = Duration::from_secs(30);
 /// Short, so that many takeovers fit into a minute.
 const SESSION_TIMEOUT: &str = "2s";
 /// Short, so that kills meet savings.

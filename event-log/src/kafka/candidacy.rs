@@ -1,15 +1,17 @@
 //! Standing for leader: membership of a consumer group over the one partition. Whoever is assigned the partition is chosen.
 //!
-//! The group only knows which process answers its heartbeats. Nothing is ever read or committed through it: the partition is
-//! paused as soon as it is assigned. Assignments are sticky, so a node that comes does not take the place of the one that leads.
+//! The group only knows which process answers its heartbeats. Nothing is ever read or committed through it: what is assigned is noted
+//! and not taken. Assignments are sticky, so a node that comes does not take the place of the one that leads.
 
 use super::client::{Connection, LetGo, Reports};
 use crate::engine::LogError;
 use crate::hint::{Hint, LeaderHint};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaRespErr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -52,22 +54,29 @@ impl ClientContext for Membership {
 }
 
 impl ConsumerContext for Membership {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        match rebalance {
-            Rebalance::Revoke(partitions) if partitions.count() > 0 => self.choose(false),
-            Rebalance::Error(error) => tracing::warn!(%error, "the group of nodes cannot be rebalanced"),
-            _ => {}
+    /// Takes note of what the group says, and takes no partition: one that comes and goes while brokers do ends the process in the
+    /// client library (an assertion on partitions that were not started).
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        what: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let nothing = TopicPartitionList::new();
+        let is_cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+        let is_assigned = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if partitions.count() > 0 {
+            self.choose(is_assigned);
         }
-    }
-
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(partitions) = rebalance
-            && partitions.count() > 0
-        {
-            if let Err(error) = consumer.pause(partitions) {
-                tracing::warn!(%error, "the partition is not paused: what comes of it is thrown away");
-            }
-            self.choose(true);
+        // The library waits for an answer, whatever it is.
+        let answered = match (is_cooperative, is_assigned) {
+            (true, true) => consumer.incremental_assign(&nothing),
+            (true, false) => consumer.incremental_unassign(&nothing),
+            (false, true) => consumer.assign(&nothing),
+            (false, false) => consumer.unassign(),
+        };
+        if let Err(error) = answered {
+            tracing::warn!(%error, "the group of nodes cannot be answered");
         }
     }
 }
@@ -92,8 +101,7 @@ impl Candidacy {
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "latest")
-            .set("queued.min.messages", "1");
+            .set("auto.offset.reset", "latest");
         let consumer = config.create_with_context(Membership(Arc::clone(&shared)));
         let consumer: BaseConsumer<Membership> =
             consumer.map_err(|error| connection.failure("joining the group of nodes", &error))?;
@@ -165,7 +173,7 @@ fn leave(shared: &Shared, consumer: &BaseConsumer<Membership>) {
     serve(consumer, POLL_WAIT);
 }
 
-/// Serves the group; a message that comes although the partition is paused is nobody's here.
+/// Serves the group; no message ever comes.
 fn serve(consumer: &BaseConsumer<Membership>, wait: Duration) {
     if let Some(Err(error)) = consumer.poll(wait)
         && error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF)

@@ -196,6 +196,21 @@ impl ProducerContext for Reports {
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
+/// Whether the client heals by itself after this: the brokers are away, or another has the partition now.
+pub(super) fn heals(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+                | RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::Resolve
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::NotLeaderForPartition
+        )
+    )
+}
+
 /// The position after the last entry that is known to be in the log.
 pub(super) struct Known(AtomicU64);
 

@@ -3,7 +3,7 @@
 //! Admitted entries have lsns without a gap and positions with one wherever something was dropped. So a run of entries without
 //! a drop needs one note of 16 bytes, however long it is, and the place of any lsn is exact.
 
-use super::client::{Connection, Known, LetGo, PARTITION, REQUEST_TIMEOUT, Reading, Reports};
+use super::client::{Connection, Known, LetGo, PARTITION, REQUEST_TIMEOUT, Reading, Reports, heals};
 use super::reader::KafkaReader;
 use crate::admission::{Admission, AdmissionState};
 use crate::engine::{LogError, LogReader};
@@ -11,7 +11,7 @@ use event_schemas::ids::{Lsn, Position};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::Offset;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -163,7 +163,12 @@ impl Index {
     pub fn fetch(&self, lsn: Lsn) -> Result<Option<Vec<u8>>, LogError> {
         let Some(position) = self.place_of(lsn)? else { return Ok(None) };
         let mut fetcher = self.fetcher.lock().expect("nothing panics while it is held");
-        let consumer = match fetcher.take() {
+        // Moved, and never assigned anew: two ends of one partition at a time end the process in the client library.
+        let offset = Offset::Offset(position.0 as i64);
+        let moved = |consumer: &LetGo<BaseConsumer<Reports>>| {
+            consumer.seek(&self.connection.topic, PARTITION, offset, REQUEST_TIMEOUT).is_ok()
+        };
+        let consumer = match fetcher.take().filter(moved) {
             Some(consumer) => consumer,
             None => {
                 let consumer = self.connection.consumer(Reading::SingleEntries)?;
@@ -178,14 +183,6 @@ impl Index {
     }
 
     fn fetch_at(&self, consumer: &BaseConsumer<Reports>, position: Position) -> Result<Vec<u8>, LogError> {
-        let failed = |error: &KafkaError| self.connection.failure("fetching an entry", error);
-        {
-            let mut partitions = TopicPartitionList::with_capacity(1);
-            partitions
-                .add_partition_offset(&self.connection.topic, PARTITION, Offset::Offset(position.0 as i64))
-                .and_then(|()| consumer.assign(&partitions))
-                .map_err(|error| failed(&error))?;
-        }
         let begin = Instant::now();
         while let Some(left) = REQUEST_TIMEOUT.checked_sub(begin.elapsed()) {
             match consumer.poll(left) {
@@ -194,7 +191,8 @@ impl Index {
                 }
                 // Left over from the question before.
                 Some(Ok(_) | Err(KafkaError::PartitionEOF(_))) | None => {}
-                Some(Err(error)) => return Err(failed(&error)),
+                Some(Err(error)) if heals(&error) => {}
+                Some(Err(error)) => return Err(self.connection.failure("fetching an entry", &error)),
             }
         }
         let action = format!("fetching position {} ({})", position.0, self.connection.place());

@@ -1,12 +1,13 @@
 //! Reading raw entries in the order of offsets.
 
-use super::client::{Connection, Known, LetGo, Reading, Reports};
+use super::client::{Connection, Known, LetGo, Reading, Reports, heals};
 use super::mark::FIRST_ENTRY;
 use crate::engine::{LogError, LogReader, RawEntry, ReadBatch};
 use event_schemas::ids::Position;
+use event_schemas::time::Timestamp;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message;
+use rdkafka::message::{Message, Timestamp as MessageTime};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct KafkaReader {
     position: Position,
     /// Where the broker last said that nothing follows.
     end_seen_at: Option<Position>,
+    /// The broker's clock when the last message came.
+    appended_at: Option<Timestamp>,
     /// Fetched, but too long for the batch before.
     kept: Option<RawEntry>,
 }
@@ -44,7 +47,7 @@ impl KafkaReader {
         let consumer = connection.consumer(Reading::Everything)?;
         connection.assign(&consumer, position)?;
         let connection = connection.clone();
-        Ok(Self { connection, known, consumer, position, end_seen_at: None, kept: None })
+        Ok(Self { connection, known, consumer, position, end_seen_at: None, appended_at: None, kept: None })
     }
 
     fn next(&mut self, wait: Duration) -> Result<Seen, LogError> {
@@ -55,6 +58,10 @@ impl KafkaReader {
             None => Ok(Seen::Nothing),
             Some(Ok(message)) => {
                 let position = Position(message.offset().max(0) as u64);
+                // The topic's setting was checked on opening; a producer's own time says nothing.
+                if let MessageTime::LogAppendTime(milliseconds) = message.timestamp() {
+                    self.appended_at = Some(Timestamp(milliseconds.saturating_mul(1_000)));
+                }
                 // A borrowed message holds on to everything that was fetched with it.
                 let bytes = message.payload().unwrap_or_default().to_vec();
                 Ok(Seen::Entry(RawEntry { position, bytes }))
@@ -69,21 +76,14 @@ impl KafkaReader {
 
     /// Clients heal by themselves after most errors; after these they do not.
     fn judge(&self, error: KafkaError) -> Result<Seen, LogError> {
+        if heals(&error) {
+            tracing::debug!(%error, "reading goes on when the broker answers");
+            return Ok(Seen::Nothing);
+        }
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
                 let place = format!("position {} of {}", self.position.0, self.connection.place());
                 Err(LogError::Missing { place })
-            }
-            Some(
-                RDKafkaErrorCode::BrokerTransportFailure
-                | RDKafkaErrorCode::AllBrokersDown
-                | RDKafkaErrorCode::OperationTimedOut
-                | RDKafkaErrorCode::Resolve
-                | RDKafkaErrorCode::LeaderNotAvailable
-                | RDKafkaErrorCode::NotLeaderForPartition,
-            ) => {
-                tracing::debug!(%error, "reading goes on when the broker answers");
-                Ok(Seen::Nothing)
             }
             _ => Err(self.connection.failure("reading the log", &error)),
         }
@@ -128,5 +128,9 @@ impl LogReader for KafkaReader {
 
     fn position(&self) -> Position {
         self.position
+    }
+
+    fn appended_at(&self) -> Option<Timestamp> {
+        self.appended_at
     }
 }

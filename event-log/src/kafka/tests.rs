@@ -167,3 +167,41 @@ fn two_nodes_see_the_same_order_and_only_one_claim_of_a_term_is_admitted() {
         assert_eq!((state.term, state.last_lsn), (event_schemas::ids::Term(1), Lsn(3)));
     }
 }
+
+#[test]
+fn entries_that_lie_side_by_side_are_fetched_one_by_one_as_often_as_asked() {
+    let _in_use = InUse::begin();
+    let mut log = open(&fresh_topic()).unwrap();
+    let mut scribe = Scribe::new();
+    let mut entries = vec![scribe.genesis(), scribe.claim()];
+    entries.extend((0..300_u32).map(|number| scribe.record(&number.to_be_bytes())));
+    append(&mut log, entries.clone());
+    let handle = log.handle();
+    for _ in 0..4 {
+        for (place, entry) in entries.iter().enumerate() {
+            assert_eq!(handle.fetch(Lsn(place as u64 + 1)).unwrap().as_ref(), Some(entry));
+        }
+    }
+}
+
+/// What the client library had queued of the outage must not be taken for an answer.
+#[test]
+fn entries_are_fetched_again_after_the_broker_was_killed_and_came_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = LocalCluster::start(dir.path(), 1);
+    let connection = cluster.connection("outlives");
+    create_topic(&connection, None).unwrap();
+    let mut log = open(&connection).unwrap();
+    let mut scribe = Scribe::new();
+    let entries = vec![scribe.genesis(), scribe.claim(), scribe.record(b"one"), scribe.record(b"two")];
+    append(&mut log, entries.clone());
+    let handle = log.handle();
+    assert_eq!(handle.fetch(Lsn(1)).unwrap().as_ref(), Some(&entries[0]));
+    cluster.kill(1);
+    // Long enough that clients notice.
+    std::thread::sleep(Duration::from_secs(1));
+    cluster.restart(1);
+    for (place, entry) in entries.iter().enumerate() {
+        assert_eq!(handle.fetch(Lsn(place as u64 + 1)).unwrap().as_ref(), Some(entry));
+    }
+}

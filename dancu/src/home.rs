@@ -34,6 +34,7 @@ use uuid::Uuid;
 pub const DEFAULT_DIR: &str = "dancu-data";
 
 const CONFIG_FILE: &str = "dancu.json";
+const LOG_DIR: &str = "log";
 const INSTANCE_FILE: &str = "log.instance";
 const PIN_FILE: &str = "pin.key";
 const PUBLIC_KEY_SUFFIX: &str = ".pub.pem";
@@ -138,9 +139,9 @@ impl Home {
     /// Makes a home: names, a key for tokens, the secret of PINs.
     pub fn create(dir: &Path, new: NewHome) -> Result<Self> {
         let path = dir.join(CONFIG_FILE);
-        ensure!(!path.exists(), "{} holds a registry already; nothing was changed", dir.display());
+        Self::check_free(dir)?;
         fs::create_dir_all(dir).with_context(|| format!("making {}", dir.display()))?;
-        for begun in [INSTANCE_FILE, "log"] {
+        for begun in [INSTANCE_FILE, LOG_DIR] {
             ensure!(
                 !dir.join(begun).exists(),
                 "{} holds a log already, but no {CONFIG_FILE}: restore it from a copy; nothing was changed",
@@ -218,6 +219,28 @@ impl Home {
         Self::open(dir)
     }
 
+    /// Refuses a directory that holds a registry.
+    pub fn check_free(dir: &Path) -> Result<()> {
+        ensure!(
+            !dir.join(CONFIG_FILE).exists(),
+            "{} holds a registry already; nothing was changed",
+            dir.display()
+        );
+        Ok(())
+    }
+
+    /// Makes a home around a log that was restored into it: a name and a key for tokens of its own, no secret of PINs.
+    pub fn restore(dir: &Path, archived: Config, instance: InstanceId) -> Result<Self> {
+        Self::check_free(dir)?;
+        let config = Config { service: Uuid::new_v4(), log: LogPlace::Embedded, ..archived };
+        let home = Self { dir: dir.to_owned(), config };
+        SecretKey::create(&home.keys_dir()).context("making a key for tokens")?;
+        home.remember_log(instance)?;
+        // Last: a home is one only when it is whole.
+        replace(&dir.join(CONFIG_FILE), &serde_json::to_vec_pretty(&home.config)?, 0o644)?;
+        Ok(home)
+    }
+
     /// Opens the home, or makes it if there is none. What is asked for must be what is there.
     pub fn open_or_create(dir: &Path, new: NewHome) -> Result<Self> {
         let home = match &new.from {
@@ -280,7 +303,17 @@ impl Home {
     }
 
     pub fn log_dir(&self) -> PathBuf {
-        self.dir.join("log")
+        Self::log_dir_in(&self.dir)
+    }
+
+    /// Where the embedded log of a home in this directory is.
+    pub fn log_dir_in(dir: &Path) -> PathBuf {
+        dir.join(LOG_DIR)
+    }
+
+    /// The secret of PINs.
+    pub fn pin_file(&self) -> PathBuf {
+        self.dir.join(PIN_FILE)
     }
 
     /// Which log is in [`Self::log_dir`]; none before it has begun.
@@ -391,7 +424,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Writes a file whole or not at all.
-fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<()> {
     let unfinished = path.with_extension("unfinished");
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&unfinished);
     let mut file = opened.with_context(|| format!("making {}", unfinished.display()))?;

@@ -168,20 +168,10 @@ pub struct OpenLog {
 /// Opens the registry's log for writing: the one that it had before, if it had one. A node that is silent for `session_timeout`
 /// is not the one that shall lead.
 pub fn open(home: &Home, session_timeout: Duration) -> Result<OpenLog> {
-    let new_instance = InstanceId::from(Uuid::new_v4());
-    let expected_instance = home.log_instance()?;
     match &home.config.log {
-        LogPlace::Embedded => {
-            let options = EmbeddedOptions {
-                expected_instance,
-                ..EmbeddedOptions::in_directory(home.log_dir(), new_instance)?
-            };
-            let log = EmbeddedLog::open(options).context("opening the log")?;
-            let handle = log.handle();
-            let admission = handle.admission();
-            Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, hint: None })
-        }
+        LogPlace::Embedded => open_embedded(home),
         LogPlace::Kafka(place) => {
+            let (expected_instance, new_instance) = (home.log_instance()?, InstanceId::from(Uuid::new_v4()));
             let options =
                 KafkaOptions { expected_instance, ..KafkaOptions::new(place.connection()?, new_instance) };
             let log = KafkaLog::open(options).context("opening the log")?;
@@ -192,6 +182,17 @@ pub fn open(home: &Home, session_timeout: Duration) -> Result<OpenLog> {
             Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, hint })
         }
     }
+}
+
+/// The log in the registry's own directory, for this process alone.
+pub fn open_embedded(home: &Home) -> Result<OpenLog> {
+    let (expected_instance, new_instance) = (home.log_instance()?, InstanceId::from(Uuid::new_v4()));
+    let options =
+        EmbeddedOptions { expected_instance, ..EmbeddedOptions::in_directory(home.log_dir(), new_instance)? };
+    let log = EmbeddedLog::open(options).context("opening the log")?;
+    let handle = log.handle();
+    let admission = handle.admission();
+    Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, hint: None })
 }
 
 /// The registry's log for tools that only read, and admission's state at its end.

@@ -2,13 +2,14 @@
 //!
 //! Layout:
 //! - [`commands`]: one file for each subcommand;
-//! - [`home`]: the directory that a registry lives in; [`log`]: which engine keeps its log; [`service`]: the parts of the service put together;
-//!   [`replica`]: those of a node that only answers queries;
+//! - [`home`]: the directory that a registry lives in; [`archive`]: the copy of its log; [`log`]: which engine keeps its log;
+//!   [`service`]: the parts of the service put together; [`replica`]: those of a node that only answers queries;
 //! - [`bench`]: measurements; [`demo`]: a synthetic province, submitted over HTTP;
 //! - [`client`]: HTTP as an office uses it; [`tables`]: answers for people; [`logging`], [`duration`]: small things.
 //!
 //! *Architecture invariant:* no logic of its own: rules, log, views and routes are the libraries'.
 
+mod archive;
 mod bench;
 mod client;
 mod commands;

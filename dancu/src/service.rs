@@ -104,6 +104,7 @@ pub struct Running {
     pub address: SocketAddr,
     pub gateway: Handle,
     pub views: Views,
+    source: Arc<dyn LogSource>,
     commands: CommandService,
     view_service: ViewService,
     stop: watch::Sender<bool>,
@@ -128,7 +129,7 @@ impl Running {
             };
             tokio::task::spawn_blocking(move || Opened::open(&home, &options)).await??
         };
-        let Opened { gateway, commands, views, view_service, clock } = opened;
+        let Opened { gateway, commands, views, view_service, source, clock } = opened;
         let (stop, stopped) = Stop::new();
         let guard = guard(home)?;
         let api = CommandApi {
@@ -141,7 +142,7 @@ impl Running {
         let queries = QueryState::new(views.clone(), stop.subscribe()).hiding_below(settings.hide_below);
         let router = router(&guard, api, (views.clone(), queries), clock, render);
         let serving = tokio::spawn(serve(listener, router, settings.limits, stopped));
-        Ok(Self { address, gateway, views, commands, view_service, stop, serving })
+        Ok(Self { address, gateway, views, source, commands, view_service, stop, serving })
     }
 
     /// Returns once commands are decided here.
@@ -159,6 +160,11 @@ impl Running {
             tokio::time::sleep(POLL).await;
         }
         Ok(())
+    }
+
+    /// The log, for whoever follows it.
+    pub fn source(&self) -> Arc<dyn LogSource> {
+        Arc::clone(&self.source)
     }
 
     /// Whether the writer has ended by itself, which only a failure does.
@@ -202,6 +208,7 @@ struct Opened {
     commands: CommandService,
     views: Views,
     view_service: ViewService,
+    source: Arc<dyn LogSource>,
     clock: Option<ScriptedClock>,
 }
 
@@ -211,8 +218,8 @@ impl Opened {
         let options =
             ViewOptions { engine: home.config.engine.into(), ..ViewOptions::in_directory(home.views_dir()) };
         let (views, view_service) =
-            Views::start(options, home.config.log_id, source).context("opening the views")?;
-        Ok(Self { gateway, commands, views, view_service, clock })
+            Views::start(options, home.config.log_id, Arc::clone(&source)).context("opening the views")?;
+        Ok(Self { gateway, commands, views, view_service, source, clock })
     }
 }
 

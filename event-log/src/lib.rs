@@ -6,6 +6,7 @@
 //! - [`embedded`]: the log in a directory, for one process;
 //! - [`disk`]: the files under it, real or simulated;
 //! - [`kafka`]: the log in one partition of an Apache Kafka topic, for several nodes; [`hint`]: which of them shall lead;
+//! - [`copy`]: a log into another, byte for byte;
 //! - [`simulated`]: a log in memory for simulations of several nodes, with every fault of a network;
 //! - `conformance` (feature `conformance`): what every engine must do.
 //!
@@ -16,6 +17,7 @@
 pub mod admission;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod copy;
 pub mod disk;
 pub mod embedded;
 pub mod engine;
@@ -25,6 +27,7 @@ mod seeded;
 pub mod simulated;
 
 pub use admission::{Admission, AdmissionState, DropCounters, DropReason, Verdict};
+pub use copy::{Copied, CopyError, Copying, Until};
 pub use embedded::{EmbeddedHandle, EmbeddedLog, EmbeddedReader};
 pub use engine::{
     AppendGroup, AppendOutcome, EventLog, GroupId, LogError, LogReader, LogSource, MAX_GROUP_BYTES,

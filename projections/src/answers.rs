@@ -11,7 +11,9 @@ mod totals;
 
 pub use card::{Acceptance, CardView, DossierView, Procedure};
 pub use changes::{AspectChange, ChangesAnswer, PersonChange};
-pub use disclosed::{DisclosedBand, DisclosedSizes, DisclosedStructure, Hidden, HouseholdSizeCell};
+pub use disclosed::{
+    DisclosedBand, DisclosedSizes, DisclosedStructure, DisclosedVital, Hidden, HouseholdSizeCell, VitalCell,
+};
 pub use household::{HouseholdBrief, HouseholdView, MemberView};
 pub use operation::{
     ApprovalView, LeftOutAnswer, LeftOutView, NoticeView, NoticesAnswer, OperationAnswer, OperationView,

@@ -26,10 +26,10 @@ pub use past::AsOfQuery;
 
 use crate::answers::{
     CardAnswer, CardsDueAnswer, ChangesAnswer, ChronicleAnswer, DelaysAnswer, DisclosedSizes,
-    DisclosedStructure, DossierAnswer, ExplanationAnswer, FlowsAnswer, HistoryAnswer, HouseholdAnswer,
-    HouseholdSizesAnswer, HouseholdsAnswer, LeftOutAnswer, MembersAnswer, MovesAnswer, NoticesAnswer,
-    OperationAnswer, OperationsAnswer, PersonAnswer, PinCellsAnswer, PopulationAnswer, Reflecting,
-    ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer, VitalAnswer,
+    DisclosedStructure, DisclosedVital, DossierAnswer, ExplanationAnswer, FlowsAnswer, HistoryAnswer,
+    HouseholdAnswer, HouseholdSizesAnswer, HouseholdsAnswer, LeftOutAnswer, MembersAnswer, MovesAnswer,
+    NoticesAnswer, OperationAnswer, OperationsAnswer, PersonAnswer, PinCellsAnswer, PopulationAnswer,
+    Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer, VitalAnswer,
 };
 use crate::checksum::Checksum;
 use crate::live::Summary;
@@ -242,6 +242,14 @@ pub fn routes() -> RouteTable<QueryState> {
         )
         .query::<ReadToken>()
         .answer::<Reflecting<DisclosedSizes>>(),
+        Route::get(
+            TOTALS,
+            "/v1/totals/{code}/vital-events",
+            "Births, deaths, marriages and divorces of residents in the year before, with small counts hidden.",
+            disclosed::vital_events,
+        )
+        .query::<ReadToken>()
+        .answer::<Reflecting<DisclosedVital>>(),
         Route::get(
             PERSONS,
             "/v1/units/{code}/pin-notices",

@@ -10,6 +10,9 @@ use serde_json::Value;
 const TOTALS_ONLY: &str = "totals:read,records:watch";
 /// The threshold unless configured otherwise.
 const FEW: u64 = 10;
+/// Steps of the town's life.
+const DEATH: u8 = 2;
+const DAYS: u8 = 11;
 
 /// Two wards: one with many households, one with a few.
 fn town() -> Town {
@@ -66,6 +69,44 @@ async fn a_small_ward_does_not_come_back_as_what_the_district_has_beside_the_oth
     service.stop();
 }
 
+/// Deaths of men and of women in the year before, none where the count is hidden.
+async fn deaths(api: &Api, unit: &str) -> [Option<u64>; 2] {
+    let answer = told(api, &format!("/v1/totals/{unit}/vital-events")).await;
+    let rows = answer["events"].as_array().unwrap();
+    let counts = |row: &Value| ["male", "female", "unknown"].map(|sex| row[sex].as_u64());
+    let shown: u64 = rows.iter().flat_map(counts).flatten().sum();
+    assert_eq!(answer["shown"].as_u64().unwrap(), shown);
+    let row = rows.iter().find(|row| row["event"] == "death").unwrap();
+    ["male", "female"].map(|sex| row[sex].as_u64())
+}
+
+#[tokio::test]
+async fn deaths_of_a_year_that_is_over_are_told_where_they_are_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = town();
+    let living = town.people.len() as u32;
+    (0..30).for_each(|_| town.live(DEATH, 0));
+    (0..6).for_each(|died| town.live(DEATH, living - 31 - died));
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    assert_eq!(deaths(&api, "001").await, [Some(0), Some(0)], "this year is not over");
+    service.stop();
+
+    while town.today.year() == 2021 {
+        town.live(DAYS, 30);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    assert_eq!(deaths(&api, "VN").await, [Some(19), Some(17)]);
+    assert_eq!(deaths(&api, "001").await, [Some(19), Some(17)]);
+    assert_eq!(deaths(&api, "00004").await, [None, None], "four men and two women");
+    assert_eq!(deaths(&api, "00001").await, [None, None], "what is left over would be the other ward");
+    service.stop();
+}
+
 #[tokio::test]
 async fn a_token_for_totals_alone_opens_nothing_else_and_has_no_choices() {
     let dir = tempfile::tempdir().unwrap();
@@ -89,6 +130,7 @@ async fn a_token_for_totals_alone_opens_nothing_else_and_has_no_choices() {
         ("/v1/totals/001/structure?bands=1", "bad_query"),
         ("/v1/totals/001/structure?definition=permanent", "bad_query"),
         ("/v1/totals/001/household-sizes?boundaries_on=2020-01-01", "bad_query"),
+        ("/v1/totals/001/vital-events?from=2020-01", "bad_query"),
     ] {
         let (status, body) = api.get_as(TOTALS_ONLY, path).await;
         assert_eq!((status, body["code"].as_str().unwrap()), (400, code), "{path}");

@@ -1,5 +1,6 @@
 //! One file for each subcommand: its arguments and what it does.
 
+mod backup;
 mod correct;
 mod diff;
 mod example;
@@ -16,6 +17,7 @@ mod query_totals;
 mod rebuild;
 mod refusals;
 mod replay;
+mod restore;
 mod schema;
 mod serve;
 mod simulate;
@@ -93,6 +95,10 @@ pub enum Command {
     Rebuild(rebuild::Rebuild),
     /// Build every view as it stood after a record, elsewhere, from the log; and answer from it.
     Replay(replay::Replay),
+    /// Copy a registry's log into an archive; what is there already is not copied again.
+    Backup(backup::Backup),
+    /// Make a registry again from an archive, as it is there or as it was before.
+    Restore(restore::Restore),
     /// Run the writer under a seed, with every fault of logs, disks, clocks and networks.
     Simulate(simulate::Simulate),
     /// Measure this machine: durable commands a second, beside what its disk can do at all.
@@ -127,6 +133,8 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Inspect(inspect) => inspect.run(),
         Command::Rebuild(rebuild) => waiting_for(rebuild.run()),
         Command::Replay(replay) => waiting_for(replay.run()),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Simulate(simulate) => simulate.run(),
         Command::Bench(bench) => waiting_for(bench.run()),
         Command::Scale(scale) => waiting_for(scale.run()),

@@ -1,5 +1,6 @@
 //! `dancu serve`
 
+use crate::archive::{Archive, Archiving};
 use crate::duration::span;
 use crate::home::{ClockChoice, DEFAULT_DIR, EngineChoice, Home, NewHome};
 use crate::log::LogArgs;
@@ -68,6 +69,9 @@ pub struct Serve {
     /// Counts from one up to below this are hidden from tokens that may see totals and no persons.
     #[arg(long, default_value_t = projections::disclosure::DEFAULT_THRESHOLD)]
     hide_below: u64,
+    /// Keep a copy of the log in this directory, on another disk; see `dancu backup`.
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
     /// Most connections.
     #[arg(long)]
     connections: Option<usize>,
@@ -109,6 +113,7 @@ impl Serve {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let running = Running::start(&home, settings).await?;
+        let archiving = self.archive(&home, &running)?;
         if let Some(reason) = self.consent_to_clock.clone() {
             running.gateway.consent_to_clock(self.officer, reason);
         }
@@ -119,10 +124,19 @@ impl Serve {
         };
         tracing::info!("ending: no more requests are taken, what was accepted is answered");
         let stopped = running.stop().await;
+        if let Some(archiving) = archiving {
+            tokio::task::spawn_blocking(|| archiving.stop()).await?;
+        }
         told?;
         stopped?;
         tracing::info!("ended in order");
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn archive(&self, home: &Home, running: &Running) -> Result<Option<Archiving>> {
+        let Some(dir) = &self.archive else { return Ok(None) };
+        let archive = Archive::of(home, dir)?;
+        Archiving::start(archive, running.source()).map(Some)
     }
 
     /// Watches over the service; returns only if it fails.

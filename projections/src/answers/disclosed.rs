@@ -1,7 +1,9 @@
 //! Totals in which small counts are hidden, as answers show them.
 
 use super::AreaView;
+use crate::changes::ByDate;
 use crate::definition::Definition;
+use crate::vital::{ByPlace, Vital};
 use event_schemas::household::HouseholdKind;
 use event_schemas::time::Date;
 use schemars::JsonSchema;
@@ -39,6 +41,30 @@ pub struct DisclosedBand {
     pub from: Option<i16>,
     /// Last age; none where there is no end.
     pub to: Option<i16>,
+    pub male: Option<u64>,
+    pub female: Option<u64>,
+    pub unknown: Option<u64>,
+}
+
+/// Vital events of a whole year, with small counts hidden.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DisclosedVital {
+    pub unit: AreaView,
+    /// The last one that is over: nothing is registered in it any more.
+    pub year: i16,
+    /// By date of registration, so that the year stays as it is.
+    pub by: ByDate,
+    pub place: ByPlace,
+    pub events: Vec<VitalCell>,
+    /// The sum of what is shown, and of nothing else.
+    pub shown: u64,
+    pub hidden: Hidden,
+}
+
+/// How many of one event; null where a count is not shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct VitalCell {
+    pub event: Vital,
     pub male: Option<u64>,
     pub female: Option<u64>,
     pub unknown: Option<u64>,

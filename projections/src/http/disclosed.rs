@@ -7,14 +7,18 @@ use super::ask::{Answered, NoAnswer, QueryState, ReadToken};
 use super::problems;
 use super::units::UnitName;
 use crate::answers::{
-    AreaView, DisclosedBand, DisclosedSizes, DisclosedStructure, Hidden, HouseholdSizeCell, Teller,
+    AreaView, DisclosedBand, DisclosedSizes, DisclosedStructure, DisclosedVital, Hidden, HouseholdSizeCell,
+    Teller, VitalCell,
 };
+use crate::changes::ByDate;
 use crate::definition::Definition;
 use crate::disclosure::disclose;
-use crate::flows::{household_sizes as sizes, rolled_up};
+use crate::flows::{Period, household_sizes as sizes, rolled_up, vital_events as vital};
+use crate::month::Month;
 use crate::structure::{Apart, Bands, Question, structure as count};
 use crate::tree::Tree;
 use crate::view::CountBySex;
+use crate::vital::{ByPlace, Vital};
 use access::http::{Problem, QueryOf};
 use axum::extract::{Path, State};
 use event_schemas::household::HouseholdKind;
@@ -28,6 +32,11 @@ const DEFINITION: Definition = Definition::Usual;
 const BAND_YEARS: i16 = 5;
 /// Households of so many permanent members and more are one row.
 const LARGEST_HOUSEHOLD: u16 = 10;
+/// The events that are told of, one for each person: couples have no place.
+const EVENTS: [Vital; 4] = [Vital::Birth, Vital::Death, Vital::Marrying, Vital::Divorcing];
+/// Of a year that is over no more is registered.
+const BY: ByDate = ByDate::Registration;
+const PLACE: ByPlace = ByPlace::Residence;
 
 pub(super) async fn structure(
     State(state): State<QueryState>,
@@ -112,6 +121,52 @@ pub(super) async fn household_sizes(
         Ok(DisclosedSizes { unit: area_view(teller, &area)?, sizes, shown, hidden })
     };
     state.answer(token, make).await
+}
+
+pub(super) async fn vital_events(
+    State(state): State<QueryState>,
+    Path(code): Path<String>,
+    QueryOf(token): QueryOf<ReadToken>,
+) -> Answered<DisclosedVital> {
+    let name = name_of(&code)?;
+    let (trees, threshold) = (state.trees(), state.hide_below());
+    let make = move |teller: &mut Teller<'_>| {
+        let (area, day) = area_of(Area::find(teller, &trees, name, None)?, teller)?;
+        let (year, period) = last_year(day)?;
+        let reading = teller.reading;
+        let cells = disclose(&area.tree, &path_to(&area, day), day, threshold, |units| {
+            let found = vital(reading, &rolled_up(&area.tree, units), (BY, PLACE), None, period)?;
+            let mut cells = vec![0; EVENTS.len() * 3];
+            for happened in found.ok_or(&problems::STRUCTURE_TOO_LARGE)? {
+                let Some(place) = EVENTS.iter().position(|event| *event == happened.what) else { continue };
+                let CountBySex { male, female, unknown } = happened.counts;
+                for (cell, count) in cells[place * 3..].iter_mut().zip([male, female, unknown]) {
+                    *cell += count;
+                }
+            }
+            Ok::<_, NoAnswer>(cells)
+        })?;
+        let rows = EVENTS.into_iter().zip(cells.chunks_exact(3));
+        let events =
+            rows.map(|(event, row)| VitalCell { event, male: row[0], female: row[1], unknown: row[2] });
+        Ok(DisclosedVital {
+            unit: area_view(teller, &area)?,
+            year,
+            by: BY,
+            place: PLACE,
+            events: events.collect(),
+            shown: cells.iter().flatten().sum(),
+            hidden: hidden(&cells, threshold),
+        })
+    };
+    state.answer(token, make).await
+}
+
+/// The calendar year before the one of this day.
+fn last_year(day: Date) -> Result<(i16, Period), NoAnswer> {
+    let year = day.year() - 1;
+    let month = |month| Date::new(year, month, 1).map(Month::of_day).map_err(|_| &problems::BAD_PERIOD);
+    Ok((year, Period { from: month(1)?, to: month(12)? }))
 }
 
 /// The nation or a unit of today: single versions of a unit would tell of each other.

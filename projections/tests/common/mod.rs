@@ -5,6 +5,7 @@ pub mod correcting;
 pub mod numbering;
 pub mod serving;
 pub mod town;
+pub mod truth;
 
 use event_log::{Admission, AdmissionState, LogError, LogReader, LogSource, RawEntry, ReadBatch, Verdict};
 use event_schemas::basis::{Basis, BasisKind};

@@ -10,9 +10,9 @@ use event_schemas::command::{
     DecideCardApplication, EndTemporaryResidence, EnrolPerson, ExpectedVersion, HandOverCard, IssuePin,
     MergeHouseholds, MovePermanent, Parentage, PermanentMove, PersonInHousehold, ProduceCard, Succession,
 };
-use event_schemas::correction::Edit;
+use event_schemas::correction::{CorrectionDigest, Edit};
 use event_schemas::document::{IdentityDocument, IdentityDocumentKind};
-use event_schemas::event::{EventBody, OperationOpened};
+use event_schemas::event::{CorrectionProposed, EventBody, OperationOpened};
 use event_schemas::examples::example;
 use event_schemas::household::Relationship;
 use event_schemas::ids::{
@@ -29,6 +29,8 @@ const HOLDERS_PIN: &str = "001090012345";
 const HOLDERS_CMND: &str = "012345678";
 /// One under way in Phúc Xá.
 const OPERATION: OperationId = OperationId(1);
+/// A correction proposed there.
+const PROPOSAL: OperationId = OperationId(2);
 
 /// A man of Phúc Xá who heads a household, stays in Trúc Bạch, and has a number, a card and an application under way; and his
 /// sister, who is dead.
@@ -91,7 +93,28 @@ fn neighbours() -> Neighbours {
     let moved_in = world.address_of(|body| {
         matches!(body, EventBody::PermanentResidenceRegistered(registered) if registered.person == holder)
     });
+    world.given_events(TODAY, proposed(moved_in));
     Neighbours { world, holder, dead, household, card, dossier, moved_in }
+}
+
+fn proposed(event: EventAddress) -> [EventBody; 2] {
+    let reason = text("found wrong in the register");
+    let opened = OperationOpened {
+        operation: PROPOSAL,
+        kind: OperationKind::Correction,
+        purpose: reason,
+        office: PHUC_XA_OFFICE,
+        officer: OfficerId(9),
+        up_to: PersonId::NONE,
+        lapses_on: date("2022-04-01"),
+    };
+    let proposed = CorrectionProposed {
+        operation: PROPOSAL,
+        edits: vec![Edit::Annul { event }],
+        reason: text("found wrong in the register"),
+        digest: CorrectionDigest(1),
+    };
+    [EventBody::OperationOpened(opened), EventBody::CorrectionProposed(proposed)]
 }
 
 fn world_identity<U>(identity: event_schemas::person::Identity<U>) -> event_schemas::person::Identity<U> {
@@ -220,6 +243,8 @@ fn meddling(kind: &str, to: &Neighbours) -> Command {
         Command::ReestablishPin(c) => c.person = by_pin(),
         Command::RecordPinNotices(c) => c.persons = vec![by_pin()],
         Command::Correct(c) => c.edits = vec![Edit::Annul { event: to.moved_in }],
+        Command::ProposeCorrection(c) => c.correction.edits = vec![Edit::Annul { event: to.moved_in }],
+        Command::ApproveCorrection(c) => c.operation = PROPOSAL,
         Command::OpenOperation(c) => {
             c.kind = OperationKind::IssuePins(IssuePins { unit: Some(code(PHUC_XA)) });
         }

@@ -6,7 +6,7 @@
 mod correction;
 mod streams;
 
-pub use correction::{EventAmended, EventAnnulled};
+pub use correction::{CorrectionApproved, CorrectionProposed, EventAmended, EventAnnulled};
 
 use crate::basis::{LegacyEntry, RegisterEntry};
 use crate::codec::{CodecError, decode_exactly, encode_into};
@@ -147,6 +147,10 @@ events! {
     604 v 1 OperationAbandoned, "operation_abandoned";
     640 v 1 EventAnnulled, "event_annulled";
     641 v 1 EventAmended, "event_amended";
+    /// A correction waits for another officer's approval.
+    642 v 1 CorrectionProposed, "correction_proposed";
+    /// A proposed correction is approved and made.
+    643 v 1 CorrectionApproved, "correction_approved";
 }
 
 /// Declares an event body: every one has the same derives.

@@ -65,7 +65,9 @@ fn basis_of(command: &Command) -> Basis {
         | Command::ApproveOperation(_)
         | Command::CommitOperation(_)
         | Command::AbandonOperation(_)
-        | Command::Correct(_) => Basis {
+        | Command::Correct(_)
+        | Command::ProposeCorrection(_)
+        | Command::ApproveCorrection(_) => Basis {
             authority: Some(text("Cục Cảnh sát quản lý hành chính về trật tự xã hội")),
             number: Some(text("215/QĐ-C06")),
             date: Some(date("2021-03-12")),

@@ -30,6 +30,8 @@ pub const MAX_MOVED_ROWS: u32 = 10_000;
 pub enum OperationKind<U> {
     /// Issue a PIN to everybody who has none and has what a number needs.
     IssuePins(IssuePins<U>),
+    /// One correction that waits for approval, whole in the record that proposes it: by `propose_correction` and `approve_correction`.
+    Correction,
 }
 
 /// To whom PINs are issued: residents as registered, and in the whole nation also those who are registered nowhere.
@@ -41,10 +43,11 @@ pub struct IssuePins<U> {
 }
 
 impl<U> OperationKind<U> {
-    /// The unit whose rows the operation changes; none for the nation.
+    /// The unit whose rows the operation changes; none for the nation, and for a correction, whose edits say where it belongs.
     pub fn unit(&self) -> Option<&U> {
         match self {
             Self::IssuePins(issue) => issue.unit.as_ref(),
+            Self::Correction => None,
         }
     }
 
@@ -52,6 +55,7 @@ impl<U> OperationKind<U> {
     pub fn name(&self) -> &'static str {
         match self {
             Self::IssuePins(_) => "issue_pins",
+            Self::Correction => "correction",
         }
     }
 }

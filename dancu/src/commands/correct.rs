@@ -7,10 +7,10 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
 use event_schemas::CommandEnvelope;
 use event_schemas::basis::{Basis, BasisKind};
-use event_schemas::command::{Command, Correct as Correction};
+use event_schemas::command::{ApproveCorrection, Command, Correct as Correction, ProposeCorrection};
 use event_schemas::correction::{CorrectionDigest, Edit, MAX_EDITS, StatedFact};
 use event_schemas::event::EventBody;
-use event_schemas::ids::{CommandId, EventAddress};
+use event_schemas::ids::{CommandId, EventAddress, OperationId};
 use event_schemas::outcome::{Acceptance, Fault, Outcome};
 use event_schemas::text::Text;
 use event_schemas::time::PartialDate;
@@ -25,6 +25,9 @@ use uuid::Uuid;
 ///   dancu correct annul 1234.0 1234.1 --decision 12/QĐ --reason "…" --dry-run
 ///   dancu correct annul 1234.0 --cover --decision 12/QĐ --reason "…" --dry-run
 ///   dancu correct amend 1234.0 --of P17 --set names.given=Bình --decision 12/QĐ --reason "…" --digest …
+/// What takes a second officer, such as a death that never was, is proposed by the one and approved by the other:
+///   dancu correct annul 1234.0 --decision 12/QĐ --reason "…" --propose
+///   dancu correct approve B7 --decision 12/QĐ
 /// The address of a correction takes the correction back. Facts that are missing are inserted with `dancu submit`; `dancu example
 /// correct` shows how.
 #[derive(Debug, Args)]
@@ -49,6 +52,9 @@ pub struct Correct {
     /// As a dry run told it: refused if anything that it showed has moved.
     #[arg(long, global = true)]
     digest: Option<CorrectionDigest>,
+    /// Propose it to another officer, who approves it; it changes nothing before.
+    #[arg(long, global = true)]
+    propose: bool,
     /// Edit also what does not hold together with it: take it back. What that is, is shown.
     #[arg(long, global = true)]
     cover: bool,
@@ -83,6 +89,11 @@ enum EditArgument {
         #[arg(long = "set", value_name = "MEMBER=VALUE")]
         sets: Vec<String>,
     },
+    /// Approve a correction that another officer proposed, which makes it. Without a digest it is only shown.
+    Approve {
+        /// The proposal: B7.
+        proposal: OperationId,
+    },
 }
 
 const REFUSED: u8 = 2;
@@ -93,8 +104,11 @@ const NOT_COVERED: &str = "correction_not_covered";
 
 impl Correct {
     pub async fn run(mut self) -> Result<ExitCode> {
-        let reason = self.reason.take().context("say what was wrong with --reason; it is recorded")?;
         let api = Api::new(&self.target)?;
+        if let EditArgument::Approve { proposal } = self.edit {
+            return self.approve(&api, proposal).await;
+        }
+        let reason = self.reason.take().context("say what was wrong with --reason; it is recorded")?;
         let mut edits = self.edits(&api).await?;
         for _ in 0..MAX_ROUNDS {
             // What --cover adds is looked at first: only what a dry run has shown is written.
@@ -124,6 +138,7 @@ impl Correct {
             EditArgument::Annul { events } => {
                 Ok(events.iter().map(|event| Edit::Annul { event: *event }).collect())
             }
+            EditArgument::Approve { .. } => bail!("an approval states no edits"),
             EditArgument::Amend { event, of, on, sets } => {
                 ensure!(on.is_some() || !sets.is_empty(), "say what was otherwise, with --on or --set");
                 let mut fact = self.fact(api, *event, of).await?;
@@ -172,10 +187,35 @@ impl Correct {
     }
 
     async fn submit(&self, api: &Api, edits: &[Edit], reason: &Text<200>, dry_run: bool) -> Result<Value> {
+        let expects_digest = self.digest.filter(|_| !dry_run);
+        let correction = Correction { edits: edits.to_vec(), reason: reason.clone(), expects_digest };
+        let command = if self.propose {
+            Command::ProposeCorrection(ProposeCorrection { correction })
+        } else {
+            Command::Correct(correction)
+        };
+        self.send(api, command, dry_run).await
+    }
+
+    /// Shows what was proposed as it would be made now; with its digest, makes it.
+    async fn approve(&self, api: &Api, operation: OperationId) -> Result<ExitCode> {
+        let found = api.answer(api.request(Method::GET, &format!("/v1/operations/{operation}"))).await?;
+        let stated: CorrectionDigest = serde_json::from_value(found["operation"]["digest"].clone())
+            .context("the service answers something else than an operation")?;
+        let is_trial = self.dry_run || self.digest.is_none();
+        let digest = self.digest.unwrap_or(stated);
+        let command = Command::ApproveCorrection(ApproveCorrection { operation, digest });
+        let answer = self.send(api, command, is_trial).await?;
+        match serde_json::from_value::<Outcome>(answer.clone()) {
+            Ok(Outcome::Accepted(acceptance)) => Ok(self.conclude(&answer, &acceptance)),
+            Ok(Outcome::Refused(refusal)) => Ok(self.refused(&answer, &refusal.faults)),
+            Err(_) => Err(told(answer)),
+        }
+    }
+
+    async fn send(&self, api: &Api, command: Command, dry_run: bool) -> Result<Value> {
         let kind = if self.court { BasisKind::Court } else { BasisKind::Agency };
         let (number, authority) = (self.decision.clone(), self.authority.clone());
-        let expects_digest = self.digest.filter(|_| !dry_run);
-        let (edits, reason) = (edits.to_vec(), reason.clone());
         let envelope = CommandEnvelope {
             command_id: CommandId::from(Uuid::new_v4()),
             expected_versions: Vec::new(),
@@ -184,7 +224,7 @@ impl Correct {
             procedure: None,
             basis: Basis { number, authority, ..Basis::of(kind) },
             overrides: Vec::new(),
-            command: Command::Correct(Correction { edits, reason, expects_digest }),
+            command,
         };
         let (_, answer) =
             api.post("/v1/commands", "application/json", serde_json::to_string(&envelope)?).await?;
@@ -198,7 +238,13 @@ impl Correct {
                 show::effect(effect);
                 println!("Nothing was written. To do it: the same with --digest {}", effect.digest);
             }
-            None => println!("recorded as lsn {}", acceptance.lsn),
+            None => match acceptance.created.operations.first() {
+                Some(proposal) => {
+                    println!("proposed as {proposal}. Another officer looks at it and approves it:");
+                    println!("  dancu correct approve {proposal} --decision …");
+                }
+                None => println!("recorded as lsn {}", acceptance.lsn),
+            },
         }
         ExitCode::SUCCESS
     }

@@ -110,7 +110,11 @@ fn check_command(d: &mut Deciding<'_>) {
                 at_home(d, person, "command.record_pin_notices.persons");
             }
         }
-        Command::Correct(c) => correct(d, c),
+        Command::Correct(c) => correct(d, c, None, "command.correct.edits"),
+        Command::ProposeCorrection(c) => {
+            correct(d, &c.correction, None, "command.propose_correction.correction.edits");
+        }
+        Command::ApproveCorrection(c) => of_operation(d, c.operation, "command.approve_correction.operation"),
         Command::OpenOperation(c) => match c.kind.unit() {
             Some(unit) => in_unit(d, *unit, d.today, "command.open_operation.kind"),
             None => d.fault(Code::OperatorOnly, "command.open_operation.kind", &[]),
@@ -184,8 +188,7 @@ fn in_household_of(d: &mut Deciding<'_>, reference: &PersonRef, field: &str) {
 
 /// Where everybody whose record it touches is at home; of facts that name nobody, where the household is. What follows from it may lie
 /// elsewhere.
-fn correct(d: &mut Deciding<'_>, command: &Correct) {
-    let field = "command.correct.edits";
+fn correct(d: &mut Deciding<'_>, command: &Correct, proposed: Option<OperationId>, field: &str) {
     let rows = match correction::rows_of(d, command) {
         Ok(rows) => rows,
         Err(Missing::History) => return d.fault(Code::HistoryUnavailable, field, &[]),
@@ -193,6 +196,8 @@ fn correct(d: &mut Deciding<'_>, command: &Correct) {
     };
     let names_nobody = !rows.iter().any(|(row, _)| matches!(row, RowRef::Person(_)));
     for (row, named) in rows {
+        // Of a proposal the command names nothing but the proposal.
+        let named = proposed.map_or(named, |operation| operation.to_string());
         match row {
             RowRef::Person(person) if d.registry.person(person).is_some() => {
                 at_home_of(d, person, &named, field);
@@ -274,9 +279,18 @@ fn of_dossier(d: &mut Deciding<'_>, dossier: DossierId, field: &str) {
     }
 }
 
-/// The unit whose rows the operation changes.
+/// The unit whose rows the operation changes; of a proposal where its edits belong.
 fn of_operation(d: &mut Deciding<'_>, operation: OperationId, field: &str) {
     let Some(row) = super::operation::found(d, operation, field) else { return };
+    if row.is_proposal() && !row.status.is_open() {
+        // That it is closed is all that can be said of it.
+        return;
+    }
+    match correction::proposed(d, row) {
+        Ok(Some(proposed)) => return correct(d, &proposed, Some(operation), field),
+        Ok(None) => {}
+        Err(TimelineUnavailable { .. }) => return d.fault(Code::HistoryUnavailable, field, &[]),
+    }
     match row.kind.unit() {
         Some(unit) => check_area(d, unit.0, &operation, field),
         None => d.fault(Code::OperatorOnly, field, &[]),

@@ -156,6 +156,27 @@ impl<'a> Deciding<'a> {
         self.restated.extend(restated);
     }
 
+    /// Nothing of what was decided so far follows; what it would change is still told.
+    pub fn take_back_events(&mut self) {
+        self.events.clear();
+        self.restated.clear();
+        self.late.clear();
+    }
+
+    /// What the command changes, as told.
+    pub fn told(&self) -> Option<&CorrectionEffect> {
+        self.correction.as_deref()
+    }
+
+    /// Faults of a part that is judged as if it were a command name it as this command does.
+    pub fn rename_fields(&mut self, from: &str, to: &str) {
+        for field in self.faults.iter_mut().filter_map(|fault| fault.field.as_mut()) {
+            if let Some(rest) = field.strip_prefix(from) {
+                *field = format!("{to}{rest}");
+            }
+        }
+    }
+
     /// What the command changes, should it be a dry run.
     pub fn tell(&mut self, effect: CorrectionEffect) {
         self.correction = Some(Box::new(effect));

@@ -24,6 +24,7 @@ mod places;
 mod register;
 mod residence;
 
+pub use correction::MAX_OPEN_PROPOSALS;
 pub use deciding::{Accepted, Decision, MAJORITY_YEARS, OPERATOR, touches_of};
 pub use lapse::{MAX_LAPSED, lapsed};
 pub use operation::{MAX_LOOKED_AT, MAX_OPEN_OPERATIONS, OPERATION_DAYS};
@@ -91,6 +92,8 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
         Command::ReestablishPin(command) => pin::reestablish_pin(d, command),
         Command::RecordPinNotices(command) => pin::record_pin_notices(d, command),
         Command::Correct(command) => correction::correct(d, command),
+        Command::ProposeCorrection(command) => correction::propose(d, command),
+        Command::ApproveCorrection(command) => correction::approve(d, command),
         Command::OpenOperation(command) => operation::open(d, command),
         Command::StageOperation(command) => operation::stage(d, command),
         Command::ApproveOperation(command) => operation::approve(d, command),

@@ -44,6 +44,7 @@ pub(super) fn open(d: &mut Deciding<'_>, command: &OpenOperation) {
         None => None,
     };
     let under_way = d.registry.operations().filter(|(_, row)| row.status.is_open());
+    let under_way = under_way.filter(|(_, row)| !row.is_proposal());
     let (open, overlapping) = under_way.fold((0, None), |(open, found), (id, row)| {
         (open + 1, found.or_else(|| overlap(d, row.kind.unit().copied(), unit).then_some(id)))
     });
@@ -56,6 +57,11 @@ pub(super) fn open(d: &mut Deciding<'_>, command: &OpenOperation) {
     let operation = d.new_operation();
     let kind = match command.kind {
         OperationKind::IssuePins(_) => OperationKind::IssuePins(IssuePins { unit }),
+        // It is proposed.
+        OperationKind::Correction => {
+            d.fault(Code::OperationOfOtherKind, field, &[&command.kind.name()]);
+            return;
+        }
     };
     let opened = OperationOpened {
         operation,
@@ -86,7 +92,7 @@ pub(super) fn found<'a>(d: &mut Deciding<'a>, id: OperationId, field: &str) -> O
 }
 
 /// The same, if it can still come to something.
-fn under_way<'a>(d: &mut Deciding<'a>, id: OperationId, field: &str) -> Option<&'a OperationRow> {
+pub(super) fn under_way<'a>(d: &mut Deciding<'a>, id: OperationId, field: &str) -> Option<&'a OperationRow> {
     let row = found(d, id, field)?;
     if !row.status.is_open() {
         d.fault_with(Code::OperationClosed, field, &[&id, &row.status.name()], RowRef::Operation(id));
@@ -95,9 +101,19 @@ fn under_way<'a>(d: &mut Deciding<'a>, id: OperationId, field: &str) -> Option<&
     Some(row)
 }
 
+/// The same, if it is staged in parts.
+fn in_parts<'a>(d: &mut Deciding<'a>, id: OperationId, field: &str) -> Option<&'a OperationRow> {
+    let row = under_way(d, id, field)?;
+    if row.is_proposal() {
+        d.fault_with(Code::OperationOfOtherKind, field, &[&row.kind.name()], RowRef::Operation(id));
+        return None;
+    }
+    Some(row)
+}
+
 pub(super) fn stage(d: &mut Deciding<'_>, command: &StageOperation) {
     let (id, field) = (command.operation, "command.stage_operation.operation");
-    let Some(row) = under_way(d, id, field) else { return };
+    let Some(row) = in_parts(d, id, field) else { return };
     if !(1..=MAX_PART_ROWS).contains(&command.rows) {
         let field = "command.stage_operation.rows";
         d.fault(Code::PartSizeImpossible, field, &[&MAX_PART_ROWS, &command.rows]);
@@ -116,6 +132,7 @@ pub(super) fn stage(d: &mut Deciding<'_>, command: &StageOperation) {
     let selected = match row.kind {
         OperationKind::IssuePins(_) if row.is_again => pins_in_bulk::select_moved(d, id, row, limit),
         OperationKind::IssuePins(_) => pins_in_bulk::select(d, id, row, limit),
+        OperationKind::Correction => unreachable!("a proposal has no parts"),
     };
     let Selected { content, left_out, looked_at, is_complete } = selected;
     if row.is_again && content.is_empty() && left_out.is_empty() {
@@ -151,7 +168,7 @@ pub(super) fn room(d: &Deciding<'_>, operation: OperationId) -> usize {
 
 pub(super) fn approve(d: &mut Deciding<'_>, command: &ApproveOperation) {
     let (id, field) = (command.operation, "command.approve_operation.operation");
-    let Some(row) = under_way(d, id, field) else { return };
+    let Some(row) = in_parts(d, id, field) else { return };
     match row.status {
         OperationStatus::Open => d.fault_with(Code::OperationNotStaged, field, &[&id], RowRef::Operation(id)),
         OperationStatus::Approved => {
@@ -183,7 +200,7 @@ fn check_digest(d: &mut Deciding<'_>, row: &OperationRow, stated: OperationDiges
 
 pub(super) fn commit(d: &mut Deciding<'_>, command: &CommitOperation) {
     let (id, field) = (command.operation, "command.commit_operation.operation");
-    let Some(row) = under_way(d, id, field) else { return };
+    let Some(row) = in_parts(d, id, field) else { return };
     if row.status != OperationStatus::Approved {
         d.fault_with(Code::OperationNotApproved, field, &[&id], RowRef::Operation(id));
     }
@@ -194,6 +211,7 @@ pub(super) fn commit(d: &mut Deciding<'_>, command: &CommitOperation) {
     let staged = d.registry.staged(id).expect("what an operation under way staged is kept until it ends");
     let judged = match row.kind {
         OperationKind::IssuePins(_) => pins_in_bulk::judge_moved(d, row, staged),
+        OperationKind::Correction => unreachable!("a proposal has no parts"),
     };
     let count = judged.moved.len() + judged.left_out.len();
     if count > MAX_MOVED_ROWS as usize {

@@ -43,6 +43,11 @@ pub struct OperationRow {
 }
 
 impl OperationRow {
+    /// Whether it is a correction that waits for approval.
+    pub fn is_proposal(&self) -> bool {
+        self.kind == OperationKind::Correction
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
         encode_into(&(self.kind, self.office, self.officer, self.status as u8, self.up_to), out)?;
         encode_into(&(self.looked_at, self.is_again, self.parts, self.left_out, self.digest), out)?;
@@ -91,6 +96,10 @@ impl OperationRow {
                 });
             }
             (EventBody::OperationPart(e), Some(row)) => row.fold_part(e),
+            (EventBody::CorrectionProposed(e), Some(row)) => {
+                (row.status, row.digest) = (OperationStatus::Staged, OperationDigest(e.digest.0));
+            }
+            (EventBody::CorrectionApproved(_), Some(row)) => row.status = OperationStatus::Committed,
             (EventBody::OperationApproved(_), Some(row)) => row.status = OperationStatus::Approved,
             (EventBody::OperationCommitted(_), Some(row)) => row.status = OperationStatus::Committed,
             (EventBody::OperationAbandoned(_), Some(row)) => row.status = OperationStatus::Abandoned,
@@ -160,7 +169,8 @@ pub(super) struct StagedRows(BTreeMap<OperationId, Staged>);
 impl StagedRows {
     fn change(&mut self, lsn: Lsn, body: &EventBody, journal: &mut Vec<StagedChange>) {
         match body {
-            EventBody::OperationOpened(e) => {
+            // A proposal stages nothing.
+            EventBody::OperationOpened(e) if e.kind != OperationKind::Correction => {
                 self.0.insert(e.operation, Staged::default());
                 journal.push(StagedChange::Opened(e.operation));
             }

@@ -34,10 +34,11 @@ pub use units::*;
 use crate::context::{Context, RULES};
 use crate::decide::{Accepted, Decision, OPERATOR, decide, lapsed, touches_of};
 use crate::invariants::violations;
+use crate::refusal::Code;
 use crate::registry::Registry;
 use event_schemas::basis::{Basis, BasisKind};
-use event_schemas::command::{Command, CommandEnvelope, Correct};
-use event_schemas::correction::{Edit, StatedFact};
+use event_schemas::command::{ApproveCorrection, Command, CommandEnvelope, Correct, ProposeCorrection};
+use event_schemas::correction::{CorrectionDigest, Edit, StatedFact};
 use event_schemas::event::{Event, EventBody};
 use event_schemas::guarded::Confidentiality;
 use event_schemas::ids::{CommandId, EventAddress, KeyId, LogId, Lsn, OfficeId, OfficerId};
@@ -244,7 +245,43 @@ impl World {
     /// A correction on the basis of an agency's numbered decision.
     pub fn correction(&mut self, edits: Vec<Edit>) -> CommandEnvelope {
         let reason = text("found wrong in the register");
-        let command = Command::Correct(Correct { edits, reason, expects_digest: None });
+        self.decided(Command::Correct(Correct { edits, reason, expects_digest: None }))
+    }
+
+    /// A correction by an office, made by two officers where policy asks for two.
+    pub fn submit_correction(&mut self, office: OfficeId, edits: Vec<Edit>) -> Decision {
+        let envelope = self.correction(edits.clone());
+        let decision = self.submit(office, envelope);
+        let Decision::Refused(faults) = &decision else { return decision };
+        if faults.iter().any(|fault| fault.code != Code::ApprovalRequired.as_str()) {
+            return decision;
+        }
+        let proposal = self.proposal(edits);
+        self.given_envelope(office, proposal);
+        let officer = self.officer;
+        self.officer = OfficerId(officer.0 + 1);
+        let approval = self.approval();
+        let decision = self.submit(office, approval);
+        self.officer = officer;
+        decision
+    }
+
+    /// A correction for another officer to approve.
+    pub fn proposal(&mut self, edits: Vec<Edit>) -> CommandEnvelope {
+        let reason = text("found wrong in the register");
+        let correction = Correct { edits, reason, expects_digest: None };
+        self.decided(Command::ProposeCorrection(ProposeCorrection { correction }))
+    }
+
+    /// The approval of the last proposal.
+    pub fn approval(&mut self) -> CommandEnvelope {
+        let (operation, row) = self.registry.operations().last().expect("something was proposed");
+        let digest = CorrectionDigest(row.digest.0);
+        self.decided(Command::ApproveCorrection(ApproveCorrection { operation, digest }))
+    }
+
+    /// A command on the basis of an agency's numbered decision.
+    fn decided(&mut self, command: Command) -> CommandEnvelope {
         let basis = Basis { number: Some(text("12/QĐ-UBND")), ..Basis::of(BasisKind::Agency) };
         CommandEnvelope { basis, ..self.envelope(command) }
     }

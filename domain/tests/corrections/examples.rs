@@ -16,7 +16,7 @@ use event_schemas::person::{MaritalStatus, Nationality, Sex};
 use event_schemas::pin::Pin;
 
 /// All events of a record, annulled.
-fn whole(world: &World, lsn: Lsn) -> Vec<Edit> {
+pub fn whole(world: &World, lsn: Lsn) -> Vec<Edit> {
     world.history.events().filter(|(at, _)| at.lsn == lsn).map(|(at, _)| annul(at)).collect()
 }
 
@@ -134,7 +134,7 @@ fn papers(person: PersonId, dossier: DossierId, card: CardId) -> [Command; 4] {
     ]
 }
 
-fn registered(world: &World, person: PersonId) -> (EventAddress, event_schemas::event::PersonRegistered) {
+pub fn registered(world: &World, person: PersonId) -> (EventAddress, event_schemas::event::PersonRegistered) {
     let at = world.address_of(|body| matches!(body, EventBody::PersonRegistered(e) if e.person == person));
     match world.history.event(at).expect("the history can be read").map(|event| event.body) {
         Some(EventBody::PersonRegistered(registered)) => (at, registered),
@@ -152,7 +152,7 @@ fn a_birth_year_corrected_after_a_card_was_issued() {
     let (address, mut right) = registered(&world, person);
     right.identity.birth = partial("1982-05-01");
     let edit = amend(address, "2016-01-01", EventBody::PersonRegistered(right));
-    let envelope = world.correction(vec![edit.clone()]);
+    let envelope = world.proposal(vec![edit.clone()]);
     let shown = world.when_envelope(NATIONAL_OFFICE, envelope).accepted().correction.clone().expect("told");
     let consequences: Vec<&str> = shown.consequences.iter().map(|fact| fact.body.name()).collect();
     assert_eq!(consequences, ["pin_cancelled", "pin_issued"]);
@@ -224,7 +224,7 @@ fn a_child_inserted_before_the_household_moved() {
     assert_eq!((now.unit, now.household), (unit(TRUC_BACH).0, home.0));
 }
 
-fn born(mother: PersonId, on: &str) -> Command {
+pub fn born(mother: PersonId, on: &str) -> Command {
     let parent = ParentLink {
         role: ParentRole::Mother,
         kind: ParentKind::Biological,

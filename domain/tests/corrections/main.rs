@@ -1,6 +1,7 @@
 //! Corrections: given, when, then. The examples of `docs/decisions/0014-corrections.md` are in [`examples`]; [`laws`] holds of all
 //! histories.
 
+mod approval;
 mod examples;
 mod laws;
 mod refusals;
@@ -50,9 +51,10 @@ fn insert(on: &str, body: EventBody) -> Edit {
 /// The correction is accepted; where its record stands.
 #[track_caller]
 fn corrected(world: &mut World, edits: Vec<Edit>) -> Lsn {
-    let envelope = world.correction(edits);
-    world.given_envelope(NATIONAL_OFFICE, envelope);
-    world.registry.head().lsn
+    match world.submit_correction(NATIONAL_OFFICE, edits) {
+        Decision::Accepted(_) => world.registry.head().lsn,
+        Decision::Refused(faults) => panic!("{faults:#?}"),
+    }
 }
 
 fn at(lsn: Lsn, index: u16) -> EventAddress {

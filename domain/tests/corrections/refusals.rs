@@ -3,8 +3,9 @@
 use super::*;
 use event_schemas::basis::BasisKind;
 use event_schemas::command::{MovePermanent, PermanentMove};
-use event_schemas::event::EventAnnulled;
+use event_schemas::event::{EventAnnulled, MemberJoined};
 use event_schemas::household::Relationship::{Child, Head};
+use event_schemas::household::{Membership, Relationship};
 
 #[test]
 fn what_stands_nowhere_cannot_be_edited() {
@@ -99,4 +100,22 @@ fn without_history_nothing_is_corrected() {
     let person = world.person(man("1980-01-01"));
     world.history.broken = true;
     refused(&mut world, vec![insert("2020-01-01", renamed(person, "Bình"))], &["history_unavailable"]);
+}
+
+#[test]
+fn a_correction_of_too_many_rows_is_to_be_split() {
+    let mut world = World::new();
+    let elsewhere = world.person(man("1980-01-01"));
+    let household = world.household(PHUC_XA, "2010-01-01", &[(elsewhere, Head)]);
+    let mut edits = Vec::new();
+    for _ in 0..event_schemas::correction::MAX_EDITS {
+        let person = world.person(man("1980-01-01"));
+        world.household(PHUC_XA, "2010-01-01", &[(person, Head)]);
+        let joined =
+            world.address_of(|body| matches!(body, EventBody::MemberJoined(e) if e.person == person));
+        let (membership, relationship) = (Membership::Permanent, Relationship::Sibling);
+        let joins = EventBody::MemberJoined(MemberJoined { household, person, membership, relationship });
+        edits.push(amend(joined, "2011-01-01", joins));
+    }
+    refused(&mut world, edits, &["correction_too_large"]);
 }

@@ -15,7 +15,7 @@ pub use card::{
     ApplicationDecision, ApplyForCard, DecideCardApplication, HandOverCard, HoldCard, ProduceCard,
     ReplaceCard, ReportCardDamaged, ReportCardFound, ReportCardLost, ReturnCard, WithdrawCard,
 };
-pub use correction::Correct;
+pub use correction::{ApproveCorrection, Correct, ProposeCorrection};
 pub use household::{
     AppointHead, ChangeRelationship, FormHousehold, JoinHousehold, LeaveHousehold, MergeHouseholds,
     SplitHousehold,
@@ -205,6 +205,10 @@ commands! {
     224 v 1 RecordPinNotices, "record_pin_notices";
     /// Correct what is recorded.
     240 v 1 Correct, "correct";
+    /// Propose a correction that another officer is to approve.
+    242 v 1 ProposeCorrection, "propose_correction";
+    /// Approve a proposed correction, which makes it.
+    243 v 1 ApproveCorrection, "approve_correction";
     /// Open an operation larger than one record.
     600 v 1 OpenOperation, "open_operation";
     /// Stage the next part of an operation.

@@ -1,7 +1,9 @@
 //! Events that speak of other events.
 
-use crate::ids::EventAddress;
+use crate::correction::{CorrectionDigest, Edit};
+use crate::ids::{EventAddress, OfficeId, OfficerId, OperationId};
 use crate::row::StreamRef;
+use crate::text::Text;
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,4 +28,25 @@ pub struct EventAmended {
     pub by: u16,
     /// Streams of what is replaced.
     pub streams: Vec<StreamRef>,
+}
+
+/// A correction waits for another officer's approval. It changes nothing; `operation_opened` before it says who proposed it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CorrectionProposed {
+    pub operation: OperationId,
+    pub edits: Vec<Edit>,
+    pub reason: Text<200>,
+    /// Of all that it would change, when it was proposed.
+    pub digest: CorrectionDigest,
+}
+
+/// A proposed correction is approved and made: by the events of this record.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CorrectionApproved {
+    pub operation: OperationId,
+    pub digest: CorrectionDigest,
+    pub office: OfficeId,
+    pub officer: OfficerId,
 }

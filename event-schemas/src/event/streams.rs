@@ -110,6 +110,8 @@ impl EventBody {
             Self::OperationApproved(e) => visit(R::Operation(e.operation), A::Status),
             Self::OperationCommitted(e) => visit(R::Operation(e.operation), A::Status),
             Self::OperationAbandoned(e) => visit(R::Operation(e.operation), A::Status),
+            Self::CorrectionProposed(e) => visit(R::Operation(e.operation), A::Status),
+            Self::CorrectionApproved(e) => visit(R::Operation(e.operation), A::Status),
             Self::EventAnnulled(e) => e.streams.iter().for_each(|stream| visit(stream.row, stream.aspect)),
             Self::EventAmended(e) => e.streams.iter().for_each(|stream| visit(stream.row, stream.aspect)),
         }

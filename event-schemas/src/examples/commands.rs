@@ -6,7 +6,7 @@ use crate::command::household::LeaveGround;
 use crate::command::person::HouseholdPlace;
 use crate::command::residence::TemporaryPlace;
 use crate::command::*;
-use crate::correction::{Edit, StatedFact};
+use crate::correction::{CorrectionDigest, Edit, StatedFact};
 use crate::defect::DefectKind;
 use crate::document::{IdentityDocument, IdentityDocumentKind};
 use crate::event::{EventBody, NameChanged, PermanentResidenceRegistered};
@@ -199,7 +199,16 @@ fn correction(kind: &str) -> Option<Command> {
         Edit::Insert { fact: fact("2020-11-15", EventBody::PermanentResidenceRegistered(moved)) },
     ];
     let reason = text("Đối chiếu sổ gốc phát hiện nhập sai");
-    (kind == "correct").then_some(Command::Correct(Correct { edits, reason, expects_digest: None }))
+    let correction = Correct { edits, reason, expects_digest: None };
+    Some(match kind {
+        "correct" => Command::Correct(correction),
+        "propose_correction" => Command::ProposeCorrection(ProposeCorrection { correction }),
+        "approve_correction" => {
+            let digest = CorrectionDigest(0x0c46_7d19_e2f0_5f2b_91c0_33d7_4e11_88aa);
+            Command::ApproveCorrection(ApproveCorrection { operation: OperationId(2), digest })
+        }
+        _ => return None,
+    })
 }
 
 fn birth() -> Birth {

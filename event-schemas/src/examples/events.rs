@@ -3,6 +3,7 @@
 use super::{date, names, partial, pin, text, time, unit};
 use crate::basis::{RegisterEntry, RegisterKind};
 use crate::card::{ApplicationReason, DocumentKind, HoldReason, WithdrawalReason};
+use crate::correction::{CorrectionDigest, Edit};
 use crate::defect::DefectKind;
 use crate::event::*;
 use crate::guarded::Guarded;
@@ -206,6 +207,18 @@ fn correction(kind: &str) -> Option<EventBody> {
     Some(match kind {
         "event_annulled" => EventBody::EventAnnulled(EventAnnulled { event, streams }),
         "event_amended" => EventBody::EventAmended(EventAmended { event, by: 1, streams }),
+        "correction_proposed" => EventBody::CorrectionProposed(CorrectionProposed {
+            operation: OperationId(2),
+            edits: vec![Edit::Annul { event }],
+            reason: text("Đối chiếu sổ gốc phát hiện nhập sai"),
+            digest: CorrectionDigest(0x0c46_7d19_e2f0_5f2b_91c0_33d7_4e11_88aa),
+        }),
+        "correction_approved" => EventBody::CorrectionApproved(CorrectionApproved {
+            operation: OperationId(2),
+            digest: CorrectionDigest(0x0c46_7d19_e2f0_5f2b_91c0_33d7_4e11_88aa),
+            office: OFFICE,
+            officer: OfficerId(4),
+        }),
         _ => return None,
     })
 }

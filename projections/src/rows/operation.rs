@@ -79,6 +79,14 @@ impl OperationRow {
                 (self.status, self.counts) = (OperationStatus::Committed as u8, e.counts);
                 self.ended = Some(fact.at);
             }
+            EventBody::CorrectionProposed(e) => {
+                (self.status, self.digest) = (OperationStatus::Staged as u8, OperationDigest(e.digest.0));
+            }
+            EventBody::CorrectionApproved(e) => {
+                self.status = OperationStatus::Committed as u8;
+                self.approved = Some(Approval { office: e.office, officer: e.officer, by: fact.at });
+                self.ended = Some(fact.at);
+            }
             EventBody::OperationAbandoned(e) => {
                 self.status = OperationStatus::Abandoned as u8;
                 self.abandoned = Some(e.reason.clone());

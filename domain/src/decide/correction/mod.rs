@@ -2,14 +2,20 @@
 //!
 //! Layout: this file decides the command; [`plan`] finds what the edits speak of and what every changed stream becomes; [`kinds`] says
 //! which facts can be edited how; [`coverage`] finds what no longer holds together, with [`steps`] for one stream after the other and
-//! [`days`] for the rows on one day; [`identity`] judges what rests on sex and date of birth, and establishes numbers anew.
+//! [`days`] for the rows on one day; [`identity`] judges what rests on sex and date of birth, and establishes numbers anew; [`approval`]
+//! says what takes a second officer, and [`proposal`] is how two officers make a correction.
 
+mod approval;
 mod coverage;
 mod days;
 mod identity;
 mod kinds;
 mod plan;
+mod proposal;
 mod steps;
+
+pub use proposal::MAX_OPEN_PROPOSALS;
+pub(super) use proposal::{approve, propose, proposed};
 
 use super::deciding::Deciding;
 use crate::context::TimelineUnavailable;
@@ -26,22 +32,36 @@ use xxhash_rust::xxh3::xxh3_128;
 
 const EDITS: &str = "command.correct.edits";
 
+/// How many officers stand behind a correction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Officers {
+    One,
+    Two,
+}
+
 pub(super) fn correct(d: &mut Deciding<'_>, command: &Correct) {
+    judge(d, command, Officers::One);
+}
+
+fn judge(d: &mut Deciding<'_>, command: &Correct, officers: Officers) {
     if !d.check_count(command.edits.len(), MAX_EDITS, EDITS) {
         return;
     }
     check_ground(d);
-    if let Err(TimelineUnavailable { .. }) = decide(d, command) {
+    if let Err(TimelineUnavailable { .. }) = decide(d, command, officers) {
         d.fault(Code::HistoryUnavailable, EDITS, &[]);
     }
 }
 
-fn decide(d: &mut Deciding<'_>, command: &Correct) -> Result<(), TimelineUnavailable> {
+fn decide(d: &mut Deciding<'_>, command: &Correct, officers: Officers) -> Result<(), TimelineUnavailable> {
     let Some(plan) = Plan::of(d, command)? else { return Ok(()) };
     // What stood before a record can stand again: whatever was wrong with it is not for the reversal to mend.
     if !plan.only_reverses(d, command)? {
         coverage::check(d, &plan)?;
         identity::check(d, &plan)?;
+    }
+    if officers == Officers::One && !d.is_refused() {
+        approval::check(d, &plan);
     }
     if d.is_refused() {
         return Ok(());

@@ -130,8 +130,9 @@ impl Plan {
         for index in 0.. {
             let at = EventAddress { lsn, index };
             let Some(event) = event_at(d, at)? else { break };
-            use EventBody::{EventAmended, PinCancelled, PinIssued};
-            if !matches!(event.body, EventAmended(_) | PinCancelled(_) | PinIssued(_)) {
+            use EventBody::{CorrectionApproved, EventAmended, PinCancelled, PinIssued};
+            if !matches!(event.body, EventAmended(_) | PinCancelled(_) | PinIssued(_) | CorrectionApproved(_))
+            {
                 said.insert(at);
             }
         }

@@ -6,8 +6,8 @@ use crate::registry::Registry;
 use crate::registry::rows::Row;
 use crate::testing::history::History;
 use crate::testing::{partial, text, unit};
-use event_schemas::command::{Command, Correct};
-use event_schemas::correction::{Edit, StatedFact};
+use event_schemas::command::{ApproveCorrection, Command, Correct, ProposeCorrection};
+use event_schemas::correction::{CorrectionDigest, Edit, StatedFact};
 use event_schemas::event::{Event, EventBody, NameChanged, PermanentResidenceRegistered};
 use event_schemas::ids::{EventAddress, Lsn, PersonId};
 use event_schemas::person::{Names, Sex};
@@ -33,20 +33,42 @@ pub fn edits(history: &History, registry: &Registry, dice: Dice) -> Vec<Edit> {
     }
 }
 
-/// Everything that a record says, taken back: of a pair that amends, the one by whose address it is known; no numbers.
+/// Everything that a record says, taken back: of a pair that amends, the one by whose address it is known; no
+/// numbers, and not who approved it.
 pub fn whole(history: &History, of: EventAddress) -> Vec<Edit> {
     let record = || history.events().filter(move |(at, _)| at.lsn == of.lsn);
     let amends = |at: EventAddress| {
         record().any(|(_, event)| matches!(&event.body, EventBody::EventAmended(e) if e.by == at.index))
     };
-    let is_number = |body: &EventBody| matches!(body, EventBody::PinCancelled(_) | EventBody::PinIssued(_));
-    let facts = record().filter(|(at, event)| !amends(*at) && !is_number(&event.body));
+    let stays = |body: &EventBody| {
+        matches!(
+            body,
+            EventBody::PinCancelled(_) | EventBody::PinIssued(_) | EventBody::CorrectionApproved(_)
+        )
+    };
+    let facts = record().filter(|(at, event)| !amends(*at) && !stays(&event.body));
     facts.map(|(event, _)| Edit::Annul { event }).collect()
 }
 
 impl Play<'_> {
     /// A correction of what was recorded of somebody last, by one who looks at addresses alone.
     pub(super) fn correct(&self) -> Command {
+        Command::Correct(self.correction())
+    }
+
+    /// The approval of what was proposed last, if anything waits; else a proposal of the like.
+    pub(super) fn correct_by_two(&self) -> Command {
+        let last = self.registry.operations().filter(|(_, row)| row.is_proposal()).last();
+        match last.filter(|(_, row)| row.status.is_open() && self.dice.place % 4 != 3) {
+            Some((operation, row)) => {
+                let digest = CorrectionDigest(row.digest.0);
+                Command::ApproveCorrection(ApproveCorrection { operation, digest })
+            }
+            None => Command::ProposeCorrection(ProposeCorrection { correction: self.correction() }),
+        }
+    }
+
+    fn correction(&self) -> Correct {
         let person = self.person(self.dice.who);
         let last = self.registry.person(person).map_or(Lsn::ZERO, Row::last_lsn);
         let at = |index| EventAddress { lsn: last, index };
@@ -60,7 +82,7 @@ impl Play<'_> {
             // Mistakes are taken back whole, as far as one guesses how much there is.
             _ => (0..=place).map(|index| Edit::Annul { event: at(index) }).collect(),
         };
-        Command::Correct(Correct { edits, reason: text("found wrong in the register"), expects_digest: None })
+        Correct { edits, reason: text("found wrong in the register"), expects_digest: None }
     }
 
     fn fact(&self, body: EventBody) -> StatedFact {

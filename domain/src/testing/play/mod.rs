@@ -65,7 +65,9 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
         Command::OpenOperation(_)
         | Command::CancelPin(_)
         | Command::ReestablishPin(_)
-        | Command::Correct(_) => {
+        | Command::Correct(_)
+        | Command::ProposeCorrection(_)
+        | Command::ApproveCorrection(_) => {
             Basis { number: Some(super::text("215/QĐ")), ..Basis::of(BasisKind::Agency) }
         }
         _ => Basis::of(if by_court { BasisKind::Court } else { BasisKind::Declaration }),
@@ -132,7 +134,8 @@ impl Play<'_> {
             67 => self.cancel_pin(),
             68 => self.reestablish_pin(),
             69 | 70 => self.record_notices(),
-            71..=74 => self.correct(),
+            71..=73 => self.correct(),
+            74 => self.correct_by_two(),
             _ => self.administer(),
         }
     }

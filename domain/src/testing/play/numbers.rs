@@ -15,7 +15,8 @@ impl Play<'_> {
     /// The next step of the operation opened last; seldom one that does not follow.
     pub(super) fn operate(&self) -> Command {
         let detail = self.dice.detail;
-        let last = self.registry.operations().last();
+        let last =
+            self.registry.operations().filter(|(_, row)| !row.is_proposal() || detail % 29 == 28).last();
         let Some((operation, row)) = last.filter(|(_, row)| row.status.is_open() || detail % 19 == 18) else {
             return self.open_operation();
         };

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
+mod corrections;
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -148,7 +150,8 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
 
     ask_of_the_past(&dir, &service.url, home_text, &office, &lsn);
     operate(&dir, &service.url, home_text, &office);
-    correct(&service.url, &office);
+    corrections::correct(&service.url, &office);
+    corrections::approve(&service.url, home_text, &office);
 
     let watched = good(&[&["watch", "--after", "0", "--count", "3", "--json"][..], &as_operator].concat());
     assert!(watched.lines().count() == 3 && watched.contains("\"genesis\""), "{watched}");
@@ -174,44 +177,6 @@ fn a_registry_is_made_served_asked_stopped_checked_and_goes_on() {
     let again = json(&[&["submit", "--json", &household][..], &as_office].concat());
     assert_eq!((again["repeated"].as_bool(), again["lsn"].to_string()), (Some(true), lsn));
     service.stop();
-}
-
-/// A name is found misspelt: shown, corrected as shown, and the correction taken back.
-fn correct(url: &str, office: &str) {
-    let as_office = ["--url", url, "--token", office, "--purpose", "đính chính"];
-    let name_of = |at_least: &str, log_id: &str| {
-        let own_write = ["--json", "--at-least", at_least, "--log-id", log_id];
-        json(&[&["query", "person", "P1"][..], &as_office, &own_write].concat())["person"]["name"].clone()
-    };
-    let history = json(&[&["query", "history", "P1", "--json"][..], &as_office].concat());
-    let records = history["records"].as_array().unwrap();
-    let events = records.iter().flat_map(|record| {
-        record["events"].as_array().unwrap().iter().map(move |event| (&record["lsn"], event))
-    });
-    let registered = events.into_iter().find(|(_, event)| event["event"] == "person_registered");
-    let (lsn, event) = registered.unwrap();
-    let address = format!("{lsn}.{}", event["index"]);
-    let amend = ["correct", "amend", &address, "--of", "P1", "--set", "identity.names.given=Ân"];
-    let ground = ["--decision", "12/QĐ", "--reason", "viết sai tên"];
-    let (code, _, err) = run(&[&amend[..], &ground[2..], &as_office].concat());
-    assert!(code == 2 && err.contains("correction_basis_missing"), "{err}");
-    let shown = good(&[&amend[..], &ground, &["--dry-run"], &as_office].concat());
-    assert!(shown.contains("Nothing was written") && shown.contains("person registered"), "{shown}");
-    let tried = json(&[&amend[..], &ground, &["--dry-run", "--json"], &as_office].concat());
-    let digest = tried["correction"]["digest"].as_str().unwrap();
-    assert!(shown.contains(digest), "{shown}");
-    let stale = "0123456789abcdef0123456789abcdef";
-    let (code, _, err) = run(&[&amend[..], &ground, &["--digest", stale], &as_office].concat());
-    assert!(code == 2 && err.contains("stale_digest"), "{err}");
-    let done = json(&[&amend[..], &ground, &["--digest", digest, "--json"], &as_office].concat());
-    let (lsn, log_id) = (done["lsn"].to_string(), done["log_id"].as_str().unwrap());
-    assert_eq!(name_of(&lsn, log_id), "Nguyễn Văn Ân");
-    let correction = format!("{lsn}.1");
-    let annul = ["correct", "annul", &correction, "--json"];
-    let undone = json(&[&annul[..], &ground, &as_office].concat());
-    assert_eq!(name_of(&undone["lsn"].to_string(), log_id), "Nguyễn Văn An");
-    let (code, _, err) = run(&[&annul[..], &ground, &as_office].concat());
-    assert!(code == 2 && err.contains("event_annulled_already"), "{err}");
 }
 
 /// A child is renamed; an earlier change of name comes to light afterwards: docs/two-kinds-of-time.md.

@@ -9,7 +9,7 @@ use crate::event::{Event, EventBody};
 use crate::guarded::Confidentiality;
 use crate::ids::{EventAddress, KeyId, Lsn};
 use crate::macros::as_text;
-use crate::record::{Restatement, decode_event_bytes, encode_event_bytes};
+use crate::record::{Restatement, decode_fact_bytes, encode_event_bytes};
 use crate::row::StreamRef;
 use crate::time::PartialDate;
 use bincode::de::Decoder;
@@ -60,7 +60,17 @@ impl Edit {
 pub struct StatedFact {
     /// When it holds in the world.
     pub effective_on: PartialDate,
+    #[serde(deserialize_with = "without_facts")]
     pub body: EventBody,
+}
+
+/// A fact states no facts in turn: else it could be nested as deep as anybody likes (S1).
+fn without_facts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<EventBody, D::Error> {
+    let body = EventBody::deserialize(deserializer)?;
+    if body.holds_facts() {
+        return Err(serde::de::Error::custom("such an event cannot be stated as a fact"));
+    }
+    Ok(body)
 }
 
 impl StatedFact {
@@ -74,6 +84,9 @@ impl StatedFact {
 /// The bytes of the event that it is, so that its layout is the event's own and as frozen.
 impl Encode for StatedFact {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        if self.body.holds_facts() {
+            return Err(EncodeError::Other("such an event cannot be stated as a fact"));
+        }
         let bytes = encode_event_bytes(&self.event(Confidentiality::Basic));
         let bytes = bytes.map_err(|error| EncodeError::OtherString(error.to_string()))?;
         bytes.encode(encoder)
@@ -83,8 +96,7 @@ impl Encode for StatedFact {
 impl<Context> Decode<Context> for StatedFact {
     fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
         let bytes = Vec::<u8>::decode(decoder)?;
-        let event =
-            decode_event_bytes(&bytes).map_err(|error| DecodeError::OtherString(error.to_string()))?;
+        let event = decode_fact_bytes(&bytes).map_err(|error| DecodeError::OtherString(error.to_string()))?;
         let fact = Self { effective_on: event.effective_on, body: event.body.clone() };
         // Nothing else may stand there: equal commands have equal bytes.
         if fact.event(Confidentiality::Basic) != event {
@@ -194,5 +206,31 @@ impl StreamChange {
     /// What a restatement changes of what stood there.
     pub fn of(before: &[(EventAddress, Event)], restated: &Restatement) -> Self {
         Self { stream: restated.stream, before: told(before), after: told(&restated.timeline) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{decode_from, encode};
+    use crate::event::CorrectionProposed;
+    use crate::ids::OperationId;
+
+    #[test]
+    fn a_fact_states_no_facts() {
+        let proposed = CorrectionProposed {
+            operation: OperationId(1),
+            edits: Vec::new(),
+            reason: "a reason".parse().expect("short"),
+            digest: CorrectionDigest(1),
+        };
+        let effective_on = "2021-03-10".parse().expect("a day");
+        let fact = StatedFact { effective_on, body: EventBody::CorrectionProposed(proposed) };
+        assert!(encode(&fact).is_err());
+        let bytes = encode_event_bytes(&fact.event(Confidentiality::Basic)).expect("an event");
+        let bytes = encode(&bytes).expect("bytes");
+        assert!(decode_from::<StatedFact>(&mut bytes.as_slice()).is_err());
+        let json = serde_json::to_value(&fact).expect("JSON");
+        assert!(serde_json::from_value::<StatedFact>(json).is_err());
     }
 }

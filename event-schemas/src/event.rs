@@ -28,6 +28,16 @@ use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+impl EventBody {
+    /// Kinds whose events hold other facts; these are none of such a kind.
+    pub(crate) const HOLDING_FACTS: &[u16] = &[601, 642];
+
+    /// Whether it holds other facts.
+    pub fn holds_facts(&self) -> bool {
+        Self::HOLDING_FACTS.contains(&self.kind())
+    }
+}
+
 /// A fact with its valid time and ground.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Event {

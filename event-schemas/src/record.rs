@@ -348,6 +348,17 @@ pub fn encode_event_bytes(event: &Event) -> Result<Vec<u8>, CodecError> {
     Ok(out)
 }
 
+/// Reads the exact bytes of one event that holds no other facts: what holds it is then no deeper than that.
+pub(crate) fn decode_fact_bytes(bytes: &[u8]) -> Result<Event, CodecError> {
+    let mut input = bytes;
+    let _: (PartialDate, u8, Confidentiality, KeyId) = decode_from(&mut input)?;
+    let (kind, version, _) = decode_framed(&mut input, "a fact")?;
+    if EventBody::HOLDING_FACTS.contains(&kind) {
+        return Err(CodecError::UnknownKind { what: "a fact", kind, version });
+    }
+    decode_event_bytes(bytes)
+}
+
 /// Reads the exact bytes of one event.
 pub fn decode_event_bytes(bytes: &[u8]) -> Result<Event, CodecError> {
     let mut input = bytes;

@@ -50,7 +50,7 @@ soak: preflight preflight-kafka
 MINUTES ?= 10
 
 chaos: preflight preflight-kafka
-	DANCU_CHAOS_MINUTES=$(MINUTES) $(CARGO) test --locked --release -p dancu --test failover -- --nocapture
+	DANCU_CHAOS_MINUTES=$(MINUTES) $(CARGO) test --locked --release -p dancu --test black_box failover -- --nocapture
 
 lint: preflight
 	$(CARGO) fmt --all --check

@@ -1,7 +1,5 @@
 //! `dancu verify` and the audit log of reads.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 use access::FileAudit;
 use access::audit::AuditOptions;
 use access::http::{AuditLog, PersonalRead};

@@ -5,8 +5,6 @@
 //!
 //! `DANCU_CHAOS_MINUTES` goes on with faults for so long. What it prints is measured; nothing measured is asserted.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 mod brokers;
 mod clients;
 mod nodes;
@@ -174,10 +172,10 @@ impl System {
         let log = self.read_log(lsn, &digest);
         let answered = check(&heard, &log);
         let begin = Instant::now();
-        for node in &self.nodes {
-            run(&["verify", "--dir", node.home.to_str().unwrap()]);
-            run(&["rebuild", "--dir", node.home.to_str().unwrap()]);
-        }
+        // They said the same, so a fresh fold of the log beside one of them is beside all.
+        let home = self.nodes[0].home.to_str().unwrap();
+        run(&["verify", "--dir", home]);
+        run(&["rebuild", "--dir", home]);
         println!("verified and rebuilt in {:.1} s", secs(begin.elapsed()));
         println!("{answered} commands answered, {} sent again, term {}", heard.repeats, log.term.0);
         for (fault, pauses) in &self.pauses {

@@ -3,8 +3,6 @@
 //!
 //! `DANCU_DEMO_PERSONS` sets the number of persons.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 use std::process::Command;
 
 /// The smallest population in which everything happens.

@@ -1,7 +1,5 @@
 //! A registry is lost with its disk and comes back from its archive, as it was or as it was before.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

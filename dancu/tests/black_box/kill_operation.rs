@@ -3,8 +3,6 @@
 //!
 //! `DANCU_KILL_ROUNDS` sets the number of kills of the whole, half as many as there are rounds of the other kill test.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 use event_schemas::CommandEnvelope;
 use event_schemas::command::Command as Order;
 use event_schemas::examples::example;

@@ -1,7 +1,5 @@
 //! The binary as a person uses it: make a registry, serve it, submit, ask, stop, check, go on.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 mod corrections;
 
 use serde_json::Value;

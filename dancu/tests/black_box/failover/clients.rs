@@ -17,7 +17,7 @@ const CLIENTS: usize = 3;
 /// Commands of one request.
 const BATCH: usize = 8;
 /// Between two requests of a client, so that the work lasts.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(60);
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 /// Of the batches that got no answer while people are enrolled, every so many is never sent again: its fate is read in the log.
 const GIVEN_UP: usize = 4;

@@ -1,7 +1,5 @@
 //! A rehearsal of a few thousand persons: every step of the large one.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 use serde_json::Value;
 use std::process::Command;
 

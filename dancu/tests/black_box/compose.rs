@@ -1,8 +1,6 @@
 //! `docker-compose.yml` says what the program understands: the arguments of each service are read by the program itself, and the
 //! brokers are of the version that tests run against.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;

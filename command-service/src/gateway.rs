@@ -35,6 +35,9 @@ pub enum SubmitError {
     /// This node does not lead; nothing was decided.
     #[error("this node does not lead the log now; try again in {retry_after_s} s")]
     NotLeading { retry_after_s: u32 },
+    /// Nobody can lead the log that this node has; nothing was decided.
+    #[error(transparent)]
+    Barred(Barred),
     /// The service ends; nothing was decided.
     #[error("the service is stopping")]
     Stopping,
@@ -50,6 +53,16 @@ pub enum SubmitError {
     /// The log failed; the process must be started anew. The text is for operators.
     #[error("the log failed: {0}")]
     Failed(String),
+}
+
+/// Why nobody can lead the log that a node has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "reason")]
+pub enum Barred {
+    #[error("the log was sealed here and goes on in {goes_on_in}")]
+    LogSealed { goes_on_in: InstanceId },
+    #[error("the log here is an unfinished copy of {of}; `dancu log copy --seal` finishes it")]
+    CopyUnfinished { of: InstanceId },
 }
 
 /// What one command is answered.
@@ -190,6 +203,8 @@ pub struct Stats {
     /// Times that this node ceased to lead, by reason.
     pub step_downs: BTreeMap<&'static str, u64>,
     pub last_step_down: Option<StepDown>,
+    /// Why nobody can lead the log that this node has, if nobody can. Queries go on.
+    pub barred: Option<Barred>,
     pub rollbacks: u64,
     /// Entries that admission dropped, by reason.
     pub drops: Vec<(&'static str, u64)>,
@@ -232,9 +247,9 @@ impl Stats {
         }
     }
 
-    /// The leader, if it is another node.
+    /// The leader, if it is another node. Whoever led the log before it was sealed, or where it was copied from, is none.
     pub fn other_leader(&self) -> Option<&Leader> {
-        self.leader.as_ref().filter(|leader| !leader.is_this_node)
+        self.leader.as_ref().filter(|leader| !leader.is_this_node && self.barred.is_none())
     }
 }
 

@@ -200,6 +200,10 @@ impl Home {
             "the log of {} is in its own directory, so no other node can have it; a log in Kafka can be shared",
             self.dir.display()
         );
+        self.copy_key_files(dir, is_wanted)
+    }
+
+    fn copy_key_files(&self, dir: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
         fs::create_dir_all(keys_in(dir)).with_context(|| format!("making {}", dir.display()))?;
         for entry in fs::read_dir(self.keys_dir())? {
             let name = entry?.file_name();
@@ -235,6 +239,29 @@ impl Home {
         let config = Config { service: Uuid::new_v4(), log: LogPlace::Embedded, ..archived };
         let home = Self { dir: dir.to_owned(), config };
         SecretKey::create(&home.keys_dir()).context("making a key for tokens")?;
+        home.remember_log(instance)?;
+        // Last: a home is one only when it is whole.
+        replace(&dir.join(CONFIG_FILE), &serde_json::to_vec_pretty(&home.config)?, 0o644)?;
+        Ok(home)
+    }
+
+    /// From now on the registry's log is this one, to which it was moved. What was saved is of the other copy, and made anew.
+    pub fn move_to(mut self, log: LogPlace, instance: InstanceId) -> Result<Self> {
+        // First: were only this done, the log at the former place would be refused.
+        self.remember_log(instance)?;
+        self.config.log = log;
+        replace(&self.dir.join(CONFIG_FILE), &serde_json::to_vec_pretty(&self.config)?, 0o644)?;
+        Ok(self)
+    }
+
+    /// Makes a home of the same registry whose log is another copy, the one to which it was moved.
+    pub fn create_moved(dir: &Path, from: &Path, log: LogPlace, instance: InstanceId) -> Result<Self> {
+        Self::check_free(dir)?;
+        let mut origin = Self::open(from)?;
+        origin.copy_key_files(dir, |_| true)?;
+        copy(&from.join(PIN_FILE), &dir.join(PIN_FILE))?;
+        origin.config.log = log;
+        let home = Self { dir: dir.to_owned(), config: origin.config };
         home.remember_log(instance)?;
         // Last: a home is one only when it is whole.
         replace(&dir.join(CONFIG_FILE), &serde_json::to_vec_pretty(&home.config)?, 0o644)?;

@@ -30,6 +30,16 @@ pub enum LogPlace {
     Kafka(KafkaPlace),
 }
 
+impl LogPlace {
+    /// As people name it; [`KafkaPlace::from_url`] reads it back.
+    pub fn url(&self, home: &Home) -> String {
+        match self {
+            Self::Embedded => home.dir.display().to_string(),
+            Self::Kafka(place) => place.url(),
+        }
+    }
+}
+
 /// A topic.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,7 +130,28 @@ impl LogArgs {
     }
 }
 
+/// What begins the name of a topic that keeps a log.
+const KAFKA_SCHEME: &str = "kafka://";
+
 impl KafkaPlace {
+    /// `kafka://HOST:PORT[,HOST:PORT]/TOPIC`; `None` if the text names something else.
+    ///
+    /// # Errors
+    /// If it begins so and does not go on so.
+    pub fn from_url(text: &str) -> Result<Option<Self>> {
+        let Some(rest) = text.strip_prefix(KAFKA_SCHEME) else { return Ok(None) };
+        let named =
+            rest.split_once('/').filter(|(bootstrap, topic)| !bootstrap.is_empty() && !topic.is_empty());
+        let (bootstrap, topic) =
+            named.with_context(|| format!("{text} is not {KAFKA_SCHEME}HOST:PORT[,HOST:PORT]/TOPIC"))?;
+        Ok(Some(Self { bootstrap: bootstrap.to_owned(), topic: topic.to_owned(), settings: None }))
+    }
+
+    /// As [`Self::from_url`] reads it.
+    pub fn url(&self) -> String {
+        format!("{KAFKA_SCHEME}{}/{}", self.bootstrap, self.topic)
+    }
+
     /// How clients reach it.
     ///
     /// # Errors
@@ -197,18 +228,27 @@ pub fn open_embedded(home: &Home) -> Result<OpenLog> {
 
 /// The registry's log for tools that only read, and admission's state at its end.
 pub fn open_read_only(home: &Home) -> Result<(Arc<dyn LogSource>, AdmissionState)> {
-    let opening = "the log cannot be opened";
     match &home.config.log {
-        LogPlace::Embedded => {
-            let log = EmbeddedHandle::open_read_only(home.log_dir()).context(opening)?;
-            let admission = log.admission();
-            Ok((Arc::new(log), admission))
-        }
-        LogPlace::Kafka(place) => {
-            let log =
-                KafkaHandle::open_read_only(place.connection()?, home.log_instance()?).context(opening)?;
-            let admission = log.admission()?;
-            Ok((Arc::new(log), admission))
-        }
+        LogPlace::Embedded => read_embedded(&home.log_dir()),
+        LogPlace::Kafka(place) => read_topic(place, home.log_instance()?),
     }
+}
+
+const OPENING: &str = "the log cannot be opened";
+
+/// The log in a directory, to be read alone.
+pub fn read_embedded(log_dir: &Path) -> Result<(Arc<dyn LogSource>, AdmissionState)> {
+    let log = EmbeddedHandle::open_read_only(log_dir).context(OPENING)?;
+    let admission = log.admission();
+    Ok((Arc::new(log), admission))
+}
+
+/// The log in a topic, to be read alone.
+pub fn read_topic(
+    place: &KafkaPlace,
+    expected: Option<InstanceId>,
+) -> Result<(Arc<dyn LogSource>, AdmissionState)> {
+    let log = KafkaHandle::open_read_only(place.connection()?, expected).context(OPENING)?;
+    let admission = log.admission()?;
+    Ok((Arc::new(log), admission))
 }

@@ -20,6 +20,7 @@ use command_service::writer::{NewLog, NodeName, WriterOptions};
 use command_service::{ScriptedClock, WallClock};
 use event_log::LogSource;
 use event_log::kafka::DEFAULT_SESSION_TIMEOUT;
+use event_schemas::ids::Lsn;
 use event_schemas::record::{ClockKind, Genesis};
 use event_schemas::text::Text;
 use event_schemas::time::{Date, Timestamp};
@@ -150,10 +151,13 @@ impl Running {
         wait_until_leading(&self.gateway, longest).await
     }
 
-    /// Returns once commands are decided here, or passed on.
+    /// Returns once commands are decided here, or passed on, or never will be.
     pub async fn wait_until_serving(&self, longest: Duration) -> Result<()> {
         let begin = Instant::now();
         while !self.gateway.stats().is_ready() && begin.elapsed() < longest {
+            if self.gateway.stats().barred.is_some() {
+                return Ok(()); // Queries are answered all the same.
+            }
             if matches!(self.gateway.stats().role, Role::AwaitingConsent | Role::Failed) {
                 return self.wait_until_leading(longest).await;
             }
@@ -237,6 +241,7 @@ pub async fn wait_until_leading(gateway: &Handle, longest: Duration) -> Result<(
                  --consent-to-clock \"reason\"",
                 stats.clock_skew_us / 1_000_000
             ),
+            _ if stats.barred.is_some() => bail!("{}", stats.barred.context("just seen")?),
             Role::Failed => bail!("{}", stats.failure.as_deref().unwrap_or("the log failed")),
             _ => {}
         }
@@ -289,6 +294,9 @@ impl Writing {
         home.check_engine()?;
         let OpenLog { log, source, admission, hint } = crate::log::open(home, options.session_timeout)?;
         let instance = log.instance();
+        if let (Some(of), Lsn::ZERO) = (log.copy_of(), admission.last_lsn) {
+            bail!("the log is an unfinished copy of {of}, and empty yet; `dancu log copy` goes on with it");
+        }
         let scripted = match home.clock_kind() {
             ClockKind::Wall => None,
             ClockKind::Scripted => Some(ScriptedClock::new(home.config.begins_at.max(admission.recorded_at))),

@@ -8,12 +8,15 @@
 //! |---|---|
 //! | `Genesis` | the log is empty, term 0, lsn 1, `prev` empty |
 //! | `Claim` | the log is not empty, term is the highest + 1, `lsn` and `prev` are zero |
+//! | `Claim` behind a `Sealed` | term is the highest + 1, `lsn` is the next, `prev` is the head |
 //! | any other | (term, claim_id) is the current claim, `lsn` is the next, `prev` is the head, `recorded_at` does not go back |
 //!
-//! After an admitted `Sealed` nothing is admitted. Everything else is dropped alone and counted by reason.
+//! A `Sealed` names the copy in which the log goes on. Behind it nothing is admitted but a claim that states where it stands:
+//! only a node whose log is that very copy writes one ([`AdmissionState::standing`]), so the log goes on in one place.
+//! Everything else is dropped alone and counted by reason.
 
-use event_schemas::header::{ChainHead, EntryHeader, EntryKind, HeaderError};
-use event_schemas::ids::{ClaimId, Lsn, Position, Term};
+use event_schemas::header::{ChainHead, EntryHeader, EntryKind, HeaderError, seal_target};
+use event_schemas::ids::{ClaimId, InstanceId, Lsn, Position, Term};
 use event_schemas::time::Timestamp;
 
 /// What admission made of one raw entry.
@@ -82,6 +85,8 @@ drop_reasons! {
     GenesisMalformed = "genesis_malformed";
     /// A claim that states an lsn or a predecessor.
     ClaimMalformed = "claim_malformed";
+    /// A seal that names no copy.
+    SealMalformed = "seal_malformed";
     /// A claim for a term that another claim has, or had.
     ClaimTermTaken = "claim_term_taken";
     /// A claim that skips a term.
@@ -128,31 +133,55 @@ pub struct AdmissionState {
     pub recorded_at: Timestamp,
     /// The first position that was not judged.
     pub next: Position,
-    /// A `Sealed` entry was admitted.
+    /// The last admitted entry is a `Sealed`.
     pub sealed: bool,
+    /// The copy that the last `Sealed` names, whatever came behind it.
+    pub sealed_for: Option<InstanceId>,
 }
 
-const STATE_VERSION: u8 = 1;
+/// Whether a copy of a log may be led.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Whoever claims the next term.
+    Open,
+    /// The log was sealed for this copy: whoever claims the next term, stating where it stands.
+    GoesOnHere,
+    /// The log was sealed and goes on in another copy.
+    Moved { to: InstanceId },
+    /// A copy that is being made of another one, which was not sealed for it yet.
+    Unfinished { of: InstanceId },
+}
+
+const STATE_VERSION: u8 = 2;
+/// Bytes of a seal's body that name the copy.
+const SEAL_TARGET_LEN: usize = size_of::<InstanceId>();
 const FLAG_CLAIM: u8 = 1;
 const FLAG_SEALED: u8 = 2;
+const FLAG_SEALED_FOR: u8 = 4;
+const FLAGS: u8 = FLAG_CLAIM | FLAG_SEALED | FLAG_SEALED_FOR;
 
 impl AdmissionState {
     /// Bytes of [`Self::to_bytes`].
-    pub const LEN: usize = 72;
+    pub const LEN: usize = 88;
 
-    /// Fixed form, little-endian: version u8, flags u8 (1: claim held, 2: sealed), six zero bytes, term u64,
-    /// claim u128, last lsn u64, head u128, recorded_at i64, next position u64.
+    /// Fixed form, little-endian: version u8, flags u8 (1: claim held, 2: sealed, 4: a seal's target is
+    /// known), six zero bytes, term u64, claim u128, last lsn u64, head u128, recorded_at i64, next position u64, target u128.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
         bytes[0] = STATE_VERSION;
-        bytes[1] =
-            if self.claim.is_some() { FLAG_CLAIM } else { 0 } | if self.sealed { FLAG_SEALED } else { 0 };
+        let flags = [
+            (self.claim.is_some(), FLAG_CLAIM),
+            (self.sealed, FLAG_SEALED),
+            (self.sealed_for.is_some(), FLAG_SEALED_FOR),
+        ];
+        bytes[1] = flags.into_iter().filter(|(is_set, _)| *is_set).fold(0, |all, (_, flag)| all | flag);
         bytes[8..16].copy_from_slice(&self.term.0.to_le_bytes());
         bytes[16..32].copy_from_slice(&self.claim.unwrap_or_default().0.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.last_lsn.0.to_le_bytes());
         bytes[40..56].copy_from_slice(&self.head.0.to_le_bytes());
         bytes[56..64].copy_from_slice(&self.recorded_at.0.to_le_bytes());
         bytes[64..72].copy_from_slice(&self.next.0.to_le_bytes());
+        bytes[72..88].copy_from_slice(&self.sealed_for.unwrap_or_default().0.to_le_bytes());
         bytes
     }
 
@@ -160,13 +189,17 @@ impl AdmissionState {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::LEN] = bytes.try_into().ok()?;
         let [version, flags, reserved @ ..] = *bytes.first_chunk::<8>()?;
-        if version != STATE_VERSION || flags > (FLAG_CLAIM | FLAG_SEALED) || reserved != [0; 6] {
+        if version != STATE_VERSION || flags & !FLAGS != 0 || reserved != [0; 6] {
             return None;
         }
         let u64_at = |at: usize| u64::from_le_bytes(*bytes[at..].first_chunk().expect("inside the state"));
         let u128_at = |at: usize| u128::from_le_bytes(*bytes[at..].first_chunk().expect("inside the state"));
         let claim = (flags & FLAG_CLAIM != 0).then(|| ClaimId(u128_at(16)));
-        if claim.is_none() && u128_at(16) != 0 {
+        let sealed_for = (flags & FLAG_SEALED_FOR != 0).then(|| InstanceId(u128_at(72)));
+        let sealed = flags & FLAG_SEALED != 0;
+        let is_sound =
+            (claim.is_some() || u128_at(16) == 0) && (sealed_for.is_some() || (u128_at(72) == 0 && !sealed));
+        if !is_sound {
             return None;
         }
         Some(Self {
@@ -176,7 +209,8 @@ impl AdmissionState {
             head: ChainHead(u128_at(40)),
             recorded_at: Timestamp(u64_at(56) as i64),
             next: Position(u64_at(64)),
-            sealed: flags & FLAG_SEALED != 0,
+            sealed,
+            sealed_for,
         })
     }
 
@@ -185,17 +219,48 @@ impl AdmissionState {
         !self.sealed && self.term == term && self.claim == Some(claim_id)
     }
 
+    /// Whether the copy `instance` of the log, which stands here, may be led. `copy_of` is the copy that it was made from to go
+    /// on in its place, if it was.
+    ///
+    /// *Architecture invariant:* at most one copy may be led: one that is being made goes on only once the other was sealed for
+    /// it, and a sealed one never does (W7).
+    pub fn standing(&self, instance: InstanceId, copy_of: Option<InstanceId>) -> Standing {
+        let is_here = self.sealed_for == Some(instance);
+        match (self.sealed_for, copy_of) {
+            (Some(to), _) if self.sealed && !is_here => Standing::Moved { to },
+            (_, Some(of)) if !is_here => Standing::Unfinished { of },
+            _ if self.sealed => Standing::GoesOnHere,
+            _ => Standing::Open,
+        }
+    }
+
+    /// Lsn and predecessor that a claim states here: nothing, or, behind a seal, where it stands.
+    pub fn stated_by_claim(&self) -> (Lsn, ChainHead) {
+        if self.sealed { (self.last_lsn.next(), self.head) } else { (Lsn::ZERO, ChainHead::EMPTY) }
+    }
+
     /// Judges one header against this state. Changes nothing.
     fn judge(&self, header: &EntryHeader) -> Result<(), DropReason> {
         if self.sealed {
-            return Err(DropReason::LogSealed);
+            return self.judge_behind_seal(header);
         }
         match header.kind {
             EntryKind::Genesis => self.judge_genesis(header),
             _ if self.last_lsn == Lsn::ZERO => Err(DropReason::NoGenesis),
             EntryKind::Claim => self.judge_claim(header),
+            EntryKind::Sealed if (header.body_len as usize) < SEAL_TARGET_LEN => {
+                Err(DropReason::SealMalformed)
+            }
             _ => self.judge_claimed(header),
         }
+    }
+
+    fn judge_behind_seal(&self, header: &EntryHeader) -> Result<(), DropReason> {
+        let goes_on = header.kind == EntryKind::Claim
+            && header.term == self.term.next()
+            && header.lsn == self.last_lsn.next()
+            && header.prev == self.head;
+        if goes_on { Ok(()) } else { Err(DropReason::LogSealed) }
     }
 
     fn judge_genesis(&self, header: &EntryHeader) -> Result<(), DropReason> {
@@ -257,6 +322,9 @@ impl AdmissionState {
         self.head = self.head.extend(entry);
         self.recorded_at = header.recorded_at;
         self.sealed = header.kind == EntryKind::Sealed;
+        if self.sealed {
+            self.sealed_for = seal_target(entry);
+        }
         header
     }
 }

@@ -8,8 +8,8 @@ use crate::engine::{
     AppendGroup, AppendOutcome, EventLog, LogError, LogReader, LogSource, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES,
     RawEntry, SubmitError,
 };
-use event_schemas::header::{ChainHead, EntryHeader, EntryKind, HEADER_LEN, MAX_BODY_LEN, encode_entry};
-use event_schemas::ids::{ClaimId, KeyId, Lsn, Position, Term};
+use event_schemas::header::{EntryHeader, EntryKind, HEADER_LEN, MAX_BODY_LEN, encode_entry};
+use event_schemas::ids::{ClaimId, InstanceId, KeyId, Lsn, Position, Term};
 use event_schemas::time::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -378,9 +378,19 @@ impl Scribe {
         self.claims += 1;
         let term = self.admission.state().term.next();
         let mut header = self.header(EntryKind::Claim, term, ClaimId(self.claims << 64 | u128::from(term.0)));
-        header.lsn = Lsn::ZERO;
-        header.prev = ChainHead::EMPTY;
+        (header.lsn, header.prev) = self.admission.state().stated_by_claim();
         self.admit(encode_entry(header, b""))
+    }
+
+    /// The end of the log, which goes on in the copy `target`.
+    ///
+    /// # Panics
+    /// If there was no claim.
+    pub fn seal(&mut self, target: InstanceId) -> Vec<u8> {
+        let state = self.admission.state();
+        let claim = state.claim.expect("a claim was written");
+        let header = self.header(EntryKind::Sealed, state.term, claim);
+        self.admit(encode_entry(header, &target.0.to_le_bytes()))
     }
 
     /// A record of the current claim.

@@ -8,7 +8,7 @@ use crate::engine::{
     AppendGroup, AppendOutcome, EventLog, LogError, LogReader, LogSource, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES,
     RawEntry, SubmitError,
 };
-use event_schemas::ids::Lsn;
+use event_schemas::ids::{InstanceId, Lsn};
 use event_schemas::time::Timestamp;
 use std::time::Duration;
 
@@ -56,8 +56,14 @@ pub enum CopyError {
         "at lsn {lsn} the copy and the log hold different entries: it is a copy of another log, or of another past of it"
     )]
     Diverged { lsn: Lsn },
+    #[error("it holds {}, which is no copy of {of} that is being made", named(*.found))]
+    NotACopy { of: InstanceId, found: Option<InstanceId> },
     #[error("whether the copy was written is not known ({cause}); begin it again, it goes on where it ended")]
     Unknown { cause: String },
+}
+
+fn named(copy_of: Option<InstanceId>) -> String {
+    copy_of.map_or_else(|| "a log that began there".to_owned(), |of| format!("a copy of {of}"))
 }
 
 /// A copy under way.
@@ -91,6 +97,35 @@ impl Copying {
         let admission = Admission::resume(AdmissionState { next: from, ..at });
         let is_over = until.lsn.is_some_and(|last| lsn >= last);
         Ok(Self { reader: source.open_reader(from)?, admission, copy, until, is_over })
+    }
+
+    /// Goes on with a copy that is made to go on in the log's place; `None` if it does already: the log was sealed for it.
+    ///
+    /// # Errors
+    /// As [`Self::resume`]; if it was not begun as a copy of this very instance.
+    pub fn resume_move(
+        source: &dyn LogSource,
+        (copy, held, at): (Box<dyn EventLog>, &dyn LogSource, AdmissionState),
+    ) -> Result<Option<Self>, CopyError> {
+        let (of, found) = (source.instance(), copy.copy_of());
+        if found != Some(of) {
+            return Err(CopyError::NotACopy { of, found });
+        }
+        if at.sealed_for == Some(copy.instance()) {
+            copy.close()?;
+            return Ok(None);
+        }
+        Self::resume(source, (copy, held, at), Until::default()).map(Some)
+    }
+
+    /// Which copy this is.
+    pub fn instance(&self) -> InstanceId {
+        self.copy.instance()
+    }
+
+    /// Admission's state at the end of the copy; the next position is that in the log.
+    pub fn state(&self) -> &AdmissionState {
+        self.admission.state()
     }
 
     /// Copies what can be read now, at most one group; waits up to `wait` if nothing can.

@@ -127,6 +127,11 @@ pub trait EventLog: Send {
     /// The copy of the log that this is.
     fn instance(&self) -> InstanceId;
 
+    /// The copy that this one is being made of to go on in its place, or was; a log that began here has none.
+    fn copy_of(&self) -> Option<InstanceId> {
+        None
+    }
+
     /// The position after the last entry that is known to be durable now.
     fn end(&self) -> Position;
 
@@ -163,6 +168,11 @@ pub trait LogReader: Send {
 pub trait LogSource: Send + Sync {
     /// The copy of the log that this is.
     fn instance(&self) -> InstanceId;
+
+    /// The copy that this one is being made of to go on in its place, or was; a log that began here has none.
+    fn copy_of(&self) -> Option<InstanceId> {
+        None
+    }
 
     /// The position after the last entry that is known to be durable now.
     fn end(&self) -> Position;

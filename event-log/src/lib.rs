@@ -6,7 +6,7 @@
 //! - [`embedded`]: the log in a directory, for one process;
 //! - [`disk`]: the files under it, real or simulated;
 //! - [`kafka`]: the log in one partition of an Apache Kafka topic, for several nodes; [`hint`]: which of them shall lead;
-//! - [`copy`]: a log into another, byte for byte;
+//! - [`copy`]: a log into another, byte for byte; [`sealing`]: ending a log for the copy in which it goes on;
 //! - [`simulated`]: a log in memory for simulations of several nodes, with every fault of a network;
 //! - `conformance` (feature `conformance`): what every engine must do.
 //!
@@ -23,10 +23,11 @@ pub mod embedded;
 pub mod engine;
 pub mod hint;
 pub mod kafka;
+pub mod sealing;
 mod seeded;
 pub mod simulated;
 
-pub use admission::{Admission, AdmissionState, DropCounters, DropReason, Verdict};
+pub use admission::{Admission, AdmissionState, DropCounters, DropReason, Standing, Verdict};
 pub use copy::{Copied, CopyError, Copying, Until};
 pub use embedded::{EmbeddedHandle, EmbeddedLog, EmbeddedReader};
 pub use engine::{
@@ -35,4 +36,5 @@ pub use engine::{
 };
 pub use hint::{Hint, LeaderHint};
 pub use kafka::{KafkaHandle, KafkaLog};
+pub use sealing::{Seal, SealError, Sealing};
 pub use simulated::{FaultPlan, SimulatedLog, SimulatedNode};

@@ -11,13 +11,13 @@
 //! | 6 | 2 | format | 0: draft, see [`crate::codec::DRAFT`]; released formats count from 1 |
 //! | 8 | 8 | term | |
 //! | 16 | 16 | claim_id | |
-//! | 32 | 8 | lsn | zero in a claim: a claimer cannot know it |
-//! | 40 | 16 | prev | chain head this entry was written on; zero in a claim |
+//! | 32 | 8 | lsn | zero in a claim: a claimer cannot know it, but for the first one behind a seal |
+//! | 40 | 16 | prev | chain head this entry was written on; zero in a claim, but for that one |
 //! | 56 | 8 | recorded_at | microseconds since 1970-01-01T00:00:00Z |
 //! | 64 | 4 | key_id | reserved for encrypted bodies, zero |
 //! | 68 | 4 | body_len | bytes that follow the header |
 
-use crate::ids::{ClaimId, KeyId, Lsn, Term};
+use crate::ids::{ClaimId, InstanceId, KeyId, Lsn, Term};
 use crate::time::Timestamp;
 use std::fmt;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -208,6 +208,11 @@ pub fn encode_entry(mut header: EntryHeader, body: &[u8]) -> Vec<u8> {
 /// The body of a whole entry, empty if the entry is shorter than a header.
 pub fn body_of(entry: &[u8]) -> &[u8] {
     entry.get(HEADER_LEN..).unwrap_or_default()
+}
+
+/// The copy of the log that a `Sealed` entry names: the first 16 bytes of its body, frozen like the header.
+pub fn seal_target(entry: &[u8]) -> Option<InstanceId> {
+    body_of(entry).first_chunk().map(|bytes| InstanceId(u128::from_le_bytes(*bytes)))
 }
 
 #[cfg(test)]

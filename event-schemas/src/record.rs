@@ -102,14 +102,27 @@ fn as_hex<S: serde::Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::E
 pub enum EntryBody {
     Record(Box<Record>),
     Genesis(Genesis),
-    Claim { node: Text<60> },
+    Claim {
+        node: Text<60>,
+    },
     Tick,
-    DayOpened { date: Date },
+    DayOpened {
+        date: Date,
+    },
     StateDigest(StateDigest),
-    Activate { format: u16 },
-    Sealed { target: InstanceId },
+    Activate {
+        format: u16,
+    },
+    /// `target` is the copy of the log in which it goes on, `place` tells people where that is.
+    Sealed {
+        target: InstanceId,
+        place: Text<200>,
+    },
     Lapsed(Lapsed),
-    ClockConsent { officer: OfficerId, reason: Text<200> },
+    ClockConsent {
+        officer: OfficerId,
+        reason: Text<200>,
+    },
 }
 
 use crate::header::EntryKind;
@@ -148,7 +161,8 @@ impl EntryBody {
             Self::DayOpened { date } => encode_into(date, out),
             Self::StateDigest(digest) => encode_into(digest, out),
             Self::Activate { format } => encode_into(format, out),
-            Self::Sealed { target } => encode_into(target, out),
+            // Admission reads the target without decoding, so it has a fixed place.
+            Self::Sealed { target, place } => encode_into(&(target.0.to_le_bytes(), place), out),
             Self::Lapsed(lapsed) => {
                 encode_into(&(lapsed.date, lapsed.last), out)?;
                 lapsed.changes.encode_into(out)
@@ -167,7 +181,10 @@ impl EntryBody {
             EntryKind::DayOpened => Self::DayOpened { date: decode_from(&mut input)? },
             EntryKind::StateDigest => Self::StateDigest(decode_from(&mut input)?),
             EntryKind::Activate => Self::Activate { format: decode_from(&mut input)? },
-            EntryKind::Sealed => Self::Sealed { target: decode_from(&mut input)? },
+            EntryKind::Sealed => {
+                let (target, place): ([u8; 16], Text<200>) = decode_from(&mut input)?;
+                Self::Sealed { target: InstanceId(u128::from_le_bytes(target)), place }
+            }
             EntryKind::Lapsed => {
                 let (date, last) = decode_from(&mut input)?;
                 Self::Lapsed(Lapsed { date, last, changes: Changes::decode_from(&mut input)? })

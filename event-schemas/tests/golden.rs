@@ -216,7 +216,8 @@ fn entry_body(kind: EntryKind) -> EntryBody {
         EntryKind::StateDigest => EntryBody::StateDigest(StateDigest { version: 1, sum: u128::MAX - 1 }),
         EntryKind::Activate => EntryBody::Activate { format: 1 },
         EntryKind::Sealed => {
-            EntryBody::Sealed { target: InstanceId(0x0178_3442_7400_7000_8000_0000_0000_1234) }
+            let target = InstanceId(0x0178_3442_7400_7000_8000_0000_0000_1234);
+            EntryBody::Sealed { target, place: text("kafka://broker-1:9092/dancu-log") }
         }
         EntryKind::Lapsed => EntryBody::Lapsed(Lapsed {
             date,

@@ -1,6 +1,6 @@
 //! One command at a time.
 
-use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter};
+use crate::gateway::{Answer, Barred, CommandStatus, SubmitError, Submitter};
 use crate::http::input::parse_command;
 use crate::http::limits::Limits;
 use crate::http::problems::{self, ExtendedProblem};
@@ -142,6 +142,8 @@ pub fn problem_of(error: &SubmitError) -> Problem {
         SubmitError::NotLeading { retry_after_s } => {
             Problem::of(&problems::NOT_LEADING).retry_after_s((*retry_after_s).max(1))
         }
+        SubmitError::Barred(Barred::LogSealed { .. }) => Problem::of(&problems::LOG_SEALED),
+        SubmitError::Barred(Barred::CopyUnfinished { .. }) => Problem::of(&problems::COPY_UNFINISHED),
         SubmitError::Stopping => Problem::of(&problems::STOPPING).retry_after_s(5),
         SubmitError::TooLate => Problem::of(&problems::DEADLINE_PASSED),
         SubmitError::Unresolved => Problem::of(&problems::OUTCOME_UNKNOWN).retry_after_s(1),

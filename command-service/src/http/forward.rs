@@ -68,7 +68,8 @@ pub enum Elsewhere {
 pub fn route(api: &CommandApi, headers: &HeaderMap) -> Option<Elsewhere> {
     let forwarder = api.forwarder.clone()?;
     let stats = api.gateway.stats();
-    if !matches!(stats.role, Role::Following | Role::Restoring) {
+    let may_be_elsewhere = stats.barred.is_none() && matches!(stats.role, Role::Following | Role::Restoring);
+    if !may_be_elsewhere {
         return None;
     }
     if headers.contains_key(PASSED_ON_BY) {

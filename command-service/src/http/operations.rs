@@ -102,6 +102,7 @@ fn command_details(stats: &Stats) -> Value {
         "leader_silent_ms": stats.silent_ms,
         "stalled_ms": stats.stalled_ms,
         "last_step_down": stats.last_step_down.as_ref().map(|last| last.reason),
+        "barred": stats.barred,
         "saving_failed": stats.saving_failure.is_some(),
         "merging_failed": stats.merging_failure.is_some(),
         "unsaved_command_ids": stats.unsaved_command_ids,
@@ -185,6 +186,11 @@ pub fn command_metrics(stats: &Stats) -> String {
     page.histogram("dancu_answer_seconds", answer, &stats.answer_time_us, MICROS);
     page.counter("dancu_claims_total", "Claims to leadership made.", stats.claims);
     page.counter("dancu_elections_won_total", "Claims that were admitted.", stats.elections_won);
+    page.gauge(
+        "dancu_log_barred",
+        "1 if nobody can lead this log: it was sealed, or is an unfinished copy.",
+        u8::from(stats.barred.is_some()),
+    );
     page.family("dancu_step_downs_total", "counter", "Times that this node ceased to lead, by reason.");
     for (reason, count) in &stats.step_downs {
         page.labelled("dancu_step_downs_total", "reason", reason, count);

@@ -32,6 +32,8 @@ kinds! {
     COMMAND_ID_REUSED = "command_id_reused", 409, "This command id belongs to another command that was accepted; choose a new id.", "Mã yêu cầu này thuộc về một yêu cầu khác đã được chấp nhận; hãy chọn mã mới.";
     OVERLOADED = "overloaded", 503, "Too many commands are waiting; try again.", "Có quá nhiều yêu cầu đang chờ; xin thử lại.";
     NOT_LEADING = "not_leading", 503, "This node does not accept commands now; try again.", "Máy chủ này hiện không nhận yêu cầu; xin thử lại.";
+    LOG_SEALED = "log_sealed", 503, "The log was sealed here and goes on elsewhere: this node takes no commands any more.", "Nhật ký ở đây đã được niêm phong và tiếp tục ở nơi khác: máy chủ này không nhận yêu cầu nữa.";
+    COPY_UNFINISHED = "copy_unfinished", 503, "The log is being copied here and is not whole yet: this node takes no commands.", "Nhật ký đang được sao chép đến đây và chưa đầy đủ: máy chủ này chưa nhận yêu cầu.";
     OUTCOME_UNKNOWN = "outcome_unknown", 503, "It is not known yet whether the command was accepted; repeat it under the same command id.", "Chưa biết yêu cầu đã được chấp nhận hay chưa; hãy gửi lại với cùng mã yêu cầu.";
     DEADLINE_PASSED = "deadline_passed", 504, "The command was not decided before its answer_by, and will not be.", "Yêu cầu không được xử lý trước thời hạn answer_by và sẽ không được xử lý.";
     STOPPING = "stopping", 503, "The service is stopping; try again.", "Hệ thống đang dừng; xin thử lại.";

@@ -5,8 +5,8 @@
 
 use super::claim::CurrentClaim;
 use super::{Failure, InFlight, Mutant, Writer};
-use crate::gateway::{Doubt, StepDown};
-use event_log::{AppendGroup, AppendOutcome, GroupId, LogError, SubmitError as AppendRefused};
+use crate::gateway::{Barred, Doubt, StepDown};
+use event_log::{AppendGroup, AppendOutcome, GroupId, LogError, Standing, SubmitError as AppendRefused};
 use event_schemas::codec::DRAFT;
 use event_schemas::header::{ChainHead, EntryHeader, EntryKind, encode_entry};
 use event_schemas::ids::{ClaimId, KeyId, Lsn, Term};
@@ -124,13 +124,28 @@ impl Writer {
         if now.saturating_sub(since) > self.options.resolve_within {
             self.give_up_resolving();
         }
-        if !may_claim || self.follower.admission().state().sealed {
+        if !may_claim || self.bar().is_some() {
             return Ok(());
         }
         if self.follower.admission().state().last_lsn == Lsn::ZERO {
             return self.found();
         }
         self.claim()
+    }
+
+    /// Why nobody may lead this log as it was read so far: no claim of the log that is there would be right.
+    fn bar(&self) -> Option<Barred> {
+        let state = self.follower.admission().state();
+        match state.standing(self.log.instance(), self.log.copy_of()) {
+            Standing::Open | Standing::GoesOnHere => None,
+            Standing::Moved { to } => Some(Barred::LogSealed { goes_on_in: to }),
+            Standing::Unfinished { of } => Some(Barred::CopyUnfinished { of }),
+        }
+    }
+
+    /// The same, once all was read that is there: what comes behind may say otherwise.
+    pub(super) fn barred(&self) -> Option<Barred> {
+        self.bar().filter(|_| self.candidacy.has_caught_up())
     }
 
     fn found(&mut self) -> Result<(), Failure> {
@@ -163,13 +178,14 @@ impl Writer {
 
     fn claim(&mut self) -> Result<(), Failure> {
         let claim_id = ClaimId(self.around.random.bits());
+        let (lsn, prev) = self.follower.admission().state().stated_by_claim();
         let header = EntryHeader {
             kind: EntryKind::Claim,
             format: 0,
             term: self.follower.admission().state().term.next(),
             claim_id,
-            lsn: Lsn::ZERO,
-            prev: ChainHead::EMPTY,
+            lsn,
+            prev,
             recorded_at: self.around.clock.now(),
             key_id: KeyId::NONE,
             body_len: 0,

@@ -41,6 +41,7 @@ impl Writer {
             entries_read: self.follower.entries_read(),
             drops: self.drops(),
             leader: self.leader(),
+            barred: self.barred(),
             silent_ms: self.silence().map(|silence| silence.as_millis() as u64),
             stalled_ms: self
                 .in_flight

@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 
 /// Retry advice to callers while nobody here leads.
 const RETRY_AFTER_S: u32 = 1;
-const NOT_LEADING: SubmitError = SubmitError::NotLeading { retry_after_s: RETRY_AFTER_S };
 
 impl Writer {
     /// New requests are told that nobody here leads. A command that was in flight when doubt came is accepted if its record is in
@@ -20,10 +19,10 @@ impl Writer {
         let mut kept = VecDeque::new();
         for request in std::mem::take(&mut self.waiting) {
             if !request.is_requeued {
-                request.refuse(NOT_LEADING);
+                request.refuse(self.not_leading());
             } else if let Some(request) = self.answer_recorded(request)? {
                 if is_term_over {
-                    request.refuse(NOT_LEADING);
+                    request.refuse(self.not_leading());
                 } else {
                     kept.push_back(request);
                 }
@@ -31,6 +30,10 @@ impl Writer {
         }
         self.waiting = kept;
         Ok(())
+    }
+
+    fn not_leading(&self) -> SubmitError {
+        self.barred().map_or(SubmitError::NotLeading { retry_after_s: RETRY_AFTER_S }, SubmitError::Barred)
     }
 
     /// Gives the answer to a command whose record is in the log; gives any other request back.
@@ -57,6 +60,7 @@ impl Writer {
         let (kept, refused) = std::mem::take(&mut self.waiting).into_iter().partition(|it| it.is_requeued);
         self.waiting = kept;
         let refused: VecDeque<Waiting> = refused;
-        refused.into_iter().for_each(|request| request.refuse(NOT_LEADING));
+        let why = self.not_leading();
+        refused.into_iter().for_each(|request| request.refuse(why.clone()));
     }
 }

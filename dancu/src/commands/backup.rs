@@ -68,8 +68,15 @@ fn opened(home: &Home) -> Result<(Held, Arc<dyn LogSource>)> {
     }
 }
 
-/// Copies to the end.
+/// Copies to the end, and lets go of the copy.
 pub fn copy(mut copying: Copying) -> Result<Outcome> {
+    let outcome = advance(&mut copying)?;
+    copying.close()?;
+    Ok(outcome)
+}
+
+/// Copies to the end.
+pub fn advance(copying: &mut Copying) -> Result<Outcome> {
     let progress = ProgressBar::new_spinner();
     progress.set_style(ProgressStyle::with_template("{spinner} lsn {pos} {per_sec} {elapsed_precise}")?);
     let begin = copying.copied().lsn;
@@ -78,7 +85,6 @@ pub fn copy(mut copying: Copying) -> Result<Outcome> {
         progress.set_position(lsn.0);
         if is_whole {
             progress.finish_and_clear();
-            copying.close()?;
             let copied = lsn.0 - begin.0;
             return Ok(Outcome { lsn: lsn.0, recorded_at: recorded_at.to_string(), copied });
         }

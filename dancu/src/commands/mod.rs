@@ -9,6 +9,7 @@ mod init;
 mod inspect;
 mod keys;
 mod leader;
+mod log;
 mod operation;
 mod past;
 mod query;
@@ -63,6 +64,8 @@ pub enum Command {
     Token(token::Token),
     /// Make the Kafka topic that keeps a log.
     Topic(topic::Topic),
+    /// Move a registry's log to another place or engine, where it goes on.
+    Log(log::Log),
     /// Who leads the log; let a node take over.
     Leader(leader::Leader),
     /// Submit one command, or a batch with one command a line.
@@ -117,6 +120,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Keys(keys) => keys.run(),
         Command::Token(token) => token.run(),
         Command::Topic(topic) => topic.run(),
+        Command::Log(log) => log.run(),
         Command::Leader(leader) => waiting_for(leader.run()),
         Command::Submit(submit) => waiting_for(submit.run()),
         Command::Correct(correct) => waiting_for(correct.run()),

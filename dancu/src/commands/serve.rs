@@ -1,5 +1,6 @@
 //! `dancu serve`
 
+use super::log::sealed_place;
 use crate::archive::{Archive, Archiving};
 use crate::duration::span;
 use crate::home::{ClockChoice, DEFAULT_DIR, EngineChoice, Home, NewHome};
@@ -148,6 +149,11 @@ impl Serve {
         let (node, role) = (&self.node, format!("{:?}", stats.role));
         tracing::info!(%address, node, role, lsn, saved_lsn, term, dir = %self.dir.display(), "serving");
         let dir = self.dir.display();
+        if let Some(barred) = stats.barred {
+            let place = sealed_place(&*running.source(), stats.lsn)?
+                .map_or(String::new(), |place| format!(" ({place})"));
+            tracing::warn!(%address, "{barred}{place}: queries are answered, commands are not taken; see `dancu log --help`");
+        }
         let told = format!(
             "serving at http://{address}/  (API and its page)\n\
              a token:  dancu token --dir {dir} --office 1 --officer 1 --scopes all\n"

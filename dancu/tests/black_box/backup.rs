@@ -1,112 +1,27 @@
 //! A registry is lost with its disk and comes back from its archive, as it was or as it was before.
 
+use crate::program::{Service, good, live, refused, token};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const ARCHIVED_WITHIN: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(20);
 
-struct Service {
-    child: Child,
-    url: String,
-}
-
-impl Service {
-    fn start(home: &str, more: &[&str]) -> Self {
-        let mut child = dancu()
-            .args(["serve", "--listen", "127.0.0.1:0", "--dir", home])
-            .args(more)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().expect("it says where it serves").unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-        Self { child, url: url.trim_end_matches('/').to_owned() }
-    }
-
-    fn stop(mut self) {
-        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success(), "it ends in order");
-    }
-
-    /// A subcommand that asks it; what it prints.
-    fn ask(&self, token: &str, arguments: &[&str]) -> String {
-        good(&[arguments, &["--json", "--url", &self.url, "--token", token]].concat())
-    }
-
-    fn submit_example(&self, dir: &Path, token: &str, kind: &str) -> Value {
-        let path = dir.join(kind);
-        if !path.exists() {
-            std::fs::write(&path, good(&["example", kind])).unwrap();
+fn wait_until_archived(service: &Service, token: &str, lsn: u64) {
+    let client = reqwest::blocking::Client::new();
+    let deadline = Instant::now() + ARCHIVED_WITHIN;
+    loop {
+        let asked = client.get(format!("{}/metrics", service.url)).bearer_auth(token).send();
+        let page = asked.unwrap().text().unwrap();
+        let told = page.lines().find_map(|line| line.strip_prefix("dancu_archive_lsn "));
+        if told.is_some_and(|told| told.parse::<f64>().unwrap() >= lsn as f64) {
+            return;
         }
-        serde_json::from_str(&self.ask(token, &["submit", path.to_str().unwrap()])).unwrap()
+        assert!(Instant::now() < deadline, "lsn {lsn} is not archived: {told:?}");
+        std::thread::sleep(PAUSE);
     }
-
-    fn wait_until_archived(&self, token: &str, lsn: u64) {
-        let client = reqwest::blocking::Client::new();
-        let deadline = Instant::now() + ARCHIVED_WITHIN;
-        loop {
-            let asked = client.get(format!("{}/metrics", self.url)).bearer_auth(token).send();
-            let page = asked.unwrap().text().unwrap();
-            let told = page.lines().find_map(|line| line.strip_prefix("dancu_archive_lsn "));
-            if told.is_some_and(|told| told.parse::<f64>().unwrap() >= lsn as f64) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "lsn {lsn} is not archived: {told:?}");
-            std::thread::sleep(PAUSE);
-        }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn dancu() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_dancu"));
-    command.env_remove("DANCU_TOKEN").env_remove("DANCU_URL").env("DANCU_PURPOSE", "thử nghiệm");
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    dancu().args(arguments).output().unwrap()
-}
-
-fn good(arguments: &[&str]) -> String {
-    let output = run(arguments);
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}\n{err}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// What is said against it.
-fn refused(arguments: &[&str]) -> String {
-    let output = run(arguments);
-    assert!(!output.status.success(), "{arguments:?}");
-    String::from_utf8(output.stderr).unwrap()
-}
-
-fn token(home: &str, office: &str) -> String {
-    let arguments = ["token", "--dir", home, "--office", office, "--officer", "3", "--scopes", "all"];
-    good(&arguments).trim().to_owned()
-}
-
-/// Establishes units and an office, and enrols a household; the lsn of the enrolment.
-fn live(service: &Service, dir: &Path, home: &str) -> u64 {
-    let (operator, office) = (token(home, "0"), token(home, "2"));
-    let units = dir.join("units.ndjson");
-    std::fs::write(&units, good(&["units"])).unwrap();
-    service.ask(&operator, &["submit", units.to_str().unwrap()]);
-    service.submit_example(dir, &operator, "register_office");
-    service.submit_example(dir, &office, "enrol_household")["lsn"].as_u64().unwrap()
 }
 
 #[test]
@@ -118,7 +33,7 @@ fn a_registry_that_is_lost_with_its_disk_comes_back_from_its_archive() {
     let enrolled = live(&service, dir.path(), &home);
     let told = refused(&["backup", "--dir", &home, "--to", &path("elsewhere")]);
     assert!(told.contains("--archive"), "{told}");
-    service.wait_until_archived(&token(&home, "0"), enrolled);
+    wait_until_archived(&service, &token(&home, "0"), enrolled);
     service.child.kill().unwrap();
     service.child.wait().unwrap();
     let secret = std::fs::read(Path::new(&home).join("pin.key")).unwrap();
@@ -142,7 +57,7 @@ fn a_registry_that_is_lost_with_its_disk_comes_back_from_its_archive() {
     let log_id = repeated["log_id"].as_str().unwrap();
     let person = service.ask(&office, &[&asked[..], &["--log-id", log_id]].concat());
     assert!(person.contains("Nguyễn Văn An"), "{person}");
-    service.wait_until_archived(&token(&again, "0"), restored["lsn"].as_u64().unwrap() + 1);
+    wait_until_archived(&service, &token(&again, "0"), restored["lsn"].as_u64().unwrap() + 1);
     service.stop();
     let told = good(&["backup", "--dir", &again, "--to", &archive]);
     assert!(told.contains("; 0 entries are new"), "the service archived its last entry: {told}");

@@ -5,7 +5,7 @@
 //!
 //! `DANCU_CHAOS_MINUTES` goes on with faults for so long. What it prints is measured; nothing measured is asserted.
 
-mod brokers;
+pub mod brokers;
 mod clients;
 mod nodes;
 

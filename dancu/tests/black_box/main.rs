@@ -10,5 +10,7 @@ mod demo;
 mod failover;
 mod kill;
 mod kill_operation;
+mod moving;
+mod program;
 mod scale;
 mod verify;

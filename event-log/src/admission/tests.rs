@@ -141,14 +141,34 @@ fn a_claim_takes_the_time_of_the_entry_before_it() {
 }
 
 #[test]
-fn nothing_is_admitted_after_the_seal() {
+fn nothing_but_a_claim_that_knows_its_place_is_admitted_behind_the_seal() {
     let mut admission = led();
     let sealed = EntryHeader { kind: EntryKind::Sealed, ..record_on(admission.state()) };
-    give(&mut admission, sealed).unwrap();
+    assert_eq!(give(&mut admission, sealed), Err(DropReason::SealMalformed), "its body names no copy");
+    let target = InstanceId(u128::from_le_bytes(*b"sixteen bytes of"));
+    give_bytes(&mut admission, &encode_entry(sealed, b"sixteen bytes of target and place")).unwrap();
+    assert_eq!(admission.state().sealed_for, Some(target));
     let record = record_on(admission.state());
     assert_eq!(give(&mut admission, record), Err(DropReason::LogSealed));
     assert_eq!(give(&mut admission, header(EntryKind::Claim, 2, 0xb)), Err(DropReason::LogSealed));
     assert!(!admission.state().is_led_by(Term(1), ClaimId(0xa)));
+    let (lsn, prev) = admission.state().stated_by_claim();
+    let goes_on = EntryHeader { lsn, prev, ..header(EntryKind::Claim, 2, 0xb) };
+    for wrong in [
+        EntryHeader { term: Term(3), ..goes_on },
+        EntryHeader { lsn: lsn.next(), ..goes_on },
+        EntryHeader { prev: ChainHead(1), ..goes_on },
+    ] {
+        assert_eq!(give(&mut admission, wrong), Err(DropReason::LogSealed));
+    }
+    assert_eq!(give(&mut admission, goes_on), Ok(lsn));
+    assert_eq!(
+        give(&mut admission, EntryHeader { term: Term(3), ..goes_on }),
+        Err(DropReason::ClaimMalformed)
+    );
+    let record = record_on(admission.state());
+    assert!(give(&mut admission, record).is_ok());
+    assert_eq!((admission.state().sealed, admission.state().sealed_for), (false, Some(target)));
 }
 
 #[test]
@@ -177,8 +197,8 @@ fn names_of_reasons_are_distinct_snake_case() {
 #[test]
 fn bytes_that_are_no_saved_state_are_refused() {
     let bytes = led().state().to_bytes();
-    assert!(AdmissionState::from_bytes(&bytes[..71]).is_none());
-    for (at, value) in [(0, 2), (1, 4), (3, 1)] {
+    assert!(AdmissionState::from_bytes(&bytes[..87]).is_none());
+    for (at, value) in [(0, 1), (1, 8), (1, 3), (3, 1), (72, 1)] {
         let mut wrong = bytes;
         wrong[at] = value;
         assert!(AdmissionState::from_bytes(&wrong).is_none(), "byte {at}");
@@ -189,7 +209,7 @@ proptest! {
     /// R3: a reader that restarts from any saved state goes on as if it had never stopped.
     #[test]
     fn a_restart_from_any_saved_state_judges_alike(
-        choices in prop::collection::vec((0_u8..6, 0_u64..4), 1..60), stop in 0_usize..60,
+        choices in prop::collection::vec((0_u8..8, 0_u64..4), 1..60), stop in 0_usize..60,
     ) {
         let mut whole = Admission::new();
         let mut entries = vec![encode_entry(genesis(), b"")];
@@ -201,10 +221,15 @@ proptest! {
                 0 => header(EntryKind::Claim, state.term.0 + number, u128::from(number)),
                 1 if state.claim.is_some() => EntryHeader { lsn: Lsn(state.last_lsn.0 + number), ..record_on(&state) },
                 2 if state.claim.is_some() => EntryHeader { claim_id: ClaimId(number.into()), ..record_on(&state) },
+                6 if state.claim.is_some() => EntryHeader { kind: EntryKind::Sealed, ..record_on(&state) },
+                7 => {
+                    let (lsn, prev) = state.stated_by_claim();
+                    EntryHeader { lsn, prev, ..header(EntryKind::Claim, state.term.0 + 1, u128::from(number)) }
+                }
                 _ if state.claim.is_some() => record_on(&state),
                 _ => header(EntryKind::Claim, 1, 1),
             };
-            let entry = encode_entry(next, &number.to_le_bytes());
+            let entry = encode_entry(next, &u128::from(number).to_le_bytes());
             builder.admit(state.next, &entry);
             entries.push(entry);
         }
@@ -220,4 +245,20 @@ proptest! {
         prop_assert_eq!(whole.state(), restarted.state());
         prop_assert_eq!(whole.state(), builder.state());
     }
+}
+
+#[test]
+fn at_most_one_copy_of_a_log_may_be_led() {
+    let (original, copy, other) = (InstanceId(1), InstanceId(2), InstanceId(3));
+    let led = *led().state();
+    assert_eq!(led.standing(original, None), Standing::Open);
+    assert_eq!(led.standing(copy, Some(original)), Standing::Unfinished { of: original });
+    let sealed = AdmissionState { sealed: true, sealed_for: Some(copy), ..led };
+    assert_eq!(sealed.standing(original, None), Standing::Moved { to: copy });
+    assert_eq!(sealed.standing(copy, Some(original)), Standing::GoesOnHere);
+    assert_eq!(sealed.standing(other, Some(original)), Standing::Moved { to: copy });
+    let gone_on = AdmissionState { sealed: false, ..sealed };
+    assert_eq!(gone_on.standing(copy, Some(original)), Standing::Open);
+    assert_eq!(gone_on.standing(other, Some(copy)), Standing::Unfinished { of: copy });
+    assert_eq!(gone_on.standing(other, None), Standing::Open, "restored from an archive");
 }

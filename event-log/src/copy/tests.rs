@@ -1,6 +1,7 @@
 //! Copies between embedded logs on simulated disks.
 
 use super::*;
+use crate::admission::Standing;
 use crate::conformance::{Scribe, read_all};
 use crate::disk::SimulatedDisk;
 use crate::embedded::{EmbeddedLog, FlushBy, Options};
@@ -117,6 +118,56 @@ fn a_copy_of_another_log_or_of_another_past_is_refused_and_stays_as_it_is() {
     to.append(entries[7..].to_vec());
     assert!(matches!(copy_whole(&from, &to, Until::default()), Err(CopyError::LogShorter { lsn: Lsn(87) })));
     assert_eq!(to.contents(), entries);
+}
+
+/// Goes on with the copy of `from` that is to go on in its place, on a disk of its own.
+fn moving(from: &Place, to: &Place) -> Result<Option<Copying>, CopyError> {
+    let mut options = Options::on_disk(to.disk.mount(), to.instance);
+    (options.flush_by, options.new_copy_of) = (FlushBy::Caller, Some(from.instance));
+    let copy = EmbeddedLog::open(options).unwrap();
+    let (held, at) = (copy.handle(), copy.handle().admission());
+    Copying::resume_move(&from.open().handle(), (Box::new(copy), &held, at))
+}
+
+#[test]
+fn a_copy_goes_on_in_the_logs_place_once_the_seal_that_names_it_is_in_it() {
+    let (from, to) = (Place::new(1), Place::new(2));
+    let (mut scribe, mut entries) = (Scribe::new(), Vec::new());
+    entries.extend([scribe.genesis(), scribe.claim(), scribe.record(b"one")]);
+    from.append(entries.clone());
+    let standing = |place: &Place| {
+        let handle = place.open().handle();
+        handle.admission().standing(handle.instance(), handle.copy_of())
+    };
+    assert!(moving(&from, &to).unwrap().unwrap().step(Duration::ZERO).unwrap().is_whole);
+    assert_eq!(
+        (standing(&from), standing(&to)),
+        (Standing::Open, Standing::Unfinished { of: InstanceId(1) })
+    );
+    from.append(vec![scribe.seal(to.instance)]);
+    let both = (Standing::Moved { to: InstanceId(2) }, Standing::Unfinished { of: InstanceId(1) });
+    assert_eq!((standing(&from), standing(&to)), both, "nobody leads between the two steps");
+    assert!(moving(&from, &to).unwrap().unwrap().step(Duration::ZERO).unwrap().is_whole);
+    assert_eq!(
+        (standing(&from), standing(&to)),
+        (Standing::Moved { to: InstanceId(2) }, Standing::GoesOnHere)
+    );
+    assert!(moving(&from, &to).unwrap().is_none(), "it is whole");
+    to.append(vec![scribe.claim(), scribe.record(b"two")]);
+    assert_eq!(standing(&to), Standing::Open);
+    assert!(moving(&from, &to).unwrap().is_none(), "and stays so when it has gone on");
+    assert_eq!(to.contents()[..3], entries);
+
+    // A copy that goes elsewhere takes everything over, the seal of this one included, and is none of the first log.
+    let (next, third) = (Place::new(3), to);
+    assert!(moving(&third, &next).unwrap().unwrap().step(Duration::ZERO).unwrap().is_whole);
+    assert_eq!(next.contents(), third.contents());
+    assert_eq!(standing(&next), Standing::Unfinished { of: InstanceId(2) });
+    assert!(matches!(moving(&from, &next), Err(CopyError::NotACopy { of: InstanceId(1), .. })));
+    let archive = Place::new(4);
+    copy_whole(&third, &archive, Until::default()).unwrap();
+    assert_eq!(standing(&archive), Standing::Open, "what is restored from an archive may lead");
+    assert!(matches!(moving(&third, &archive), Err(CopyError::NotACopy { found: None, .. })));
 }
 
 proptest! {

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 /// disk is met here, with nothing half-written behind.
 pub(super) fn create_segment(
     disk: &dyn Disk,
-    instance: InstanceId,
+    log: Meta,
     number: u64,
     len: u64,
     start: Frontier,
@@ -25,9 +25,9 @@ pub(super) fn create_segment(
     let name = segment_name(number);
     let place = disk.place(&name);
     let failed = |error| io_failure(format!("making the segment {place} of {len} bytes"), &error);
-    let head = SegmentHead { instance, number, len, start };
+    let head = SegmentHead { instance: log.instance, number, len, start };
     let file = make_file(disk, &name, &head.to_bytes(), Some(len)).map_err(failed)?;
-    write_meta(disk, Meta { instance, segments: number + 1 })?;
+    write_meta(disk, Meta { segments: number + 1, ..log })?;
     let index = SparseIndex::complete();
     Ok(Segment { place, head, file, index: Mutex::new(index) })
 }

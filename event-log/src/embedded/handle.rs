@@ -60,6 +60,10 @@ impl LogSource for EmbeddedHandle {
         self.shared.instance
     }
 
+    fn copy_of(&self) -> Option<InstanceId> {
+        self.shared.copy_of
+    }
+
     fn end(&self) -> Position {
         self.shared.end()
     }

@@ -13,8 +13,8 @@
 //! | 16 | 8 | sequence number: 1, 2, 3 … through the whole log |
 //! | 24 | 8 | position of the first entry |
 //! | 32 | 8 | link: depends on every group before |
-//! | 40 | 72 | state of admission before the group |
-//! | 112 | 4 n | where each entry ends, counted from the first entry's first byte |
+//! | 40 | 88 | state of admission before the group |
+//! | 128 | 4 n | where each entry ends, counted from the first entry's first byte |
 //! | … | | the entries |
 //!
 //! The state of admission is what any reader computes from the raw entries; stored here it makes a log open without
@@ -26,7 +26,7 @@ use crate::engine::{MAX_GROUP_BYTES, MAX_GROUP_ENTRIES};
 use event_schemas::ids::{InstanceId, Lsn, Position};
 
 /// Version of these layouts.
-pub(super) const STORAGE_FORMAT: u32 = 1;
+pub(super) const STORAGE_FORMAT: u32 = 2;
 
 pub(super) const META_NAME: &str = "log.meta";
 pub(super) const LOCK_NAME: &str = "log.lock";
@@ -41,7 +41,7 @@ const GROUP_MAGIC: [u8; 4] = *b"DGRP";
 pub(super) const FIRST_GROUP: u64 = 4_096;
 
 /// Bytes of a group's content before the table of ends.
-pub(super) const GROUP_HEAD: usize = 112;
+pub(super) const GROUP_HEAD: usize = 128;
 
 /// Most sectors of one group.
 pub(super) const MAX_GROUP_SECTORS: usize =
@@ -109,6 +109,8 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Meta {
     pub instance: InstanceId,
+    /// The copy that this one is being made of, or was; a log that began here has none.
+    pub copy_of: Option<InstanceId>,
     /// Segments that exist at least: groups are written into a segment only once it is counted here, so that a lost
     /// last segment is noticed.
     pub segments: u64,
@@ -116,13 +118,17 @@ pub(super) struct Meta {
 
 impl Meta {
     pub(super) fn to_bytes(self) -> [u8; SECTOR] {
-        seal(META_MAGIC, &[&self.instance.0.to_le_bytes(), &self.segments.to_le_bytes()])
+        let (instance, segments) = (self.instance.0.to_le_bytes(), self.segments.to_le_bytes());
+        let copy_of = self.copy_of.map_or([0; 16], |of| of.0.to_le_bytes());
+        seal(META_MAGIC, &[&instance, &segments, &[u8::from(self.copy_of.is_some())], &copy_of])
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, BlockError> {
         let block = unseal(META_MAGIC, bytes)?;
-        let instance = InstanceId(u128::from_le_bytes(*block[16..].first_chunk().expect("inside a block")));
-        Ok(Self { instance, segments: u64_at(block, 32) })
+        let instance_at =
+            |at: usize| InstanceId(u128::from_le_bytes(*block[at..].first_chunk().expect("inside a block")));
+        let copy_of = (block[40] != 0).then(|| instance_at(41));
+        Ok(Self { instance: instance_at(16), copy_of, segments: u64_at(block, 32) })
     }
 }
 
@@ -296,8 +302,10 @@ mod tests {
 
     #[test]
     fn sealed_blocks_survive_the_round_trip_and_notice_damage() {
-        let meta = Meta { instance: InstanceId(5), segments: 3 };
+        let meta = Meta { instance: InstanceId(5), copy_of: None, segments: 3 };
         assert_eq!(Meta::from_bytes(&meta.to_bytes()), Ok(meta));
+        let copy = Meta { copy_of: Some(InstanceId(9)), ..meta };
+        assert_eq!(Meta::from_bytes(&copy.to_bytes()), Ok(copy));
         let start = Frontier { sequence: 9, position: Position(4), link: 7, ..Frontier::start() };
         let head = SegmentHead { instance: InstanceId(5), number: 2, len: 8_192, start };
         assert_eq!(SegmentHead::from_bytes(&head.to_bytes()), Ok(head));
@@ -306,10 +314,10 @@ mod tests {
         flipped[40] ^= 1;
         assert_eq!(SegmentHead::from_bytes(&flipped), Err(BlockError::Damaged));
         let mut newer = meta.to_bytes();
-        newer[8] = 2;
+        newer[8] = 3;
         let checksum = crc32c::crc32c(&newer[..508]);
         newer[508..].copy_from_slice(&checksum.to_le_bytes());
-        assert_eq!(Meta::from_bytes(&newer), Err(BlockError::UnknownFormat(2)));
+        assert_eq!(Meta::from_bytes(&newer), Err(BlockError::UnknownFormat(3)));
     }
 
     #[test]

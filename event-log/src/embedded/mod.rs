@@ -3,7 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `log.lock` | nothing; its lock is held for the life of the writer |
-//! | `log.meta` | the log's instance id, the storage format, how many segments there are |
+//! | `log.meta` | the log's instance id, which one it is a copy of, the storage format, how many segments there are |
 //! | `0000000000.seg` … | a header page, then groups of entries, then zeroes |
 //!
 //! What is found on open, and what becomes of it:
@@ -73,6 +73,8 @@ pub struct Options {
     pub disk: Arc<dyn Disk>,
     /// Names the log if there is none yet; random bits that the caller provides.
     pub new_instance: InstanceId,
+    /// The new log is to be a copy of this one, and to go on in its place.
+    pub new_copy_of: Option<InstanceId>,
     /// Refuse to open any other log than this one, and to begin one where this one is missing.
     pub expected_instance: Option<InstanceId>,
     /// Size of new segments. A group that is larger gets a segment of its size.
@@ -96,6 +98,7 @@ impl Options {
         Self {
             disk,
             new_instance,
+            new_copy_of: None,
             expected_instance: None,
             segment_bytes: DEFAULT_SEGMENT_BYTES,
             max_groups_in_flight: DEFAULT_GROUPS_IN_FLIGHT,
@@ -154,6 +157,10 @@ impl EmbeddedLog {
 impl EventLog for EmbeddedLog {
     fn instance(&self) -> InstanceId {
         self.shared.instance
+    }
+
+    fn copy_of(&self) -> Option<InstanceId> {
+        self.shared.copy_of
     }
 
     fn end(&self) -> Position {

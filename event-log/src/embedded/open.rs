@@ -10,7 +10,6 @@ use super::shared::{Mark, Segment, Shared, io_failure};
 use super::{FlushBy, Options};
 use crate::disk::{Access, Disk, DiskLock};
 use crate::engine::LogError;
-use event_schemas::ids::InstanceId;
 use std::sync::Arc;
 
 /// A reader beside a running writer may meet a sector that is being written; it looks again this often.
@@ -31,14 +30,14 @@ pub(super) fn open_for_writing(options: &Options) -> Result<(Box<dyn DiskLock>, 
         (Some(meta), _) => meta,
         // Somebody knows this log: a new one in its place would forget everything.
         (None, Some(_)) => return Err(LogError::Missing { place: disk.place(META_NAME) }),
-        (None, None) => begin_log(disk, &names, options.new_instance)?,
+        (None, None) => begin_log(disk, &names, options)?,
     };
     if let Some(expected) = options.expected_instance.filter(|expected| *expected != meta.instance) {
         return Err(LogError::WrongInstance { place, expected, found: meta.instance });
     }
     let mut segments = open_segments(disk, meta, &names, Access::ReadWrite)?;
     if segments.is_empty() {
-        segments.push(create_segment(disk, meta.instance, 0, options.segment_bytes, Frontier::start())?);
+        segments.push(create_segment(disk, meta, 0, options.segment_bytes, Frontier::start())?);
     }
     let last = segments.last().expect("there is a segment now");
     let scanned = scan(last, Sectors::of(meta.instance))?;
@@ -54,7 +53,7 @@ pub(super) fn open_for_writing(options: &Options) -> Result<(Box<dyn DiskLock>, 
         write_meta(disk, Meta { segments: segments.len() as u64, ..meta })?;
     }
     let may_wait = options.flush_by == FlushBy::Thread;
-    Ok((lock, Arc::new(share(meta.instance, segments, &scanned, may_wait, None))))
+    Ok((lock, Arc::new(share(meta, segments, &scanned, may_wait, None))))
 }
 
 /// The log as it is now, without its lock and without changing anything. If its end is damaged, everything before that
@@ -78,14 +77,14 @@ pub(super) fn open_for_reading(disk: &dyn Disk) -> Result<Arc<Shared>, LogError>
             Tail::Refused(error) => Some(error.clone()),
         };
         if beyond_mark.is_none() || attempt == READ_ONLY_ATTEMPTS {
-            return Ok(Arc::new(share(meta.instance, segments, &scanned, false, beyond_mark)));
+            return Ok(Arc::new(share(meta, segments, &scanned, false, beyond_mark)));
         }
     }
     unreachable!("the last attempt returns")
 }
 
 fn share(
-    instance: InstanceId,
+    meta: Meta,
     segments: Vec<Segment>,
     scanned: &Scanned,
     may_wait: bool,
@@ -94,7 +93,7 @@ fn share(
     let mark =
         Mark { segment: segments.len() as u64 - 1, offset: scanned.offset, frontier: scanned.frontier };
     let segments = segments.into_iter().map(Arc::new).collect();
-    Shared::new(instance, segments, mark, may_wait, beyond_mark)
+    Shared::new((meta.instance, meta.copy_of), segments, mark, may_wait, beyond_mark)
 }
 
 /// Files that were being made when a process ended.
@@ -110,7 +109,7 @@ fn remove_unfinished(disk: &dyn Disk, names: &[String]) -> Result<(), LogError> 
 }
 
 /// Names a new log, in a directory that holds nothing else.
-fn begin_log(disk: &dyn Disk, names: &[String], instance: InstanceId) -> Result<Meta, LogError> {
+fn begin_log(disk: &dyn Disk, names: &[String], options: &Options) -> Result<Meta, LogError> {
     if names.iter().any(|name| segment_number(name).is_some()) {
         return Err(LogError::Missing { place: disk.place(META_NAME) });
     }
@@ -119,7 +118,7 @@ fn begin_log(disk: &dyn Disk, names: &[String], instance: InstanceId) -> Result<
         let why = format!("it holds {name}, and no log. Choose an empty directory for a new log");
         return Err(LogError::Foreign { place: disk.place(""), why });
     }
-    let meta = Meta { instance, segments: 0 };
+    let meta = Meta { instance: options.new_instance, copy_of: options.new_copy_of, segments: 0 };
     write_meta(disk, meta)?;
     Ok(meta)
 }

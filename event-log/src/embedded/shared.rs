@@ -1,7 +1,7 @@
 //! What the writer and all readers of one open log share: its segments and the durable mark.
 
 use super::index::SparseIndex;
-use super::layout::{Frontier, SegmentHead};
+use super::layout::{Frontier, Meta, SegmentHead};
 use super::sector::Sectors;
 use crate::disk::DiskFile;
 use crate::engine::LogError;
@@ -66,6 +66,8 @@ pub(super) struct Mark {
 /// One open log, as its readers see it.
 pub(super) struct Shared {
     pub instance: InstanceId,
+    /// The copy that this one is being made of, or was.
+    pub copy_of: Option<InstanceId>,
     pub sectors: Sectors,
     /// False in a single-threaded simulation, where waiting would wait for ever.
     pub may_wait: bool,
@@ -81,7 +83,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(
-        instance: InstanceId,
+        (instance, copy_of): (InstanceId, Option<InstanceId>),
         segments: Vec<Arc<Segment>>,
         mark: Mark,
         may_wait: bool,
@@ -89,6 +91,7 @@ impl Shared {
     ) -> Self {
         Self {
             instance,
+            copy_of,
             sectors: Sectors::of(instance),
             may_wait,
             beyond_mark,
@@ -98,6 +101,11 @@ impl Shared {
             grown: Condvar::new(),
             failure: Mutex::new(None),
         }
+    }
+
+    /// What the log's description says now.
+    pub(super) fn meta(&self) -> Meta {
+        Meta { instance: self.instance, copy_of: self.copy_of, segments: self.segment_count() }
     }
 
     /// The position after the last durable entry.

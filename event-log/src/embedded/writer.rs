@@ -105,7 +105,7 @@ impl Writer {
     fn begin_segment(&mut self, needed_bytes: u64) -> Result<(), LogError> {
         let number = self.shared.segment_count();
         let len = self.segment_bytes.max(needed_bytes);
-        let segment = create_segment(&*self.disk, self.shared.instance, number, len, self.frontier)?;
+        let segment = create_segment(&*self.disk, self.shared.meta(), number, len, self.frontier)?;
         self.segment = Arc::new(segment);
         self.offset = FIRST_GROUP;
         self.zeroed_to = FIRST_GROUP;

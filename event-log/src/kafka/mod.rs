@@ -38,6 +38,7 @@ use crate::engine::{
 use client::Known;
 use event_schemas::ids::{InstanceId, Lsn, Position};
 use index::Index;
+use mark::Mark;
 use producer::Appender;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub struct Options {
     pub connection: Connection,
     /// Names the log if the topic is empty; random bits that the caller provides.
     pub new_instance: InstanceId,
+    /// The new log is to be a copy of this one, and to go on in its place.
+    pub new_copy_of: Option<InstanceId>,
     /// Refuse to open any other copy than this one.
     pub expected_instance: Option<InstanceId>,
     /// Bound of what is sent and not answered (O1).
@@ -63,6 +66,7 @@ impl Options {
         Self {
             connection,
             new_instance,
+            new_copy_of: None,
             expected_instance: None,
             max_groups_in_flight: DEFAULT_GROUPS_IN_FLIGHT,
         }
@@ -85,7 +89,8 @@ impl KafkaLog {
         assert!(options.max_groups_in_flight > 0, "at least one group must be allowed in flight");
         let connection = &options.connection;
         topic::check(connection)?;
-        let end = mark::prepare(connection, options.new_instance)?;
+        let mark = Mark { instance: options.new_instance, copy_of: options.new_copy_of };
+        let end = mark::prepare(connection, mark)?;
         let handle = KafkaHandle::begin(connection.clone(), options.expected_instance, end)?;
         let appender =
             Appender::start(connection.clone(), Arc::clone(&handle.known), options.max_groups_in_flight)?;
@@ -106,6 +111,10 @@ impl KafkaLog {
 impl EventLog for KafkaLog {
     fn instance(&self) -> InstanceId {
         self.handle.instance
+    }
+
+    fn copy_of(&self) -> Option<InstanceId> {
+        self.handle.copy_of
     }
 
     fn end(&self) -> Position {
@@ -135,6 +144,7 @@ impl EventLog for KafkaLog {
 pub struct KafkaHandle {
     connection: Connection,
     instance: InstanceId,
+    copy_of: Option<InstanceId>,
     known: Arc<Known>,
     index: Arc<Index>,
 }
@@ -154,13 +164,13 @@ impl KafkaHandle {
     }
 
     fn begin(connection: Connection, expected: Option<InstanceId>, end: Position) -> Result<Self, LogError> {
-        let instance = mark::read(&connection)?;
+        let Mark { instance, copy_of } = mark::read(&connection)?;
         if let Some(expected) = expected.filter(|expected| *expected != instance) {
             return Err(LogError::WrongInstance { place: connection.place(), expected, found: instance });
         }
         let known = Arc::new(Known::new(end));
         let index = Arc::new(Index::start(&connection, Arc::clone(&known))?);
-        Ok(Self { connection, instance, known, index })
+        Ok(Self { connection, instance, copy_of, known, index })
     }
 
     /// Admission's state after everything that is known to be in the log.
@@ -172,6 +182,10 @@ impl KafkaHandle {
 impl LogSource for KafkaHandle {
     fn instance(&self) -> InstanceId {
         self.instance
+    }
+
+    fn copy_of(&self) -> Option<InstanceId> {
+        self.copy_of
     }
 
     fn end(&self) -> Position {

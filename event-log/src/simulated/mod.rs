@@ -9,7 +9,7 @@ mod node;
 pub use fate::FaultPlan;
 pub use node::{SimulatedNode, SimulatedReader};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, AdmissionState};
 use crate::engine::{LogError, LogReader, LogSource};
 use crate::seeded::Seeded;
 use event_schemas::ids::{InstanceId, Lsn, Position};
@@ -26,6 +26,7 @@ struct World {
     random: Seeded,
     plan: FaultPlan,
     instance: InstanceId,
+    copy_of: Option<InstanceId>,
     now: u64,
     raw: Vec<Vec<u8>>,
     /// Follows `raw`, to find entries by lsn.
@@ -54,6 +55,7 @@ impl SimulatedLog {
             random,
             plan,
             instance,
+            copy_of: None,
             now: 0,
             raw: Vec::new(),
             admission: Admission::new(),
@@ -63,6 +65,18 @@ impl SimulatedLog {
             counts: BTreeMap::new(),
         };
         Self { world: Arc::new(Mutex::new(world)) }
+    }
+
+    /// An empty log that is to be a copy of another, and to go on in its place.
+    pub fn new_copy(seed: u64, plan: FaultPlan, original: InstanceId) -> Self {
+        let log = Self::new(seed, plan);
+        log.world().copy_of = Some(original);
+        log
+    }
+
+    /// Admission's state after everything that is in the log.
+    pub fn admission(&self) -> AdmissionState {
+        *self.world().admission.state()
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -144,6 +158,10 @@ impl World {
 impl LogSource for SimulatedLog {
     fn instance(&self) -> InstanceId {
         self.world().instance
+    }
+
+    fn copy_of(&self) -> Option<InstanceId> {
+        self.world().copy_of
     }
 
     fn end(&self) -> Position {

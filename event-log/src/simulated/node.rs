@@ -40,6 +40,10 @@ impl EventLog for SimulatedNode {
         lock(&self.world).instance
     }
 
+    fn copy_of(&self) -> Option<InstanceId> {
+        lock(&self.world).copy_of
+    }
+
     fn end(&self) -> Position {
         lock(&self.world).end()
     }

@@ -234,6 +234,31 @@ pub fn open_read_only(home: &Home) -> Result<(Arc<dyn LogSource>, AdmissionState
     }
 }
 
+/// A log that is read to its end.
+pub struct ReadLog {
+    pub source: Arc<dyn LogSource>,
+    /// Admission's state at its end, when it was opened.
+    pub admission: AdmissionState,
+    /// One in a directory is held meanwhile: nobody writes, and all that is there is durable. Others may write one in a topic.
+    pub held: Option<Box<dyn EventLog>>,
+}
+
+/// The registry's log, to be read to its end.
+pub fn open_to_end(home: &Home) -> Result<ReadLog> {
+    match home.config.log {
+        LogPlace::Embedded => {
+            let OpenLog { log, source, admission, .. } = open_embedded(home).context(
+                "a log in a directory is read while its service is stopped; a running one keeps an archive with --archive DIR",
+            )?;
+            Ok(ReadLog { source, admission, held: Some(log) })
+        }
+        LogPlace::Kafka(_) => {
+            let (source, admission) = open_read_only(home)?;
+            Ok(ReadLog { source, admission, held: None })
+        }
+    }
+}
+
 const OPENING: &str = "the log cannot be opened";
 
 /// The log in a directory, to be read alone.

@@ -2,15 +2,14 @@
 
 use crate::archive::Archive;
 use crate::home::{DEFAULT_DIR, Home};
-use crate::log::{LogPlace, open_embedded, open_read_only};
-use anyhow::{Context, Result};
+use crate::log::open_to_end;
+use anyhow::Result;
 use clap::Args;
-use event_log::{Copied, Copying, EventLog, LogSource};
+use event_log::{Copied, Copying};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Copy a registry's log into an archive; what is there already is not copied again.
@@ -47,24 +46,10 @@ impl Backup {
     pub fn run(self) -> Result<ExitCode> {
         let home = Home::open(&self.dir)?;
         let archive = Archive::of(&home, &self.to)?;
-        // Held until the end: nobody writes meanwhile, and all that is there is durable.
-        let (_held, source) = opened(&home)?;
-        let outcome = copy(archive.take_from(&*source)?)?;
+        let log = open_to_end(&home)?;
+        let outcome = copy(archive.take_from(&*log.source)?)?;
         tell(&outcome, self.json, &self.to)?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-type Held = Option<Box<dyn EventLog>>;
-
-fn opened(home: &Home) -> Result<(Held, Arc<dyn LogSource>)> {
-    match home.config.log {
-        LogPlace::Embedded => {
-            let log =
-                open_embedded(home).context("while the service runs, start it with --archive DIR instead")?;
-            Ok((Some(log.log), log.source))
-        }
-        LogPlace::Kafka(_) => Ok((None, open_read_only(home)?.0)),
     }
 }
 

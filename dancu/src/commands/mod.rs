@@ -5,6 +5,7 @@ mod correct;
 mod diff;
 mod example;
 mod explain;
+mod feed;
 mod init;
 mod inspect;
 mod keys;
@@ -102,6 +103,8 @@ pub enum Command {
     Backup(backup::Backup),
     /// Make a registry again from an archive, as it is there or as it was before.
     Restore(restore::Restore),
+    /// Publish events for a receiver in a topic of Kafka, with the fields that it may see.
+    Feed(feed::Feed),
     /// Run the writer under a seed, with every fault of logs, disks, clocks and networks.
     Simulate(simulate::Simulate),
     /// Measure this machine: durable commands a second, beside what its disk can do at all.
@@ -139,6 +142,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Replay(replay) => waiting_for(replay.run()),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
+        Command::Feed(feed) => waiting_for(feed.run()),
         Command::Simulate(simulate) => simulate.run(),
         Command::Bench(bench) => waiting_for(bench.run()),
         Command::Scale(scale) => waiting_for(scale.run()),

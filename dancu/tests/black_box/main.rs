@@ -8,6 +8,7 @@ mod by_hand;
 mod compose;
 mod demo;
 mod failover;
+mod feed;
 mod kill;
 mod kill_operation;
 mod moving;

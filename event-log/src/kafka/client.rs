@@ -69,8 +69,8 @@ impl Connection {
         LogError::Io { action: format!("{action} ({})", self.place()), cause }
     }
 
-    /// Settings of every client.
-    pub(super) fn config(&self) -> ClientConfig {
+    /// Settings of every client, those with passwords among them.
+    pub fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (name, value) in &self.settings {
             config.set(name, value);

@@ -1,0 +1,131 @@
+//! A feed for others: published while the registry lives, killed, published on; read by an example that is none of this program.
+
+use crate::failover::brokers::Brokers;
+use crate::program::{Service, dancu, good, live, refused, token};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+const RECEIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/feed/residents.json");
+const PARTITIONS: &str = "4";
+/// Between what is recorded and the kill: sometimes it was published, sometimes not.
+const BEFORE_KILL: Duration = Duration::from_millis(30);
+
+fn arguments<'a>(home: &'a str, bootstrap: &'a str) -> Vec<&'a str> {
+    let target = ["--bootstrap", bootstrap, "--topic", "residents", "--partitions", PARTITIONS];
+    [&["feed", "--dir", home, "--config", RECEIVER, "--json"][..], &target].concat()
+}
+
+/// A feed that has read what there was when it began.
+fn begun(home: &str, bootstrap: &str) -> Child {
+    let mut child = dancu().args(arguments(home, bootstrap)).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("published"), "{line}");
+    child
+}
+
+/// What the example says once everything up to this record came.
+fn example(bootstrap: &str, lsn: u64) -> Value {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let libs =
+        std::env::var("DANCU_KAFKA_LIBS").map_or_else(|_| root.join("target/kafka/libs"), PathBuf::from);
+    let output = Command::new("java")
+        .args(["-XX:TieredStopAtLevel=1", "-cp", &format!("{}/*", libs.display())])
+        .arg(root.join("examples/feed/Residents.java"))
+        .args([bootstrap, "residents", &lsn.to_string()])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn members(service: &Service, token: &str, at_least: (u64, &str)) -> BTreeSet<u64> {
+    let lsn = at_least.0.to_string();
+    let asked = ["query", "members", "00001", "--at-least", &lsn, "--log-id", at_least.1];
+    let told: Value = serde_json::from_str(&service.ask(token, &asked)).unwrap();
+    told["members"].as_array().unwrap().iter().map(|member| member["id"].as_u64().unwrap()).collect()
+}
+
+fn residents(told: &Value) -> BTreeSet<u64> {
+    told["residents"]["00001"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect()
+}
+
+/// What the example makes of everything up to this record, which is published first.
+fn published(home: &str, bootstrap: &str, lsn: u64) -> Value {
+    let once = good(&[&arguments(home, bootstrap)[..], &["--once"]].concat());
+    let told: Value = serde_json::from_str(once.lines().last().unwrap()).unwrap();
+    assert!(told["lsn"].as_u64() >= Some(lsn), "{told}");
+    example(bootstrap, lsn)
+}
+
+/// One officer proposes that a fact never was, another approves it; the lsn at which it is taken back.
+fn take_back(service: &Service, home: &str, event: &str) -> u64 {
+    let tokens = ["3", "4"].map(|officer| {
+        good(&["token", "--dir", home, "--office", "2", "--officer", officer, "--scopes", "all"])
+            .trim()
+            .to_owned()
+    });
+    let ground = ["--decision", "12/QĐ", "--reason", "ghi nhầm"];
+    let propose = [&["correct", "annul", event, "--cover", "--propose"], &ground[..]].concat();
+    let shown: Value = serde_json::from_str(&service.ask(&tokens[0], &propose)).unwrap();
+    let digest = ["--digest", shown["correction"]["digest"].as_str().unwrap()];
+    service.ask(&tokens[0], &[&propose[..], &digest].concat());
+    let approve = [&["correct", "approve", "B1"], &ground[..], &digest].concat();
+    let approved: Value = serde_json::from_str(&service.ask(&tokens[1], &approve)).unwrap();
+    approved["lsn"].as_u64().unwrap()
+}
+
+#[test]
+fn what_a_receiver_makes_of_the_feed_is_what_the_registry_says_whatever_was_killed() {
+    let held = tempfile::tempdir().unwrap();
+    let dir = held.path();
+    let home = dir.join("registry").to_str().unwrap().to_owned();
+    let brokers = Brokers::start(&dir.join("kafka"), 1);
+    let bootstrap = brokers.bootstrap.as_str();
+    good(&["topic", "create", "--bootstrap", bootstrap]);
+    let service = Service::start(&home, &["--log", "kafka", "--bootstrap", bootstrap]);
+    live(&service, dir, &home);
+    let office = token(&home, "2");
+    let without_partitions = &arguments(&home, bootstrap)[..arguments(&home, bootstrap).len() - 2];
+    assert!(refused(without_partitions).contains("there is no topic"));
+
+    let mut feed = begun(&home, bootstrap);
+    service.submit_example(dir, &office, "birth");
+    std::thread::sleep(BEFORE_KILL);
+    feed.kill().unwrap();
+    feed.wait().unwrap();
+    let mut feed = begun(&home, bootstrap);
+    let recorded = service.submit_example(dir, &office, "death");
+    assert!(Command::new("kill").arg(feed.id().to_string()).status().unwrap().success());
+    assert!(feed.wait().unwrap().success(), "it ends in order");
+    let log_id = recorded["log_id"].as_str().unwrap();
+    // It leads to the same table as the registry's own views: one was born, one has died; then it turns out that nobody died.
+    let lsn = service.submit_example(dir, &office, "change_name")["lsn"].as_u64().unwrap();
+    let told = published(&home, bootstrap, lsn);
+    assert_eq!(residents(&told), BTreeSet::from([2, 3, 4]));
+    assert_eq!(residents(&told), members(&service, &office, (lsn, log_id)));
+    let lsn = take_back(&service, &home, &format!("{}.0", recorded["lsn"]));
+    let told = published(&home, bootstrap, lsn);
+    assert_eq!(residents(&told), BTreeSet::from([1, 2, 3, 4]));
+    assert_eq!(residents(&told), members(&service, &office, (lsn, log_id)));
+    assert_eq!(told["repeated"], 0, "the feed passes over what is there: {told}");
+
+    // The topic is of this log's feed alone.
+    let other = dir.join("other").to_str().unwrap().to_owned();
+    good(&["init", "--dir", &other]);
+    assert!(refused(&arguments(&other, bootstrap)).contains("each log needs a topic of its own"));
+    let mut wrong = arguments(&home, bootstrap);
+    let config = dir.join("wrong.json");
+    std::fs::write(&config, r#"{"receiver": "x", "events": {"death_registered": ["person", "causes"]}}"#)
+        .unwrap();
+    wrong[4] = config.to_str().unwrap();
+    let said = refused(&wrong);
+    assert!(said.contains("no field \"causes\"") && said.contains("cause, declared"), "{said}");
+    let schema = good(&["feed", "schema", "--config", RECEIVER, "permanent_residence_registered"]);
+    assert!(schema.contains("\"unit\"") && !schema.contains("\"address\""), "{schema}");
+    service.stop();
+}

@@ -1,0 +1,179 @@
+//! From the log to the topic: reads admitted entries, and sends what the receiver sees of their events.
+
+use crate::message::{Message, source_of};
+use crate::publishing::{Publishing, partition_of};
+use crate::receiver::Receiver;
+use crate::topic::{Topic, TopicError};
+use event_log::{
+    Admission, AdmissionState, LogError, LogReader, LogSource, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES, RawEntry,
+    Verdict,
+};
+use event_schemas::header::{EntryHeader, EntryKind, seal_target};
+use event_schemas::ids::{EventAddress, LogId, Lsn};
+use event_schemas::record::{AdmittedEntry, EntryError};
+use event_schemas::time::Timestamp;
+use std::time::{Duration, Instant};
+
+/// A partition that is behind by so many records gets a watermark: that many are read again at most after an end, and a little more.
+const WATERMARK_LAG: u64 = 1_000;
+/// At the log's end watermarks are written so often, if anything was recorded.
+const WATERMARK_EVERY: Duration = Duration::from_secs(5);
+
+/// Why a feed ends. Begun again, it goes on behind what the topic holds.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    #[error("the admitted entry at lsn {lsn} cannot be decoded: {cause}")]
+    Undecodable { lsn: Lsn, cause: EntryError },
+    #[error("the topic holds more than the log, which ends at lsn {end}: it is the feed of another log")]
+    LogShorter { end: Lsn },
+}
+
+/// How far a feed is.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Fed {
+    /// Everything up to this record was handed to the client.
+    pub lsn: Lsn,
+    /// Messages sent since the start, watermarks included.
+    pub sent: u64,
+    /// Events that the topic held already.
+    pub passed_over: u64,
+    /// The log had nothing further.
+    pub at_end: bool,
+}
+
+/// A feed under way.
+pub struct Feeder {
+    receiver: Receiver,
+    source: String,
+    reader: Box<dyn LogReader>,
+    admission: Admission,
+    topic: Topic,
+    publishing: Publishing,
+    fed: Fed,
+    recorded_at: Timestamp,
+    marked: (Lsn, Instant),
+}
+
+impl Feeder {
+    /// Goes on behind what the topic holds.
+    ///
+    /// # Errors
+    /// If the topic holds something else than this log's feed.
+    pub fn begin(
+        log: &dyn LogSource,
+        (log_id, end): (LogId, Lsn),
+        topic: Topic,
+        receiver: Receiver,
+    ) -> Result<Self, FeedError> {
+        let source = source_of(log_id);
+        let publishing = Publishing::resume(topic.last_places(&source)?);
+        let first = publishing.first_lsn();
+        if first > end.next() {
+            return Err(FeedError::LogShorter { end });
+        }
+        let state = state_before(log, first)?;
+        let fed = Fed { lsn: state.last_lsn, ..Fed::default() };
+        let reader = log.open_reader(state.next)?;
+        let (recorded_at, marked) = (state.recorded_at, (state.last_lsn, Instant::now()));
+        let admission = Admission::resume(state);
+        Ok(Self { receiver, source, reader, admission, topic, publishing, fed, recorded_at, marked })
+    }
+
+    /// Sends what can be read now; waits up to `wait` if nothing can.
+    pub fn step(&mut self, wait: Duration) -> Result<Fed, FeedError> {
+        let batch = self.reader.read(MAX_GROUP_ENTRIES, MAX_GROUP_BYTES, wait)?;
+        for raw in &batch.entries {
+            self.take(raw)?;
+        }
+        self.fed.at_end = batch.at_end;
+        if batch.at_end && self.marked.1.elapsed() >= WATERMARK_EVERY {
+            self.mark_all()?;
+        }
+        self.topic.serve()?;
+        Ok(self.fed)
+    }
+
+    /// Marks every partition, and waits until all that was sent has arrived.
+    pub fn finish(mut self) -> Result<Fed, FeedError> {
+        self.mark_all()?;
+        self.topic.finish()?;
+        Ok(self.fed)
+    }
+
+    fn take(&mut self, raw: &RawEntry) -> Result<(), FeedError> {
+        let Verdict::Admitted { header, lsn } = self.admission.admit(raw.position, &raw.bytes) else {
+            return Ok(());
+        };
+        let entry =
+            AdmittedEntry::decode(lsn, &raw.bytes).map_err(|cause| FeedError::Undecodable { lsn, cause })?;
+        for (index, event) in entry.changes().map_or(&[][..], |changes| &changes.events).iter().enumerate() {
+            let Some(seen) = self.receiver.view(event) else { continue };
+            let at = EventAddress { lsn, index: index as u16 };
+            let message = Message::of_event(&self.source, at, header.recorded_at, event, &seen);
+            let key = message.key.as_deref().unwrap_or_default();
+            let partition = partition_of(key, self.publishing.partitions());
+            if self.publishing.takes(partition, message.place) {
+                self.send(partition, &message)?;
+            } else {
+                self.fed.passed_over += 1;
+            }
+        }
+        self.fed.lsn = lsn;
+        self.recorded_at = header.recorded_at;
+        self.mark(WATERMARK_LAG)
+    }
+
+    fn mark_all(&mut self) -> Result<(), FeedError> {
+        if self.marked.0 < self.fed.lsn {
+            self.mark(0)?;
+            self.marked.0 = self.fed.lsn;
+        }
+        self.marked.1 = Instant::now();
+        Ok(())
+    }
+
+    fn mark(&mut self, lag: u64) -> Result<(), FeedError> {
+        let due = self.publishing.due_watermarks(self.fed.lsn, lag);
+        if !due.is_empty() {
+            let watermark = Message::watermark(&self.source, self.fed.lsn, self.recorded_at);
+            for partition in due {
+                self.send(partition, &watermark)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, partition: usize, message: &Message) -> Result<(), FeedError> {
+        self.topic.send(partition, message)?;
+        self.fed.sent += 1;
+        Ok(())
+    }
+}
+
+/// Admission's state after the last entry before `first` that says where it stands, and where to read on. What lies between is read
+/// again.
+fn state_before(log: &dyn LogSource, first: Lsn) -> Result<AdmissionState, FeedError> {
+    let mut lsn = first.0.saturating_sub(1);
+    while let Some(entry) = log.fetch(Lsn(lsn))? {
+        match EntryHeader::of_entry(&entry) {
+            Ok(header) if !matches!(header.kind, EntryKind::Claim | EntryKind::Genesis) => {
+                return Ok(AdmissionState {
+                    term: header.term,
+                    claim: Some(header.claim_id),
+                    last_lsn: header.lsn,
+                    head: header.prev.extend(&entry),
+                    recorded_at: header.recorded_at,
+                    next: log.locate(header.lsn.next())?,
+                    sealed: header.kind == EntryKind::Sealed,
+                    sealed_for: seal_target(&entry).filter(|_| header.kind == EntryKind::Sealed),
+                });
+            }
+            _ => lsn -= 1,
+        }
+    }
+    Ok(AdmissionState::default())
+}

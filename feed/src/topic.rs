@@ -2,7 +2,7 @@
 
 use crate::message::{ID_HEADER, Message, SOURCE_HEADER};
 use crate::publishing::Place;
-use event_log::kafka::Connection;
+use event_log::kafka::{Connection, LetGo};
 use futures_executor::block_on;
 use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -50,7 +50,7 @@ pub enum TopicError {
 /// The topic, open to be written.
 pub struct Topic {
     connection: Connection,
-    producer: BaseProducer<Deliveries>,
+    producer: LetGo<BaseProducer<Deliveries>>,
     deliveries: Deliveries,
     partitions: usize,
 }
@@ -116,6 +116,7 @@ impl Topic {
             .set("compression.type", "zstd");
         let producer = config.create_with_context(deliveries.clone());
         let producer = producer.map_err(|cause| failed(&connection, "making a producer", cause))?;
+        let producer = LetGo::new(producer);
         Ok(Self { connection, producer, deliveries, partitions })
     }
 
@@ -159,7 +160,7 @@ impl Topic {
         Ok(places)
     }
 
-    fn consumer(&self) -> Result<BaseConsumer<Deliveries>, TopicError> {
+    fn consumer(&self) -> Result<LetGo<BaseConsumer<Deliveries>>, TopicError> {
         let mut config = self.connection.config();
         config
             .set("group.id", "dancu-unused")
@@ -168,7 +169,7 @@ impl Topic {
             .set("auto.offset.reset", "error")
             .set("fetch.wait.max.ms", "10");
         let consumer = config.create_with_context(Deliveries::default());
-        consumer.map_err(|cause| failed(&self.connection, "making a consumer", cause))
+        consumer.map(LetGo::new).map_err(|cause| failed(&self.connection, "making a consumer", cause))
     }
 
     fn place_of(&self, message: &BorrowedMessage<'_>, own: &str) -> Result<Place, TopicError> {
@@ -279,6 +280,7 @@ fn partitions(connection: &Connection) -> Result<usize, TopicError> {
     let fail = |cause| failed(connection, "asking for the topic", cause);
     let consumer: BaseConsumer<Deliveries> =
         connection.config().create_with_context(Deliveries::default()).map_err(fail)?;
+    let consumer = LetGo::new(consumer);
     let metadata = consumer.fetch_metadata(Some(&connection.topic), REQUEST_TIMEOUT).map_err(fail)?;
     let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == connection.topic) else {
         return Ok(0);

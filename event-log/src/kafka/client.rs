@@ -136,9 +136,10 @@ pub(super) enum Reading {
 }
 
 /// A client that is dropped on a thread of its own: that may take long, or never end.
-pub(super) struct LetGo<T: Send + 'static>(Option<T>);
+pub struct LetGo<T: Send + 'static>(Option<T>);
 
 impl<T: Send + 'static> LetGo<T> {
+    /// Holds the client.
     pub fn new(client: T) -> Self {
         Self(Some(client))
     }

@@ -27,7 +27,7 @@ mod tests;
 mod topic;
 
 pub use candidacy::{Candidacy, DEFAULT_SESSION_TIMEOUT};
-pub use client::Connection;
+pub use client::{Connection, LetGo};
 pub use reader::KafkaReader;
 pub use topic::{TopicOptions, create_topic, is_good_topic};
 

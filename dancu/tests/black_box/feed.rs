@@ -1,7 +1,7 @@
-//! A feed for others: published while the registry lives, killed, published on; read by an example that is none of this program.
+//! A feed for others: published while the registry lives, killed, published on; read by an example that is none of this program. It is
+//! tested on the registry that moves ([`crate::moving`]), because brokers are dear.
 
-use crate::failover::brokers::Brokers;
-use crate::program::{Service, dancu, good, live, refused, token};
+use crate::program::{Service, dancu, good, refused, token};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -43,7 +43,7 @@ fn example(bootstrap: &str, lsn: u64) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn members(service: &Service, token: &str, at_least: (u64, &str)) -> BTreeSet<u64> {
+pub fn members(service: &Service, token: &str, at_least: (u64, &str)) -> BTreeSet<u64> {
     let lsn = at_least.0.to_string();
     let asked = ["query", "members", "00001", "--at-least", &lsn, "--log-id", at_least.1];
     let told: Value = serde_json::from_str(&service.ask(token, &asked)).unwrap();
@@ -63,7 +63,7 @@ fn published(home: &str, bootstrap: &str, lsn: u64) -> Value {
 }
 
 /// One officer proposes that a fact never was, another approves it; the lsn at which it is taken back.
-fn take_back(service: &Service, home: &str, event: &str) -> u64 {
+pub fn take_back(service: &Service, home: &str, event: &str) -> u64 {
     let tokens = ["3", "4"].map(|officer| {
         good(&["token", "--dir", home, "--office", "2", "--officer", officer, "--scopes", "all"])
             .trim()
@@ -79,53 +79,46 @@ fn take_back(service: &Service, home: &str, event: &str) -> u64 {
     approved["lsn"].as_u64().unwrap()
 }
 
-#[test]
-fn what_a_receiver_makes_of_the_feed_is_what_the_registry_says_whatever_was_killed() {
-    let held = tempfile::tempdir().unwrap();
-    let dir = held.path();
-    let home = dir.join("registry").to_str().unwrap().to_owned();
-    let brokers = Brokers::start(&dir.join("kafka"), 1);
-    let bootstrap = brokers.bootstrap.as_str();
-    good(&["topic", "create", "--bootstrap", bootstrap]);
-    let service = Service::start(&home, &["--log", "kafka", "--bootstrap", bootstrap]);
-    live(&service, dir, &home);
-    let office = token(&home, "2");
-    let without_partitions = &arguments(&home, bootstrap)[..arguments(&home, bootstrap).len() - 2];
+/// A feed of the registry, whose service leads a log in Kafka, is killed and ended while somebody dies; what the example makes of it is
+/// what the registry says. The lsn of the death.
+pub fn goes_on_whatever_is_killed(dir: &Path, home: &str, bootstrap: &str, service: &Service) -> u64 {
+    let office = token(home, "2");
+    let without_partitions = &arguments(home, bootstrap)[..arguments(home, bootstrap).len() - 2];
     assert!(refused(without_partitions).contains("there is no topic"));
-
-    let mut feed = begun(&home, bootstrap);
-    service.submit_example(dir, &office, "birth");
+    let mut feed = begun(home, bootstrap);
+    let recorded = service.submit_example(dir, &office, "death");
     std::thread::sleep(BEFORE_KILL);
     feed.kill().unwrap();
     feed.wait().unwrap();
-    let mut feed = begun(&home, bootstrap);
-    let recorded = service.submit_example(dir, &office, "death");
+    let mut feed = begun(home, bootstrap);
     assert!(Command::new("kill").arg(feed.id().to_string()).status().unwrap().success());
     assert!(feed.wait().unwrap().success(), "it ends in order");
-    let log_id = recorded["log_id"].as_str().unwrap();
-    // It leads to the same table as the registry's own views: one was born, one has died; then it turns out that nobody died.
-    let lsn = service.submit_example(dir, &office, "change_name")["lsn"].as_u64().unwrap();
-    let told = published(&home, bootstrap, lsn);
-    assert_eq!(residents(&told), BTreeSet::from([2, 3, 4]));
-    assert_eq!(residents(&told), members(&service, &office, (lsn, log_id)));
-    let lsn = take_back(&service, &home, &format!("{}.0", recorded["lsn"]));
-    let told = published(&home, bootstrap, lsn);
-    assert_eq!(residents(&told), BTreeSet::from([1, 2, 3, 4]));
-    assert_eq!(residents(&told), members(&service, &office, (lsn, log_id)));
-    assert_eq!(told["repeated"], 0, "the feed passes over what is there: {told}");
 
-    // The topic is of this log's feed alone.
-    let other = dir.join("other").to_str().unwrap().to_owned();
-    good(&["init", "--dir", &other]);
-    assert!(refused(&arguments(&other, bootstrap)).contains("each log needs a topic of its own"));
-    let mut wrong = arguments(&home, bootstrap);
+    let (lsn, log_id) = (recorded["lsn"].as_u64().unwrap(), recorded["log_id"].as_str().unwrap());
+    let told = published(home, bootstrap, lsn);
+    assert_eq!(residents(&told), BTreeSet::from([2, 3, 4]), "one was born, one has died");
+    assert_eq!(residents(&told), members(service, &office, (lsn, log_id)));
+
     let config = dir.join("wrong.json");
     std::fs::write(&config, r#"{"receiver": "x", "events": {"death_registered": ["person", "causes"]}}"#)
         .unwrap();
-    wrong[4] = config.to_str().unwrap();
-    let said = refused(&wrong);
+    let said = refused(&["feed", "schema", "--config", config.to_str().unwrap()]);
     assert!(said.contains("no field \"causes\"") && said.contains("cause, declared"), "{said}");
     let schema = good(&["feed", "schema", "--config", RECEIVER, "permanent_residence_registered"]);
     assert!(schema.contains("\"unit\"") && !schema.contains("\"address\""), "{schema}");
-    service.stop();
+    lsn
+}
+
+/// The same feed goes on from the log that was moved, in which it turned out that nobody had died.
+pub fn goes_on_from_the_moved_log(home: &str, bootstrap: &str, lsn: u64) -> BTreeSet<u64> {
+    let told = published(home, bootstrap, lsn);
+    assert_eq!(residents(&told), BTreeSet::from([1, 2, 3, 4]));
+    assert_eq!(told["repeated"], 0, "the feed passes over what is there: {told}");
+    residents(&told)
+}
+
+pub fn refuses_the_topic_of_another_log(dir: &Path, bootstrap: &str) {
+    let other = dir.join("other").to_str().unwrap().to_owned();
+    good(&["init", "--dir", &other]);
+    assert!(refused(&arguments(&other, bootstrap)).contains("each log needs a topic of its own"));
 }

@@ -1,6 +1,7 @@
 //! A registry moves: from its directory into a topic, and from there, while it is led, into another directory.
 
 use crate::failover::brokers::Brokers;
+use crate::feed;
 use crate::program::{Service, good, live, refused, token};
 use reqwest::blocking::{Client, Response};
 use serde_json::Value;
@@ -58,7 +59,7 @@ fn home_on_topic(home: &str, dir: &Path, topic: (&str, &str)) -> String {
 }
 
 #[test]
-fn a_registry_moves_from_its_directory_to_kafka_and_back() {
+fn a_registry_moves_from_its_directory_to_kafka_and_back_and_its_feed_goes_on() {
     let held = tempfile::tempdir().unwrap();
     let dir = held.path();
     let brokers = Brokers::start(&dir.join("kafka"), 1);
@@ -127,8 +128,8 @@ fn a_registry_moves_from_its_directory_to_kafka_and_back() {
     let service = Service::start(&home, &["--session-timeout", "2s"]);
     let repeated = service.submit_example(dir, &office, "enrol_household");
     assert_eq!((&repeated["repeated"], &repeated["lsn"]), (&true.into(), &enrolled.into()));
-    let after = service.submit_example(dir, &office, "death")["lsn"].as_u64().unwrap();
-    let later = sums(&home, after, &replays);
+    let death = feed::goes_on_whatever_is_killed(dir, &home, bootstrap, &service);
+    let after = feed::take_back(&service, &home, &format!("{death}.0"));
 
     // It leads while its log is sealed: it steps down, and answers queries.
     let copied = json(&["log", "copy", "--from", &topic, "--to", &again, "--seal"]);
@@ -144,13 +145,20 @@ fn a_registry_moves_from_its_directory_to_kafka_and_back() {
     service.stop();
 
     good(&["log", "use", "--dir", &again, "--from", &home]);
+    let residents = feed::goes_on_from_the_moved_log(&again, bootstrap, after);
+    feed::refuses_the_topic_of_another_log(dir, bootstrap);
     let service = Service::start(&again, &[]);
     let office = token(&again, "2");
     let repeated = service.submit_example(dir, &office, "death");
-    assert_eq!((&repeated["repeated"], &repeated["lsn"]), (&true.into(), &after.into()));
+    assert_eq!((&repeated["repeated"], &repeated["lsn"]), (&true.into(), &death.into()));
+    let log_id = repeated["log_id"].as_str().unwrap();
+    assert_eq!(residents, feed::members(&service, &office, (after, log_id)));
     assert_eq!(service.submit_example(dir, &office, "change_name")["repeated"], false);
     service.stop();
-    let folded = (sums(&again, before, &replays), sums(&again, after, &replays));
-    assert_eq!(folded, (expected, later), "the views are those of the logs that were copied (R2)");
+    assert_eq!(
+        sums(&again, before, &replays),
+        expected,
+        "the views are those of the log that was copied (R2)"
+    );
     good(&["verify", "--dir", &again]);
 }

@@ -42,7 +42,7 @@ test: preflight preflight-kafka
 
 # The full counts: seeds of the simulation, rounds of kill -9, cases of each property, and an hour of fuzzing in all.
 soak: preflight preflight-kafka
-	SIMULATION_SEEDS=20000 DANCU_KILL_ROUNDS=1000 DANCU_DEMO_PERSONS=100000 PROPTEST_CASES=4096 \
+	SIMULATION_SEEDS=20000 DANCU_KILL_ROUNDS=1000 DANCU_BULK_PEOPLE=40000 DANCU_DEMO_PERSONS=100000 PROPTEST_CASES=4096 \
 		$(CARGO) test --locked --release --workspace --no-fail-fast -- --nocapture
 	$(MAKE) fuzz FUZZ_SECONDS=1800
 

@@ -6,10 +6,11 @@ use domain::registry::Registry;
 use domain::{TimelineSource, TimelineUnavailable};
 use event_log::{LogSource, Verdict};
 use event_schemas::Event;
-use event_schemas::event::{BeforeCommit, EventBody};
+use event_schemas::event::{BeforeCommit, EventBody, OperationCommitted};
 use event_schemas::header::EntryHeader;
 use event_schemas::ids::{EventAddress, Lsn, Position};
-use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record};
+use event_schemas::operation::{PartContent, StagedCorrection};
+use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record, Restatement};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use std::collections::VecDeque;
 
@@ -56,8 +57,12 @@ impl History<'_> {
         })?
     }
 
-    /// Visits the records of a row, newest first, until `visit` has seen enough.
-    fn walk(&self, row: RowRef, mut visit: impl FnMut(Lsn, &Changes) -> Enough) -> Result<(), String> {
+    /// Visits what was recorded of a row, newest first, until `visit` has seen enough: lsn, events from the stated place on, timelines.
+    fn walk(
+        &self,
+        row: RowRef,
+        mut visit: impl FnMut(Lsn, u32, &[Event], &[Restatement]) -> Enough,
+    ) -> Result<(), String> {
         let (_, mut lsn) = self.registry.version(row);
         for _ in 0..MAX_WALK_RECORDS {
             if lsn == Lsn::ZERO {
@@ -65,16 +70,17 @@ impl History<'_> {
             }
             let next = self.with_entry(lsn, |entry| {
                 let changes = entry.changes().ok_or_else(|| format!("lsn {lsn} changes no row"))?;
-                if visit(lsn, changes) == Enough::Yes {
-                    return Ok(Lsn::ZERO);
+                if let Some(touch) = changes.rows.iter().find(|touch| touch.row == row) {
+                    let seen = visit(lsn, 0, &changes.events, &changes.restatements);
+                    return Ok(if seen == Enough::Yes { Lsn::ZERO } else { touch.previous });
                 }
-                let touch = changes.rows.iter().find(|touch| touch.row == row);
-                match touch {
-                    Some(touch) => Ok(touch.previous),
-                    None => self.before_commit(lsn, changes, row),
-                }
+                let (previous, said) = self.by_commit(lsn, changes, row)?;
+                let seen = said.map_or(Enough::No, |(first, said)| {
+                    visit(lsn, first, &said.events, &said.restatements_at(lsn))
+                });
+                Ok(if seen == Enough::Yes { Lsn::ZERO } else { previous })
             });
-            lsn = next??;
+            lsn = next.and_then(|next: Result<Lsn, String>| next)?;
         }
         Err(format!("it is longer than {MAX_WALK_RECORDS} records"))
     }
@@ -82,14 +88,14 @@ impl History<'_> {
     fn timeline(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, String> {
         let mut found = VecDeque::new();
         let mut restated = Vec::new();
-        self.walk(stream.row, |lsn, changes| {
+        self.walk(stream.row, |lsn, first, events, restatements| {
             // All that came before stands in the restatement.
-            if let Some(restatement) = changes.restatements.iter().find(|it| it.stream == stream) {
+            if let Some(restatement) = restatements.iter().find(|it| it.stream == stream) {
                 restated.clone_from(&restatement.timeline);
                 return Enough::Yes;
             }
             let of_stream = |row, aspect| StreamRef { row, aspect } == stream;
-            collect(lsn, changes, of_stream, &mut found);
+            collect((lsn, first), events, of_stream, &mut found);
             Enough::No
         })?;
         restated.extend(found);
@@ -104,48 +110,83 @@ enum Enough {
     No,
 }
 
+/// A correction that a commit makes, and the place of its first event.
+type Placed = (u32, StagedCorrection);
+
 impl History<'_> {
-    /// The record before a commit, which does not itself name the rows that it changes.
-    fn before_commit(&self, lsn: Lsn, changes: &Changes, row: RowRef) -> Result<Lsn, String> {
-        let committed = changes.events.iter().find_map(|event| match &event.body {
-            EventBody::OperationCommitted(committed) => Some(committed),
-            _ => None,
-        });
+    /// The record before a commit, which does not itself name the rows that it changes; and what it corrects of the row, if so.
+    fn by_commit(&self, lsn: Lsn, changes: &Changes, row: RowRef) -> Result<(Lsn, Option<Placed>), String> {
         let not_named = || format!("lsn {lsn} does not name {row}");
-        let parts = match committed.map(|committed| committed.before(row)) {
-            Some(BeforeCommit::Known(_, last)) => return Ok(last),
-            Some(BeforeCommit::InPart(parts)) => parts,
-            Some(BeforeCommit::NotChanged) | None => return Err(not_named()),
+        let committed = committed(changes).ok_or_else(not_named)?;
+        let known = match committed.before(row) {
+            BeforeCommit::Known(_, last) => Some(last),
+            BeforeCommit::InPart(_) => None,
+            BeforeCommit::NotChanged => return Err(not_named()),
         };
-        for part in parts {
-            let previous = self.with_entry(part, |entry| {
-                entry.changes().and_then(|changes| {
-                    changes.events.iter().find_map(|event| match &event.body {
-                        EventBody::OperationPart(part) => part.content.previous(row),
-                        _ => None,
-                    })
-                })
+        for part in committed.parts_with(row) {
+            let found = self.with_part(part, |content| {
+                let said = match content {
+                    PartContent::Corrections(said) => said.of_row(row).map(|(first, it)| (first, it.clone())),
+                    PartContent::Pins(_) => None,
+                };
+                content.previous(row).map(|(_, last)| (known.unwrap_or(last), said))
             })?;
-            if let Some((_, last)) = previous {
-                return Ok(last);
+            if let Some(Some(found)) = found {
+                return Ok(found);
             }
         }
-        Err(not_named())
+        known.map(|last| (last, None)).ok_or_else(not_named)
     }
+
+    /// What a part holds; none if the lsn is none of a part.
+    fn with_part<T>(&self, lsn: Lsn, visit: impl FnOnce(&PartContent) -> T) -> Result<Option<T>, String> {
+        self.with_entry(lsn, |entry| {
+            let mut events = entry.changes().into_iter().flat_map(|changes| &changes.events);
+            let content = events.find_map(|event| match &event.body {
+                EventBody::OperationPart(part) => Some(&part.content),
+                _ => None,
+            });
+            content.map(visit)
+        })
+    }
+
+    /// The event at a place of a record, or of what takes effect with it.
+    fn event_in(&self, lsn: Lsn, changes: &Changes, index: u32) -> Result<Option<Event>, String> {
+        if let Some(event) = changes.events.get(index as usize) {
+            return Ok(Some(event.clone()));
+        }
+        let Some(committed) = committed(changes) else { return Ok(None) };
+        let Some(part) = committed.part_with_event(index).filter(|part| *part < lsn) else { return Ok(None) };
+        let found = self.with_part(part, |content| match content {
+            PartContent::Corrections(said) => {
+                let (item, event) = said.at(index)?;
+                (!committed.leaves_out(item)).then(|| event.clone())
+            }
+            PartContent::Pins(_) => None,
+        })?;
+        Ok(found.flatten())
+    }
+}
+
+fn committed(changes: &Changes) -> Option<&OperationCommitted> {
+    changes.events.iter().find_map(|event| match &event.body {
+        EventBody::OperationCommitted(committed) => Some(committed),
+        _ => None,
+    })
 }
 
 /// Puts a record's events with such a stream before those found so far.
 fn collect(
-    lsn: Lsn,
-    changes: &Changes,
+    (lsn, first): (Lsn, u32),
+    events: &[Event],
     belongs: impl Fn(RowRef, Aspect) -> bool,
     found: &mut VecDeque<(EventAddress, Event)>,
 ) {
-    for (index, event) in changes.events.iter().enumerate().rev() {
+    for (index, event) in events.iter().enumerate().rev() {
         let mut concerns = false;
         event.body.for_each_stream(|row, aspect| concerns |= belongs(row, aspect));
         if concerns {
-            found.push_front((EventAddress { lsn, index: index as u16 }, event.clone()));
+            found.push_front((EventAddress { lsn, index: first + index as u32 }, event.clone()));
         }
     }
 }
@@ -157,8 +198,8 @@ impl TimelineSource for History<'_> {
 
     fn recorded(&self, row: RowRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
         let mut found = VecDeque::new();
-        let walked = self.walk(row, |lsn, changes| {
-            collect(lsn, changes, |named, _| named == row, &mut found);
+        let walked = self.walk(row, |lsn, first, events, _| {
+            collect((lsn, first), events, |named, _| named == row, &mut found);
             Enough::No
         });
         walked.map_err(|cause| unavailable(row, cause))?;
@@ -169,10 +210,11 @@ impl TimelineSource for History<'_> {
         if at.lsn == Lsn::ZERO || at.lsn > self.registry.head().lsn {
             return Ok(None);
         }
-        let found = self.with_entry(at.lsn, |entry| {
-            entry.changes().and_then(|changes| changes.events.get(usize::from(at.index)).cloned())
+        let found = self.with_entry(at.lsn, |entry| match entry.changes() {
+            Some(changes) => self.event_in(at.lsn, changes, at.index),
+            None => Ok(None),
         });
-        found.map_err(|cause| unavailable(at, cause))
+        found.and_then(|found| found).map_err(|cause| unavailable(at, cause))
     }
 }
 

@@ -144,7 +144,7 @@ impl<'a> RecordedPins<'a> {
                     pins.issued.insert((issued.pin.cell(), issued.draw), issued.pin);
                 }
                 EventBody::OperationPart(part) => {
-                    let PartContent::Pins(staged) = &part.content;
+                    let PartContent::Pins(staged) = &part.content else { continue };
                     pins.key_version = staged.key_version;
                     for pin in &staged.pins {
                         pins.issued.extend(pin.draw.map(|draw| ((pin.pin.cell(), draw), pin.pin)));
@@ -345,15 +345,41 @@ impl Auditor {
 impl Kept {
     fn take(&mut self, lsn: Lsn, changes: &Changes) {
         for (index, event) in changes.events.iter().enumerate() {
-            let address = EventAddress { lsn, index: index as u16 };
-            event.body.for_each_stream(|row, _| {
-                let of_row = self.rows.entry(row).or_default();
-                if of_row.last().is_none_or(|(last, _)| *last != address) {
-                    of_row.push((address, event.clone()));
-                }
-                self.places.entry(address).or_insert((row, of_row.len() - 1));
-            });
+            self.keep(EventAddress { lsn, index: index as u32 }, event);
         }
+        let committed = changes.events.iter().find_map(|event| match &event.body {
+            EventBody::OperationCommitted(committed) => Some(committed),
+            _ => None,
+        });
+        let mut parts: Vec<Lsn> =
+            committed.into_iter().flat_map(|it| &it.parts).map(|part| part.lsn).collect();
+        parts.dedup();
+        for part in parts {
+            let Some(EventBody::OperationPart(part)) = self.first_event(part).map(|event| event.body) else {
+                continue;
+            };
+            let PartContent::Corrections(said) = part.content else { continue };
+            for (first, item) in said.placed() {
+                if committed.is_some_and(|committed| !committed.leaves_out(item)) {
+                    item.events_at(lsn, first).for_each(|(at, event)| self.keep(at, event));
+                }
+            }
+        }
+    }
+
+    fn first_event(&self, lsn: Lsn) -> Option<Event> {
+        let (row, place) = self.places.get(&EventAddress { lsn, index: 0 })?;
+        Some(self.rows[row][*place].1.clone())
+    }
+
+    fn keep(&mut self, address: EventAddress, event: &Event) {
+        event.body.for_each_stream(|row, _| {
+            let of_row = self.rows.entry(row).or_default();
+            if of_row.last().is_none_or(|(last, _)| *last != address) {
+                of_row.push((address, event.clone()));
+            }
+            self.places.entry(address).or_insert((row, of_row.len() - 1));
+        });
     }
 }
 

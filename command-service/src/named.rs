@@ -66,7 +66,7 @@ fn row_of_id(name: &str, id: u32) -> Option<RowRef> {
         "dossier" => RowRef::Dossier(DossierId(id)),
         "dwelling" => RowRef::Dwelling(DwellingId(id)),
         "office" => RowRef::Office(OfficeId(id)),
-        "operation" => RowRef::Operation(OperationId(id)),
+        "operation" | "reverses" => RowRef::Operation(OperationId(id)),
         _ => return None,
     })
 }

@@ -165,6 +165,9 @@ catalogue! {
     OperationNotApproved hard, "operation_not_approved", "Đợt xử lý {0} chưa được phê duyệt.", "Operation {0} is not approved.";
     ApprovedByOpener hard, "approved_by_opener", "Cán bộ mở đợt xử lý không được tự phê duyệt.", "Whoever opened an operation cannot approve it.";
     OperationDigestDiffers hard, "operation_digest_differs", "Mã nội dung của đợt xử lý là {0}, không phải {1}.", "The operation's digest is {0}, not {1}.";
+    NothingToReverse hard, "nothing_to_reverse", "Đợt xử lý {0} không có đính chính nào để hoàn lại.", "Operation {0} has made no corrections that could be taken back.";
+    RowStagedTwice hard, "row_staged_twice", "{0} đã có trong một đính chính khác của đợt xử lý: phải gộp làm một.", "{0} is touched by another correction of the operation: the two belong into one.";
+    OutsideOperation hard, "outside_operation", "{0} không thuộc địa bàn của đợt xử lý.", "{0} is not at home in the operation's area.";
     OperationOfOtherKind hard, "operation_of_other_kind", "Lệnh này không dùng cho đợt xử lý loại {0}.", "This command is not for an operation of kind {0}.";
     TooManyMoved hard, "too_many_moved", "{0} dòng đã thay đổi sau khi đưa vào, tối đa {1}: cần đưa vào lại.", "{0} rows have moved since they were staged, more than {1}: stage them again first.";
     PinCellExhausted hard, "pin_cell_exhausted", "Đã hết số cho nơi {0}, mã {1}, năm {2}.", "No numbers are left for place {0}, code {1}, year {2}.";
@@ -178,6 +181,7 @@ catalogue! {
     CorrectionDoesNotFit hard, "correction_does_not_fit", "Nội dung này không phù hợp với dữ liệu của ngày đó.", "The stated fact does not fit what holds on its day.";
     CorrectionBasisMissing hard, "correction_basis_missing", "Đính chính cần căn cứ là quyết định có số của cơ quan hoặc tòa án.", "A correction needs the numbered decision of an agency or a court as its basis.";
     CorrectionTooLarge hard, "correction_too_large", "Đính chính này liên quan đến quá nhiều dữ liệu ({0}, tối đa {1}).", "This correction concerns too much that is recorded ({0}; at most {1}).";
+    CorrectionNotInBulk hard, "correction_not_in_bulk", "Nội dung loại {0} không được đính chính hàng loạt.", "A fact such as {0} is not corrected in bulk.";
     ApprovalRequired hard, "approval_required", "Đính chính nội dung này ({0}) cần cán bộ thứ hai phê duyệt: hãy lập đề nghị đính chính.", "Such a correction ({0}) needs a second officer's approval: propose it.";
     StaleDigest hard, "stale_digest", "Dữ liệu đã thay đổi từ lần chạy thử: mã nay là {0}, không phải {1}.", "What the dry run showed has moved: the digest is {0} now, not {1}.";
     // Cards.

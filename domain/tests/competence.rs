@@ -245,6 +245,7 @@ fn meddling(kind: &str, to: &Neighbours) -> Command {
         Command::Correct(c) => c.edits = vec![Edit::Annul { event: to.moved_in }],
         Command::ProposeCorrection(c) => c.correction.edits = vec![Edit::Annul { event: to.moved_in }],
         Command::ApproveCorrection(c) => c.operation = PROPOSAL,
+        Command::StageCorrections(c) => c.operation = OPERATION,
         Command::OpenOperation(c) => {
             c.kind = OperationKind::IssuePins(IssuePins { unit: Some(code(PHUC_XA)) });
         }

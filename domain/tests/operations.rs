@@ -110,7 +110,7 @@ fn numbers_show_at_once_with_the_commit_and_not_before() {
     given_open(&mut world, Some(BA_DINH));
     let part = given_stage(&mut world, 1);
     assert!(part.is_last);
-    let PartContent::Pins(staged) = &part.content;
+    let PartContent::Pins(staged) = &part.content else { panic!("numbers were staged") };
     let staged_pins: Vec<_> = staged.pins.iter().map(|pin| (pin.person, pin.pin)).collect();
     given_approved(&mut world);
     for (person, pin) in &staged_pins {
@@ -148,7 +148,7 @@ fn only_citizens_of_the_area_who_are_alive_and_have_no_number_are_staged_and_gap
     world.resident(elsewhere, QUAN_TOAN, "2021-08-01");
     given_open(&mut world, Some(HA_NOI));
     let part = given_stage(&mut world, 1);
-    let PartContent::Pins(staged) = &part.content;
+    let PartContent::Pins(staged) = &part.content else { panic!("numbers were staged") };
     assert_eq!(staged.pins.iter().map(|pin| pin.person).collect::<Vec<_>>(), [citizen]);
     let left_out: Vec<_> = part.left_out.iter().map(|left_out| (left_out.row, left_out.reason)).collect();
     assert_eq!(
@@ -164,12 +164,12 @@ fn only_citizens_of_the_area_who_are_alive_and_have_no_number_are_staged_and_gap
     let command = Command::StageOperation(StageOperation { operation: OperationId(2), part: 1, rows: 100 });
     let accepted = nation.given_by(NATIONAL_OFFICE, command);
     let EventBody::OperationPart(part) = &accepted.changes.events[0].body else { panic!() };
-    let PartContent::Pins(staged) = &part.content;
+    let PartContent::Pins(staged) = &part.content else { panic!("numbers were staged") };
     let persons: Vec<_> = staged.pins.iter().map(|pin| pin.person).collect();
     assert_eq!(persons, [elsewhere, nowhere, citizen], "the nation holds those who live nowhere too");
     let again = staged.pins.iter().find(|pin| pin.person == citizen).unwrap();
     assert!(nation.registry.lookups().holder_of(again.pin).is_some());
-    let PartContent::Pins(before) = &part_of(&world).content;
+    let PartContent::Pins(before) = &part_of(&world).content else { panic!("numbers were staged") };
     assert_ne!(again.pin, before.pins[0].pin, "a number of an abandoned operation is never given (W9)");
 }
 
@@ -331,7 +331,7 @@ fn an_abandoned_operation_comes_to_nothing_and_its_numbers_are_gone() {
     let persons = residents(&mut world, 1);
     given_open(&mut world, None);
     given_stage(&mut world, 1);
-    let PartContent::Pins(staged) = part_of(&world).content;
+    let PartContent::Pins(staged) = part_of(&world).content else { panic!("numbers were staged") };
     world.given_by(NATIONAL_OFFICE, abandon());
     assert!(!world.registry.holds_staged_rows());
     let issued =
@@ -410,7 +410,7 @@ fn a_full_cell_leaves_its_persons_out() {
     let [first, second] = [1, 2].map(|day| world.person(man(&format!("1990-05-0{day}"))));
     given_open(&mut world, None);
     let part = given_stage(&mut world, 1);
-    let PartContent::Pins(staged) = &part.content;
+    let PartContent::Pins(staged) = &part.content else { panic!("numbers were staged") };
     assert_eq!(staged.pins.iter().map(|pin| pin.person).collect::<Vec<_>>(), [first]);
     assert_eq!(part.left_out[0].reason, LeftOutReason::CellFull);
     assert_eq!(part.left_out[0].row, RowRef::Person(second));

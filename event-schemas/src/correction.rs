@@ -184,7 +184,7 @@ impl FromStr for EventAddress {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (lsn, index) = text.split_once('.').ok_or(EventAddressError)?;
-        let (lsn, index) = (lsn.parse::<u64>(), index.parse::<u16>());
+        let (lsn, index) = (lsn.parse::<u64>(), index.parse::<u32>());
         match (lsn, index) {
             (Ok(lsn), Ok(index)) => Ok(Self { lsn: Lsn(lsn), index }),
             _ => Err(EventAddressError),

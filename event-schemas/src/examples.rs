@@ -67,6 +67,7 @@ fn basis_of(command: &Command) -> Basis {
         | Command::AbandonOperation(_)
         | Command::Correct(_)
         | Command::ProposeCorrection(_)
+        | Command::StageCorrections(_)
         | Command::ApproveCorrection(_) => Basis {
             authority: Some(text("Cục Cảnh sát quản lý hành chính về trật tự xã hội")),
             number: Some(text("215/QĐ-C06")),

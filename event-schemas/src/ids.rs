@@ -266,7 +266,8 @@ uuid_id! {
 )]
 pub struct EventAddress {
     pub lsn: Lsn,
-    pub index: u16,
+    /// Place among the events of the record; of a commit of corrections, among all that its operation staged, from 1.
+    pub index: u32,
 }
 
 impl fmt::Display for EventAddress {

@@ -3,12 +3,16 @@
 //! The kinds of operation are listed in [`OperationKind`], and what a part of each holds in [`PartContent`]; everything else
 //! is the same for all of them.
 
-use crate::event::PinIssued;
-use crate::ids::{Lsn, PersonId, Version};
+use crate::event::{Event, PinIssued};
+use crate::ids::{EventAddress, Lsn, OperationId, PersonId, Version};
 use crate::macros::as_text;
 use crate::pin::{Pin, PinOccasion};
-use crate::row::RowRef;
+use crate::record::{Restatement, decode_staged, encode_staged};
+use crate::row::{RowRef, RowTouch};
 use crate::text::Text;
+use bincode::de::Decoder;
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +23,8 @@ use std::str::FromStr;
 pub const MAX_OPERATION_ROWS: u32 = 1_000_000;
 /// Most rows that one part stages or leaves out.
 pub const MAX_PART_ROWS: u16 = 2_000;
+/// Most edits that one part of corrections states.
+pub const MAX_PART_EDITS: usize = 1_000;
 /// Most parts of one operation.
 pub const MAX_PARTS: u32 = 5_000;
 /// Most rows that moved after they were staged and are judged again with the commit.
@@ -30,6 +36,8 @@ pub const MAX_MOVED_ROWS: u32 = 10_000;
 pub enum OperationKind<U> {
     /// Issue a PIN to everybody who has none and has what a number needs.
     IssuePins(IssuePins<U>),
+    /// Correct what is recorded, in bulk: by `stage_corrections`, or by taking back what another operation corrected.
+    Corrections(Corrections<U>),
     /// One correction that waits for approval, whole in the record that proposes it: by `propose_correction` and `approve_correction`.
     Correction,
 }
@@ -42,11 +50,23 @@ pub struct IssuePins<U> {
     pub unit: Option<U>,
 }
 
+/// Which corrections an operation makes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Corrections<U> {
+    /// The unit in which everybody is at home whose record is corrected; none for the nation.
+    pub unit: Option<U>,
+    /// The operation that is taken back, by `stage_operation`; none to state the edits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverses: Option<OperationId>,
+}
+
 impl<U> OperationKind<U> {
     /// The unit whose rows the operation changes; none for the nation, and for a correction, whose edits say where it belongs.
     pub fn unit(&self) -> Option<&U> {
         match self {
             Self::IssuePins(issue) => issue.unit.as_ref(),
+            Self::Corrections(corrections) => corrections.unit.as_ref(),
             Self::Correction => None,
         }
     }
@@ -55,6 +75,7 @@ impl<U> OperationKind<U> {
     pub fn name(&self) -> &'static str {
         match self {
             Self::IssuePins(_) => "issue_pins",
+            Self::Corrections(_) => "corrections",
             Self::Correction => "correction",
         }
     }
@@ -102,6 +123,90 @@ as_text! {
 #[serde(rename_all = "snake_case")]
 pub enum PartContent {
     Pins(StagedPins),
+    Corrections(StagedCorrections),
+}
+
+/// Corrections of one part. No two of an operation touch the same row.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StagedCorrections {
+    /// Address of the part's first event in the record of the commit; the others follow.
+    pub first_event: u32,
+    pub items: Vec<StagedCorrection>,
+}
+
+/// What one correction says and does. Its own events are addressed with lsn 0: that of the commit is not known yet.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StagedCorrection {
+    pub events: Vec<Event>,
+    /// Every row that it changes, from the version at which it was staged to the next.
+    pub rows: Vec<RowTouch>,
+    pub restatements: Vec<Restatement>,
+}
+
+impl Encode for StagedCorrection {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        let bytes = encode_staged(self).map_err(|error| EncodeError::OtherString(error.to_string()))?;
+        bytes.encode(encoder)
+    }
+}
+
+impl<Context> Decode<Context> for StagedCorrection {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        let bytes = Vec::<u8>::decode(decoder)?;
+        decode_staged(&bytes).map_err(|error| DecodeError::OtherString(error.to_string()))
+    }
+}
+
+bincode::impl_borrow_decode!(StagedCorrection);
+
+impl StagedCorrection {
+    /// Its events with the addresses that they have by the commit at `lsn`, the first at `first`.
+    pub fn events_at(&self, lsn: Lsn, first: u32) -> impl Iterator<Item = (EventAddress, &Event)> {
+        let address = move |place| EventAddress { lsn, index: first + place as u32 };
+        self.events.iter().enumerate().map(move |(place, event)| (address(place), event))
+    }
+
+    /// The timelines as the commit at `lsn` makes them.
+    pub fn restatements_at(&self, lsn: Lsn) -> Vec<Restatement> {
+        let mut restatements = self.restatements.clone();
+        let addresses = restatements.iter_mut().flat_map(|restated| &mut restated.timeline);
+        addresses.filter(|(at, _)| at.lsn == Lsn::ZERO).for_each(|(at, _)| at.lsn = lsn);
+        restatements
+    }
+
+    fn touches(&self, row: RowRef) -> Option<&RowTouch> {
+        self.rows.iter().find(|touch| touch.row == row)
+    }
+}
+
+impl StagedCorrections {
+    /// Each correction with the place of its first event.
+    pub fn placed(&self) -> impl Iterator<Item = (u32, &StagedCorrection)> {
+        let mut next = self.first_event;
+        self.items.iter().map(move |item| {
+            let first = next;
+            next += item.events.len() as u32;
+            (first, item)
+        })
+    }
+
+    /// The correction that changes the row, with the place of its first event.
+    pub fn of_row(&self, row: RowRef) -> Option<(u32, &StagedCorrection)> {
+        self.placed().find(|(_, item)| item.touches(row).is_some())
+    }
+
+    /// The correction that says what stands at this place of the commit's record, and the event.
+    pub fn at(&self, index: u32) -> Option<(&StagedCorrection, &Event)> {
+        let (first, item) = self.placed().take_while(|(first, _)| *first <= index).last()?;
+        Some((item, item.events.get((index - first) as usize)?))
+    }
+
+    /// How many events it holds.
+    pub fn count_events(&self) -> usize {
+        self.items.iter().map(|item| item.events.len()).sum()
+    }
 }
 
 /// Numbers drawn for persons, in the order of their ids.
@@ -128,20 +233,34 @@ pub struct StagedPin {
 }
 
 impl PartContent {
-    /// First and last row; none if the part stages nothing.
-    pub fn range(&self) -> Option<(RowRef, RowRef)> {
-        match self {
+    /// Where a part at `lsn` has its rows: the first and last of each kind.
+    pub fn ranges(&self, lsn: Lsn) -> Vec<PartRange> {
+        let (rows, first_event): (Vec<RowRef>, u32) = match self {
             Self::Pins(staged) => {
-                let (first, last) = (staged.pins.first()?, staged.pins.last()?);
-                Some((RowRef::Person(first.person), RowRef::Person(last.person)))
+                let ends = [staged.pins.first(), staged.pins.last()];
+                (ends.into_iter().flatten().map(|pin| RowRef::Person(pin.person)).collect(), 0)
+            }
+            Self::Corrections(staged) => {
+                let rows = staged.items.iter().flat_map(|item| &item.rows);
+                (rows.map(|touch| touch.row).collect(), staged.first_event)
+            }
+        };
+        let mut ranges: Vec<PartRange> = Vec::new();
+        for row in rows {
+            let kind = std::mem::discriminant(&row);
+            match ranges.iter_mut().find(|range| std::mem::discriminant(&range.first) == kind) {
+                Some(range) => (range.first, range.last) = (range.first.min(row), range.last.max(row)),
+                None => ranges.push(PartRange { lsn, first: row, last: row, first_event }),
             }
         }
+        ranges
     }
 
     /// How many rows it stages.
     pub fn len(&self) -> usize {
         match self {
             Self::Pins(staged) => staged.pins.len(),
+            Self::Corrections(staged) => staged.items.iter().map(|item| item.rows.len()).sum(),
         }
     }
 
@@ -152,7 +271,7 @@ impl PartContent {
 
     /// What issuing the person's number alone would have said, if this part drew it.
     pub fn number_of(&self, person: PersonId) -> Option<PinIssued> {
-        let Self::Pins(staged) = self;
+        let Self::Pins(staged) = self else { return None };
         let place = staged.pins.binary_search_by_key(&person, |pin| pin.person).ok()?;
         let StagedPin { pin, draw, .. } = staged.pins[place];
         let (key_version, occasion) = (staged.key_version, PinOccasion::Later);
@@ -161,9 +280,17 @@ impl PartContent {
 
     /// The record before, if the part stages this row.
     pub fn previous(&self, row: RowRef) -> Option<(Version, Lsn)> {
-        let (Self::Pins(staged), RowRef::Person(person)) = (self, row) else { return None };
-        let place = staged.pins.binary_search_by_key(&person, |pin| pin.person).ok()?;
-        Some((staged.pins[place].version, staged.pins[place].last))
+        match (self, row) {
+            (Self::Pins(staged), RowRef::Person(person)) => {
+                let place = staged.pins.binary_search_by_key(&person, |pin| pin.person).ok()?;
+                Some((staged.pins[place].version, staged.pins[place].last))
+            }
+            (Self::Pins(_), _) => None,
+            (Self::Corrections(staged), _) => {
+                let touch = staged.of_row(row)?.1.touches(row)?;
+                Some((Version(touch.version.0.saturating_sub(1)), touch.previous))
+            }
+        }
     }
 }
 
@@ -208,6 +335,10 @@ pub enum LeftOutReason {
     Elsewhere,
     /// What the number is made of is another now.
     DataChanged,
+    /// A row of its correction moved after the part was staged: it would be another correction now.
+    Moved,
+    /// What came since would no longer hold together if it were taken back.
+    NotCovered,
 }
 
 impl LeftOutReason {
@@ -220,6 +351,8 @@ impl LeftOutReason {
         Self::HasNumber,
         Self::Elsewhere,
         Self::DataChanged,
+        Self::Moved,
+        Self::NotCovered,
     ];
 }
 
@@ -230,6 +363,8 @@ pub struct PartRange {
     pub lsn: Lsn,
     pub first: RowRef,
     pub last: RowRef,
+    /// Address of its first event in the record of the commit; zero if it holds none.
+    pub first_event: u32,
 }
 
 /// A row that moved after it was staged, and is changed all the same. Others are where their part says.

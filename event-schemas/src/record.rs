@@ -8,11 +8,13 @@ use crate::guarded::Confidentiality;
 use crate::ids::{
     CommandId, EventAddress, InstanceId, KeyId, LogId, Lsn, OfficeId, OfficerId, RulesRevision,
 };
+use crate::operation::StagedCorrection;
 use crate::row::{RowTouch, StreamRef};
 use crate::text::Text;
 use crate::time::{Date, PartialDate};
 use bincode::{Decode, Encode};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What one accepted command appended. Atomic, because it is one log entry (W9).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -45,7 +47,7 @@ pub const MAX_EVENTS: usize = 4_000;
 
 /// The timeline of a stream after a late fact, in valid-time order. A row's aspect is folded from it anew; nobody searches
 /// history.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Restatement {
     pub stream: StreamRef,
     pub timeline: Vec<(EventAddress, Event)>,
@@ -251,35 +253,67 @@ fn decode_command(input: &mut &[u8]) -> Result<CommandEnvelope, CodecError> {
 impl Changes {
     fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
         encode_into(&self.bases, out)?;
-        encode_into(&(self.events.len() as u32), out)?;
-        for event in &self.events {
-            encode_event(event, out)?;
-        }
-        encode_into(&self.rows, out)?;
-        encode_into(&(self.restatements.len() as u32), out)?;
-        for restatement in &self.restatements {
-            encode_into(&restatement.stream, out)?;
-            encode_into(&(restatement.timeline.len() as u32), out)?;
-            for (address, event) in &restatement.timeline {
-                encode_into(address, out)?;
-                encode_event(event, out)?;
-            }
-        }
-        Ok(())
+        encode_said((&self.events, &self.rows, &self.restatements), out)
     }
 
     fn decode_from(input: &mut &[u8]) -> Result<Self, CodecError> {
         let bases = decode_from(input)?;
-        let events = decode_list(input, "events", decode_event)?;
-        let rows = decode_from(input)?;
-        let restatements = decode_list(input, "restatements", |input| {
-            let stream = decode_from(input)?;
-            let timeline =
-                decode_list(input, "a timeline", |input| Ok((decode_from(input)?, decode_event(input)?)))?;
-            Ok(Restatement { stream, timeline })
-        })?;
+        let (events, rows, restatements) = decode_said(input, decode_event)?;
         Ok(Self { bases, events, rows, restatements })
     }
+}
+
+fn encode_said(
+    (events, rows, restatements): (&[Event], &Vec<RowTouch>, &[Restatement]),
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    encode_into(&(events.len() as u32), out)?;
+    for event in events {
+        encode_event(event, out)?;
+    }
+    encode_into(rows, out)?;
+    encode_into(&(restatements.len() as u32), out)?;
+    for restatement in restatements {
+        encode_into(&restatement.stream, out)?;
+        encode_into(&(restatement.timeline.len() as u32), out)?;
+        for (address, event) in &restatement.timeline {
+            encode_into(address, out)?;
+            encode_event(event, out)?;
+        }
+    }
+    Ok(())
+}
+
+type Said = (Vec<Event>, Vec<RowTouch>, Vec<Restatement>);
+
+fn decode_said(
+    input: &mut &[u8],
+    event: impl Fn(&mut &[u8]) -> Result<Event, CodecError> + Copy,
+) -> Result<Said, CodecError> {
+    let events = decode_list(input, "events", event)?;
+    let rows = decode_from(input)?;
+    let restatements = decode_list(input, "restatements", |input| {
+        let stream = decode_from(input)?;
+        let timeline = decode_list(input, "a timeline", |input| Ok((decode_from(input)?, event(input)?)))?;
+        Ok(Restatement { stream, timeline })
+    })?;
+    Ok((events, rows, restatements))
+}
+
+/// The bytes of a correction that a part stages.
+pub(crate) fn encode_staged(staged: &StagedCorrection) -> Result<Vec<u8>, CodecError> {
+    let mut out = Vec::new();
+    encode_said((&staged.events, &staged.rows, &staged.restatements), &mut out)?;
+    Ok(out)
+}
+
+/// Reads them: facts that hold no other facts.
+pub(crate) fn decode_staged(mut input: &[u8]) -> Result<StagedCorrection, CodecError> {
+    let (events, rows, restatements) = decode_said(&mut input, decode_fact)?;
+    if !input.is_empty() {
+        return Err(CodecError::TrailingBytes(input.len()));
+    }
+    Ok(StagedCorrection { events, rows, restatements })
 }
 
 /// Lists are decoded one by one: a hostile count allocates nothing.
@@ -368,12 +402,18 @@ pub fn encode_event_bytes(event: &Event) -> Result<Vec<u8>, CodecError> {
 /// Reads the exact bytes of one event that holds no other facts: what holds it is then no deeper than that.
 pub(crate) fn decode_fact_bytes(bytes: &[u8]) -> Result<Event, CodecError> {
     let mut input = bytes;
-    let _: (PartialDate, u8, Confidentiality, KeyId) = decode_from(&mut input)?;
-    let (kind, version, _) = decode_framed(&mut input, "a fact")?;
+    let event = decode_fact(&mut input)?;
+    if input.is_empty() { Ok(event) } else { Err(CodecError::TrailingBytes(input.len())) }
+}
+
+fn decode_fact(input: &mut &[u8]) -> Result<Event, CodecError> {
+    let mut ahead = *input;
+    let _: (PartialDate, u8, Confidentiality, KeyId) = decode_from(&mut ahead)?;
+    let (kind, version, _) = decode_framed(&mut ahead, "a fact")?;
     if EventBody::HOLDING_FACTS.contains(&kind) {
         return Err(CodecError::UnknownKind { what: "a fact", kind, version });
     }
-    decode_event_bytes(bytes)
+    decode_event(input)
 }
 
 /// Reads the exact bytes of one event.

@@ -145,6 +145,16 @@ impl<'a, T: Target> Applier<'a, T> {
     }
 
     fn apply_changes(&mut self, lsn: Lsn, changes: &Changes) -> Result<(), ApplyError> {
+        self.change_rows(lsn, 0, changes)?;
+        for (index, event) in changes.events.iter().enumerate() {
+            self.cells.take(&event.body);
+            self.follow_operation(EventAddress { lsn, index: index as u32 }, event)?;
+        }
+        Ok(())
+    }
+
+    /// Rows as they become by the record at `lsn`, or by a part of what takes effect with it. `first` is the place of its first event.
+    pub(crate) fn change_rows(&mut self, lsn: Lsn, first: u32, changes: &Changes) -> Result<(), ApplyError> {
         let mut rows = Vec::with_capacity(changes.rows.len());
         for touch in &changes.rows {
             let value = self.read_row(touch.row).map_err(|error| ApplyError::Store { lsn, error })?;
@@ -161,14 +171,10 @@ impl<'a, T: Target> Applier<'a, T> {
             }
             rows.push(Changing { row: touch.row, parts, before, value });
         }
-        fold_changes(lsn, changes, &mut rows)?;
+        fold_changes((lsn, first), changes, &mut rows)?;
         for (touch, mut changing) in changes.rows.iter().zip(rows) {
             changing.value.set_stamp(Stamp { version: touch.version, last_lsn: lsn });
             self.write_row(changing).map_err(|error| ApplyError::Store { lsn, error })?;
-        }
-        for (index, event) in changes.events.iter().enumerate() {
-            self.cells.take(&event.body);
-            self.follow_operation(EventAddress { lsn, index: index as u16 }, event)?;
         }
         Ok(())
     }
@@ -257,10 +263,14 @@ pub(crate) fn decode_row(row: RowRef, bytes: &[u8]) -> Result<Row, state_store::
 }
 
 /// Folds a record's events into its rows; a restated stream is folded anew from its timeline instead.
-fn fold_changes(lsn: Lsn, changes: &Changes, rows: &mut [Changing]) -> Result<(), ApplyError> {
+fn fold_changes(
+    (lsn, first): (Lsn, u32),
+    changes: &Changes,
+    rows: &mut [Changing],
+) -> Result<(), ApplyError> {
     let mut not_named = None;
     let facts = changes.events.iter().enumerate().map(|(index, event)| {
-        let at = EventAddress { lsn, index: index as u16 };
+        let at = EventAddress { lsn, index: first + index as u32 };
         Fact { at, event }
     });
     each_said(facts, &changes.restatements, |stream, said| {

@@ -43,7 +43,7 @@ pub struct Submission {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryEvent {
     /// Its place in the record: with the lsn, its address.
-    pub index: u16,
+    pub index: u32,
     /// Stable name of the event.
     pub event: String,
     pub effective_on: PartialDate,

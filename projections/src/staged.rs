@@ -11,8 +11,9 @@ use crate::target::Target;
 use event_schemas::codec::{CodecError, decode_from, encode_into};
 use event_schemas::event::{Event, EventBody, OperationCommitted, OperationPart};
 use event_schemas::ids::{EventAddress, OperationId, PersonId};
-use event_schemas::operation::{LeftOut, PartContent, StagedPin, StagedPins};
+use event_schemas::operation::{LeftOut, PartContent, StagedCorrection, StagedPin, StagedPins};
 use event_schemas::pin::{Pin, PinCell};
+use event_schemas::record::Changes;
 use event_schemas::row::RowRef;
 use state_store::engine::{KeyRange, Order};
 use state_store::store::StoreError;
@@ -60,7 +61,7 @@ impl CellChanges {
             EventBody::PinIssued(e) => self.count(e.pin, CellUse::Given, 1),
             EventBody::PinAccepted(e) => self.count(e.pin, CellUse::Given, 1),
             EventBody::OperationPart(e) => {
-                let PartContent::Pins(staged) = &e.content;
+                let PartContent::Pins(staged) = &e.content else { return };
                 for pin in staged.pins.iter().filter(|pin| pin.draw.is_some()) {
                     self.count(pin.pin, CellUse::Reserved, 1);
                 }
@@ -151,8 +152,16 @@ impl<T: Target> Applier<'_, T> {
     ) -> Result<(), ApplyError> {
         let lsn = at.lsn;
         let mut staged: BTreeMap<PersonId, StagedPin> = BTreeMap::new();
+        let mut corrections: Vec<(u32, StagedCorrection)> = Vec::new();
         let gathered = self.for_each_part(committed.operation, |_, content, left_out| {
-            let PartContent::Pins(StagedPins { pins, .. }) = content;
+            let pins = match content {
+                PartContent::Pins(StagedPins { pins, .. }) => pins,
+                PartContent::Corrections(said) => {
+                    let made = said.placed().filter(|(_, item)| !committed.leaves_out(item));
+                    corrections.extend(made.map(|(first, item)| (first, item.clone())));
+                    return;
+                }
+            };
             staged.extend(pins.into_iter().map(|pin| (pin.person, pin)));
             for left_out in left_out {
                 if let RowRef::Person(person) = left_out.row {
@@ -161,6 +170,11 @@ impl<T: Target> Applier<'_, T> {
             }
         });
         gathered.map_err(|error| ApplyError::Store { lsn, error })?;
+        for (first, item) in corrections {
+            let restatements = item.restatements_at(lsn);
+            let changes = Changes { bases: Vec::new(), events: item.events, rows: item.rows, restatements };
+            self.change_rows(lsn, first, &changes)?;
+        }
         for left_out in &committed.left_out {
             if let RowRef::Person(person) = left_out.row {
                 staged.remove(&person);

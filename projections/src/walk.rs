@@ -6,6 +6,7 @@ use event_log::{LogError, LogSource};
 use event_schemas::basis::Basis;
 use event_schemas::event::{BeforeCommit, Event, EventBody};
 use event_schemas::ids::{EventAddress, Lsn};
+use event_schemas::operation::{PartContent, StagedCorrection};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Restatement};
 use event_schemas::row::{RowRef, RowTouch};
 use event_schemas::time::Timestamp;
@@ -76,10 +77,10 @@ impl RowRecord {
     ) -> Result<Self, HistoryError> {
         let entry = allowance.entry(source, lsn)?;
         let found = match touch_of(&entry, row) {
-            Some(touch) => Some((touch, events_of(&entry, row))),
+            Some(touch) => Some(CommitOf { touch, events: events_of(&entry, row), part: None }),
             None => commit_of(source, &entry, row, allowance)?,
         };
-        let (touch, events) = found.ok_or(HistoryError::NotInRecord { lsn, row })?;
+        let CommitOf { touch, events, part } = found.ok_or(HistoryError::NotInRecord { lsn, row })?;
         let recorded_at = entry.header.recorded_at;
         let (submitted, changes) = match entry.body {
             EntryBody::Record(record) => {
@@ -91,7 +92,8 @@ impl RowRecord {
             EntryBody::Lapsed(lapsed) => (None, lapsed.changes),
             _ => return Err(HistoryError::NotInRecord { lsn, row }),
         };
-        let Changes { bases, mut restatements, .. } = changes;
+        let Changes { bases, restatements, .. } = changes;
+        let (bases, mut restatements) = part.unwrap_or((bases, restatements));
         restatements.retain(|restated| restated.stream.row == row);
         Ok(Self { lsn, recorded_at, touch, submitted, bases, events, restatements })
     }
@@ -133,13 +135,18 @@ fn events_of(entry: &AdmittedEntry, row: RowRef) -> Vec<(EventAddress, Event)> {
         let mut concerns = false;
         event.body.for_each_stream(|touched, _| concerns |= touched == row);
         if concerns {
-            events.push((EventAddress { lsn: entry.lsn, index: index as u16 }, event.clone()));
+            events.push((EventAddress { lsn: entry.lsn, index: index as u32 }, event.clone()));
         }
     }
     events
 }
 
-type CommitOf = (RowTouch, Vec<(EventAddress, Event)>);
+/// What a commit did to a row: its timelines and grounds stand in the part, if it is a correction.
+struct CommitOf {
+    touch: RowTouch,
+    events: Vec<(EventAddress, Event)>,
+    part: Option<(Vec<Basis>, Vec<Restatement>)>,
+}
 
 /// A commit does not name the rows that it changes: its parts do, and say what it did to each.
 fn commit_of(
@@ -150,12 +157,10 @@ fn commit_of(
 ) -> Result<Option<CommitOf>, HistoryError> {
     let events = entry.changes().into_iter().flat_map(|changes| &changes.events).enumerate();
     let found = events.into_iter().find_map(|(index, event)| match &event.body {
-        EventBody::OperationCommitted(committed) => Some((index as u16, event, committed)),
+        EventBody::OperationCommitted(committed) => Some((index as u32, event, committed)),
         _ => None,
     });
-    let (Some((index, event, committed)), RowRef::Person(person)) = (found, row) else {
-        return Ok(None);
-    };
+    let Some((index, event, committed)) = found else { return Ok(None) };
     let (mut before, mut issued) = (None, None);
     let parts = match committed.before(row) {
         BeforeCommit::NotChanged => return Ok(None),
@@ -168,15 +173,43 @@ fn commit_of(
     // Newest first: the last part that names the row says where it stood, the first drew its number.
     for part in parts {
         let part = allowance.entry(source, part)?;
-        let events = part.changes().into_iter().flat_map(|changes| &changes.events);
-        for event in events {
-            let EventBody::OperationPart(part) = &event.body else { continue };
-            before = before.or(part.content.previous(row));
-            issued = issued.or(part.content.number_of(person));
+        let Some(said) = part.changes() else { continue };
+        let content = said.events.iter().find_map(|event| match &event.body {
+            EventBody::OperationPart(part) => Some(&part.content),
+            _ => None,
+        });
+        let Some(content) = content else { continue };
+        if let PartContent::Corrections(corrections) = content {
+            if let Some((first, item)) = corrections.of_row(row) {
+                return Ok(corrected((entry.lsn, first), item, row, &said.bases));
+            }
+            continue;
         }
+        before = before.or(content.previous(row));
+        let RowRef::Person(person) = row else { continue };
+        issued = issued.or(content.number_of(person));
     }
     let (Some((version, previous)), Some(issued)) = (before, issued) else { return Ok(None) };
     let shown = Event { body: EventBody::PinIssued(issued), ..event.clone() };
     let at = EventAddress { lsn: entry.lsn, index };
-    Ok(Some((RowTouch { row, version: version.next(), previous }, vec![(at, shown)])))
+    let touch = RowTouch { row, version: version.next(), previous };
+    Ok(Some(CommitOf { touch, events: vec![(at, shown)], part: None }))
+}
+
+/// What a correction in bulk did to a row, by the commit at `lsn`.
+fn corrected(
+    (lsn, first): (Lsn, u32),
+    item: &StagedCorrection,
+    row: RowRef,
+    bases: &[Basis],
+) -> Option<CommitOf> {
+    let touch = item.rows.iter().find(|touch| touch.row == row).copied()?;
+    let concerns = |event: &Event| {
+        let mut concerns = false;
+        event.body.for_each_stream(|touched, _| concerns |= touched == row);
+        concerns
+    };
+    let events = item.events_at(lsn, first).filter(|(_, event)| concerns(event));
+    let events = events.map(|(at, event)| (at, event.clone())).collect();
+    Some(CommitOf { touch, events, part: Some((bases.to_vec(), item.restatements_at(lsn))) })
 }

@@ -278,7 +278,7 @@ fn numbers(events: &[(EventAddress, Event)]) -> BTreeMap<OperationId, Vec<(Perso
     let mut staged: BTreeMap<OperationId, Vec<(PersonId, Pin)>> = BTreeMap::new();
     for (_, event) in events {
         if let EventBody::OperationPart(part) = &event.body {
-            let PartContent::Pins(content) = &part.content;
+            let PartContent::Pins(content) = &part.content else { continue };
             let pins = content.pins.iter().map(|staged| (staged.person, staged.pin));
             staged.entry(part.operation).or_default().extend(pins);
         }

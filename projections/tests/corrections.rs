@@ -20,7 +20,7 @@ const AN: PersonId = PersonId(1);
 
 type Timeline = Vec<(EventAddress, Event)>;
 
-fn at(lsn: Lsn, index: u16) -> EventAddress {
+fn at(lsn: Lsn, index: u32) -> EventAddress {
     EventAddress { lsn, index }
 }
 

@@ -1,5 +1,7 @@
 //! `dancu correct`
 
+mod bulk;
+mod select;
 mod show;
 
 use crate::client::{Api, Target, told};
@@ -28,6 +30,9 @@ use uuid::Uuid;
 /// What takes a second officer, such as a death that never was, is proposed by the one and approved by the other:
 ///   dancu correct annul 1234.0 --decision 12/QĐ --reason "…" --propose
 ///   dancu correct approve B7 --decision 12/QĐ
+/// Many corrections at once are an operation, staged in parts, approved by another officer, committed at once:
+///   dancu correct bulk open edits.ndjson --unit 001 --decision 12/QĐ --reason "…"
+///   dancu correct bulk reverse B3 --decision 15/QĐ --reason "…"
 /// The address of a correction takes the correction back. Facts that are missing are inserted with `dancu submit`; `dancu example
 /// correct` shows how.
 #[derive(Debug, Args)]
@@ -94,6 +99,11 @@ enum EditArgument {
         /// The proposal: B7.
         proposal: OperationId,
     },
+    /// Correct in bulk: stage corrections from a file, or the taking back of what an operation corrected.
+    Bulk {
+        #[command(subcommand)]
+        step: bulk::Step,
+    },
 }
 
 const REFUSED: u8 = 2;
@@ -104,9 +114,18 @@ const NOT_COVERED: &str = "correction_not_covered";
 
 impl Correct {
     pub async fn run(mut self) -> Result<ExitCode> {
+        if let EditArgument::Bulk { step: bulk::Step::Select(select) } = &self.edit {
+            return select.run();
+        }
         let api = Api::new(&self.target)?;
-        if let EditArgument::Approve { proposal } = self.edit {
-            return self.approve(&api, proposal).await;
+        match &self.edit {
+            EditArgument::Approve { proposal } => return self.approve(&api, *proposal).await,
+            EditArgument::Bulk { step } => {
+                let bulk =
+                    bulk::Bulk { api, basis: self.basis(), reason: self.reason.clone(), json: self.json };
+                return bulk.run(step).await;
+            }
+            _ => {}
         }
         let reason = self.reason.take().context("say what was wrong with --reason; it is recorded")?;
         let mut edits = self.edits(&api).await?;
@@ -138,7 +157,7 @@ impl Correct {
             EditArgument::Annul { events } => {
                 Ok(events.iter().map(|event| Edit::Annul { event: *event }).collect())
             }
-            EditArgument::Approve { .. } => bail!("an approval states no edits"),
+            EditArgument::Approve { .. } | EditArgument::Bulk { .. } => bail!("it states no edits"),
             EditArgument::Amend { event, of, on, sets } => {
                 ensure!(on.is_some() || !sets.is_empty(), "say what was otherwise, with --on or --set");
                 let mut fact = self.fact(api, *event, of).await?;
@@ -213,16 +232,19 @@ impl Correct {
         }
     }
 
-    async fn send(&self, api: &Api, command: Command, dry_run: bool) -> Result<Value> {
+    fn basis(&self) -> Basis {
         let kind = if self.court { BasisKind::Court } else { BasisKind::Agency };
-        let (number, authority) = (self.decision.clone(), self.authority.clone());
+        Basis { number: self.decision.clone(), authority: self.authority.clone(), ..Basis::of(kind) }
+    }
+
+    async fn send(&self, api: &Api, command: Command, dry_run: bool) -> Result<Value> {
         let envelope = CommandEnvelope {
             command_id: CommandId::from(Uuid::new_v4()),
             expected_versions: Vec::new(),
             answer_by: None,
             dry_run,
             procedure: None,
-            basis: Basis { number, authority, ..Basis::of(kind) },
+            basis: self.basis(),
             overrides: Vec::new(),
             command,
         };
@@ -269,7 +291,7 @@ fn left_open(faults: &[Fault]) -> Vec<EventAddress> {
 }
 
 /// A fact's JSON with a member set: `names.given=Bình`.
-fn with_member(mut body: Value, set: &String) -> Result<Value> {
+pub fn with_member(mut body: Value, set: &String) -> Result<Value> {
     let (path, value) = set.split_once('=').with_context(|| format!("'{set}' is no MEMBER=VALUE"))?;
     let kind = body.as_object_mut().and_then(|body| body.values_mut().next());
     let mut member = kind.context("a fact is an object")?;

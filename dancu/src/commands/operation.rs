@@ -121,12 +121,13 @@ impl Operation {
                 let operation = opened.created.operations.first().copied();
                 let operation = operation.context("the service opened no operation")?;
                 eprintln!("{operation} is open; if this is interrupted: dancu operation resume {operation}");
-                stage(&api, operation, 1, parts.rows, json).await
+                stage(&api, &Basis::of(BasisKind::Agency), operation, (1, parts.rows), json).await
             }
             Step::Resume { operation, parts } => {
                 let found = show(&api, operation, None).await?;
                 let done = found["operation"]["parts"].as_u64().context("the answer names no parts")?;
-                stage(&api, operation, done as u32 + 1, parts.rows, json).await
+                stage(&api, &Basis::of(BasisKind::Agency), operation, (done as u32 + 1, parts.rows), json)
+                    .await
             }
             Step::Show { operation } => {
                 print(&show(&api, operation, None).await?, json);
@@ -149,13 +150,19 @@ impl Operation {
 }
 
 /// Stages parts until there is nothing more to stage.
-async fn stage(api: &Api, operation: OperationId, first: u32, rows: u16, json: bool) -> Result<ExitCode> {
+pub(super) async fn stage(
+    api: &Api,
+    basis: &Basis,
+    operation: OperationId,
+    (first, rows): (u32, u16),
+    json: bool,
+) -> Result<ExitCode> {
     let mut part = first;
     let mut last = None;
     let mut told_at = Instant::now();
     loop {
         let command = Command::StageOperation(StageOperation { operation, part, rows });
-        match submit(api, Basis::of(BasisKind::Agency), command).await? {
+        match submit(api, basis.clone(), command).await? {
             Ok(accepted) => {
                 part += 1;
                 last = Some(accepted);
@@ -173,7 +180,17 @@ async fn stage(api: &Api, operation: OperationId, first: u32, rows: u16, json: b
             );
         }
     }
-    let found = show(api, operation, last.as_ref()).await?;
+    conclude_staging(api, operation, last.as_ref(), json).await
+}
+
+/// How the operation is with everything staged, and what comes next.
+pub(super) async fn conclude_staging(
+    api: &Api,
+    operation: OperationId,
+    last: Option<&Acceptance>,
+    json: bool,
+) -> Result<ExitCode> {
+    let found = show(api, operation, last).await?;
     print(&found, json);
     if !json {
         let digest = tables::plain(&found["operation"]["digest"]);
@@ -197,7 +214,11 @@ async fn conclude(api: &Api, operation: OperationId, command: Command, json: boo
 }
 
 /// Submits until there is an answer; the faults of a refusal. Repeating is safe.
-async fn submit(api: &Api, basis: Basis, command: Command) -> Result<Result<Acceptance, Vec<Fault>>> {
+pub(super) async fn submit(
+    api: &Api,
+    basis: Basis,
+    command: Command,
+) -> Result<Result<Acceptance, Vec<Fault>>> {
     let envelope = CommandEnvelope {
         command_id: CommandId::from(Uuid::new_v4()),
         expected_versions: Vec::new(),
@@ -225,7 +246,7 @@ async fn submit(api: &Api, basis: Basis, command: Command) -> Result<Result<Acce
     bail!("no answer came")
 }
 
-async fn show(api: &Api, operation: OperationId, after: Option<&Acceptance>) -> Result<Value> {
+pub(super) async fn show(api: &Api, operation: OperationId, after: Option<&Acceptance>) -> Result<Value> {
     let mut request = api.request(Method::GET, &format!("/v1/operations/{operation}"));
     if let Some(accepted) = after {
         let (lsn, log_id) = (accepted.lsn.to_string(), accepted.log_id.to_string());
@@ -237,7 +258,7 @@ async fn show(api: &Api, operation: OperationId, after: Option<&Acceptance>) -> 
     Ok(found)
 }
 
-fn print(answer: &Value, json: bool) {
+pub(super) fn print(answer: &Value, json: bool) {
     if json {
         println!("{answer}");
     } else {
@@ -245,7 +266,7 @@ fn print(answer: &Value, json: bool) {
     }
 }
 
-fn refused(faults: &[Fault]) -> ExitCode {
+pub(super) fn refused(faults: &[Fault]) -> ExitCode {
     for fault in faults {
         eprintln!("refused: {}: {}\n  {}", fault.code, fault.en, fault.vi);
     }

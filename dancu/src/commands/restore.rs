@@ -90,7 +90,7 @@ fn highest_key_version(log: &EmbeddedHandle) -> Result<u16> {
                 highest = highest.max(match &event.body {
                     EventBody::PinIssued(issued) => issued.key_version,
                     EventBody::OperationPart(part) => {
-                        let PartContent::Pins(staged) = &part.content;
+                        let PartContent::Pins(staged) = &part.content else { continue };
                         staged.key_version
                     }
                     _ => 0,

@@ -1,7 +1,10 @@
 //! The service is killed without warning, again and again, while an operation gives everybody a PIN: at whatever step that is, all
-//! have their numbers or nobody has (W9), nobody has two, and what is interrupted goes on (O2).
+//! have their numbers or nobody has (W9), nobody has two, and what is interrupted goes on (O2). In [`corrections`] the same while an
+//! operation puts everybody into another ward, and another one takes that back.
 //!
 //! `DANCU_KILL_ROUNDS` sets the number of kills of the whole, half as many as there are rounds of the other kill test.
+
+mod corrections;
 
 use event_schemas::CommandEnvelope;
 use event_schemas::command::Command as Order;
@@ -117,14 +120,24 @@ impl Registry {
 
     /// The first operation as the views show it, null before it is opened; none while the service is dead.
     fn operation(&self) -> Option<Value> {
+        Some(self.operations()?.first().cloned().unwrap_or_default())
+    }
+
+    fn operations(&self) -> Option<Vec<Value>> {
         let output = self.ask(&self.first, &["query", "operations"]);
         let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
-        Some(answer["operations"].as_array()?.first().cloned().unwrap_or_default())
+        answer["operations"].as_array().cloned()
     }
 
     /// Kills and starts, until it was done `rounds` times or nothing is left to interrupt; the service lives at the end. What the
     /// views show after each start.
-    fn keep_killing(&self, rounds: u32, mut child: Child, is_over: &AtomicBool) -> (Child, Vec<u64>) {
+    fn keep_killing(
+        &self,
+        rounds: u32,
+        mut child: Child,
+        is_over: &AtomicBool,
+        shown: impl Fn(&Self) -> Option<u64>,
+    ) -> (Child, Vec<u64>) {
         let mut seen = Vec::new();
         for round in 0..rounds {
             let spread = u64::from(round.wrapping_mul(2_654_435_761)) % LONGEST_LIFE.as_micros() as u64;
@@ -135,17 +148,17 @@ impl Registry {
             child.kill().unwrap();
             child.wait().unwrap();
             child = self.start();
-            seen.extend(self.given());
+            seen.extend(shown(self));
         }
         (child, seen)
     }
 }
 
 /// Households of four, without numbers or papers.
-fn enrolments() -> Vec<u8> {
+fn enrolments(households: u32) -> Vec<u8> {
     let mut commands = Vec::new();
     let template: CommandEnvelope = example("enrol_household").unwrap();
-    for household in 1..=HOUSEHOLDS {
+    for household in 1..=households {
         let mut envelope = template.clone();
         envelope.command_id = CommandId(u128::from(household));
         let Order::EnrolHousehold(order) = &mut envelope.command else { unreachable!() };
@@ -164,10 +177,19 @@ fn enrolments() -> Vec<u8> {
 }
 
 /// Tries until the operation is in one of these states.
-fn until(registry: &Registry, states: &[&str], mut again: impl FnMut(Option<&Value>)) -> Value {
+fn until(registry: &Registry, states: &[&str], again: impl FnMut(Option<&Value>)) -> Value {
+    until_shown(Registry::operation, registry, states, again)
+}
+
+fn until_shown(
+    shown: impl Fn(&Registry) -> Option<Value>,
+    registry: &Registry,
+    states: &[&str],
+    mut again: impl FnMut(Option<&Value>),
+) -> Value {
     let deadline = Instant::now() + DONE_WITHIN;
     loop {
-        let found = registry.operation();
+        let found = shown(registry);
         if let Some(found) = found.as_ref().filter(|it| states.iter().any(|state| it["status"] == *state)) {
             return found.clone();
         }
@@ -201,12 +223,12 @@ fn whatever_is_killed_all_have_their_numbers_or_nobody_has() {
     let child = registry.start();
     registry.submit(&registry.first, &registry.run(&["units"]).stdout);
     registry.submit(&registry.first, &registry.run(&["example", "register_office"]).stdout);
-    registry.submit(&registry.token("2", "3"), &enrolments());
+    registry.submit(&registry.token("2", "3"), &enrolments(HOUSEHOLDS));
     let everybody = u64::from(HOUSEHOLDS) * 4;
 
     let is_over = AtomicBool::new(false);
     let (mut child, seen) = std::thread::scope(|scope| {
-        let killing = scope.spawn(|| registry.keep_killing(rounds, child, &is_over));
+        let killing = scope.spawn(|| registry.keep_killing(rounds, child, &is_over, Registry::given));
         drive(&registry);
         is_over.store(true, Ordering::Release);
         killing.join().unwrap()

@@ -18,12 +18,13 @@ use crate::registry::rows::ABROAD;
 use crate::timeline::in_valid_order;
 use event_schemas::command::pin::MAX_NOTICES;
 use event_schemas::command::{
-    Birth, BirthResidence, ClearDefect, Command, Correct, EnrolPerson, MovePermanent, Parentage,
-    PermanentMove,
+    Birth, BirthResidence, ClearDefect, Command, EnrolPerson, MovePermanent, Parentage, PermanentMove,
 };
+use event_schemas::correction::Edit;
 use event_schemas::event::EventBody;
 use event_schemas::ids::{CardId, DossierId, HouseholdId, OperationId, PersonId, UnitId};
 use event_schemas::kin::{KinRef, MAX_PARENTS, ParentRole};
+use event_schemas::operation::MAX_PART_EDITS;
 use event_schemas::person::PersonRef;
 use event_schemas::place::{Area, Place, UnitCode};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
@@ -110,11 +111,20 @@ fn check_command(d: &mut Deciding<'_>) {
                 at_home(d, person, "command.record_pin_notices.persons");
             }
         }
-        Command::Correct(c) => correct(d, c, None, "command.correct.edits"),
+        Command::Correct(c) => correct(d, &c.edits, None, "command.correct.edits"),
         Command::ProposeCorrection(c) => {
-            correct(d, &c.correction, None, "command.propose_correction.correction.edits");
+            correct(d, &c.correction.edits, None, "command.propose_correction.correction.edits");
         }
         Command::ApproveCorrection(c) => of_operation(d, c.operation, "command.approve_correction.operation"),
+        Command::StageCorrections(c) => {
+            of_operation(d, c.operation, "command.stage_corrections.operation");
+            for edits in c.items.iter().take(MAX_PART_EDITS) {
+                if d.is_refused() {
+                    return;
+                }
+                correct(d, edits, None, "command.stage_corrections.items");
+            }
+        }
         Command::OpenOperation(c) => match c.kind.unit() {
             Some(unit) => in_unit(d, *unit, d.today, "command.open_operation.kind"),
             None => d.fault(Code::OperatorOnly, "command.open_operation.kind", &[]),
@@ -188,8 +198,8 @@ fn in_household_of(d: &mut Deciding<'_>, reference: &PersonRef, field: &str) {
 
 /// Where everybody whose record it touches is at home; of facts that name nobody, where the household is. What follows from it may lie
 /// elsewhere.
-fn correct(d: &mut Deciding<'_>, command: &Correct, proposed: Option<OperationId>, field: &str) {
-    let rows = match correction::rows_of(d, command) {
+fn correct(d: &mut Deciding<'_>, edits: &[Edit], proposed: Option<OperationId>, field: &str) {
+    let rows = match correction::rows_of(d, edits) {
         Ok(rows) => rows,
         Err(Missing::History) => return d.fault(Code::HistoryUnavailable, field, &[]),
         Err(Missing::Event(at)) => return d.fault(Code::UnknownEvent, field, &[&at]),
@@ -287,7 +297,7 @@ fn of_operation(d: &mut Deciding<'_>, operation: OperationId, field: &str) {
         return;
     }
     match correction::proposed(d, row) {
-        Ok(Some(proposed)) => return correct(d, &proposed, Some(operation), field),
+        Ok(Some(proposed)) => return correct(d, &proposed.edits, Some(operation), field),
         Ok(None) => {}
         Err(TimelineUnavailable { .. }) => return d.fault(Code::HistoryUnavailable, field, &[]),
     }

@@ -168,6 +168,18 @@ impl<'a> Deciding<'a> {
         self.correction.as_deref()
     }
 
+    /// Judges apart what else stands against the command: gives what is found against this alone.
+    pub fn apart<T>(&mut self, judge: impl FnOnce(&mut Self) -> T) -> (T, Vec<Fault>) {
+        let faults = std::mem::take(&mut self.faults);
+        let judged = judge(self);
+        (judged, std::mem::replace(&mut self.faults, faults))
+    }
+
+    /// Adds faults that were found apart.
+    pub fn add_faults(&mut self, faults: Vec<Fault>) {
+        self.faults.extend(faults);
+    }
+
     /// Faults of a part that is judged as if it were a command name it as this command does.
     pub fn rename_fields(&mut self, from: &str, to: &str) {
         for field in self.faults.iter_mut().filter_map(|fault| fault.field.as_mut()) {
@@ -409,7 +421,7 @@ impl<'a> Deciding<'a> {
                 event
                     .body
                     .for_each_stream(|row, aspect| belongs |= row == stream.row && aspect == stream.aspect);
-                let address = EventAddress { lsn: self.context.lsn, index: index as u16 };
+                let address = EventAddress { lsn: self.context.lsn, index: index as u32 };
                 belongs.then(|| (address, event.clone()))
             });
             restatements.push(restate(*stream, recorded, late));

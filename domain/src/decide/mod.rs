@@ -5,6 +5,7 @@ mod birth;
 mod card;
 mod competence;
 mod correction;
+mod corrections_in_bulk;
 mod death;
 mod deciding;
 mod departure;
@@ -94,6 +95,7 @@ pub fn decide(registry: &Registry, envelope: &CommandEnvelope, context: &Context
         Command::Correct(command) => correction::correct(d, command),
         Command::ProposeCorrection(command) => correction::propose(d, command),
         Command::ApproveCorrection(command) => correction::approve(d, command),
+        Command::StageCorrections(command) => corrections_in_bulk::stage(d, command),
         Command::OpenOperation(command) => operation::open(d, command),
         Command::StageOperation(command) => operation::stage(d, command),
         Command::ApproveOperation(command) => operation::approve(d, command),

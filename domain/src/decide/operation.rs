@@ -3,6 +3,7 @@
 //! Here is what holds of every kind; [`super::pins_in_bulk`] says which rows an operation of that kind stages, and judges those
 //! that moved since.
 
+use super::corrections_in_bulk;
 use super::deciding::Deciding;
 use super::pins_in_bulk::{self, Selected};
 use crate::refusal::Code;
@@ -17,8 +18,8 @@ use event_schemas::event::{
 };
 use event_schemas::ids::{OperationId, PersonId, UnitId};
 use event_schemas::operation::{
-    AbandonReason, IssuePins, MAX_MOVED_ROWS, MAX_OPERATION_ROWS, MAX_PART_ROWS, MAX_PARTS, OperationCounts,
-    OperationDigest, OperationKind, OperationStatus,
+    AbandonReason, Corrections, IssuePins, MAX_MOVED_ROWS, MAX_OPERATION_ROWS, MAX_PART_ROWS, MAX_PARTS,
+    OperationCounts, OperationDigest, OperationKind, OperationStatus,
 };
 use event_schemas::row::RowRef;
 use xxhash_rust::xxh3::xxh3_128;
@@ -46,7 +47,9 @@ pub(super) fn open(d: &mut Deciding<'_>, command: &OpenOperation) {
     let under_way = d.registry.operations().filter(|(_, row)| row.status.is_open());
     let under_way = under_way.filter(|(_, row)| !row.is_proposal());
     let (open, overlapping) = under_way.fold((0, None), |(open, found), (id, row)| {
-        (open + 1, found.or_else(|| overlap(d, row.kind.unit().copied(), unit).then_some(id)))
+        let is_same =
+            matches!((row.kind, command.kind), (OperationKind::IssuePins(_), OperationKind::IssuePins(_)));
+        (open + 1, found.or_else(|| (is_same && overlap(d, row.kind.unit().copied(), unit)).then_some(id)))
     });
     if open >= MAX_OPEN_OPERATIONS {
         d.fault(Code::TooManyOperations, field, &[&open, &MAX_OPEN_OPERATIONS]);
@@ -57,6 +60,10 @@ pub(super) fn open(d: &mut Deciding<'_>, command: &OpenOperation) {
     let operation = d.new_operation();
     let kind = match command.kind {
         OperationKind::IssuePins(_) => OperationKind::IssuePins(IssuePins { unit }),
+        OperationKind::Corrections(Corrections { reverses, .. }) => {
+            corrections_in_bulk::check_opening(d, reverses, field);
+            OperationKind::Corrections(Corrections { unit, reverses })
+        }
         // It is proposed.
         OperationKind::Correction => {
             d.fault(Code::OperationOfOtherKind, field, &[&command.kind.name()]);
@@ -102,7 +109,7 @@ pub(super) fn under_way<'a>(d: &mut Deciding<'a>, id: OperationId, field: &str) 
 }
 
 /// The same, if it is staged in parts.
-fn in_parts<'a>(d: &mut Deciding<'a>, id: OperationId, field: &str) -> Option<&'a OperationRow> {
+pub(super) fn in_parts<'a>(d: &mut Deciding<'a>, id: OperationId, field: &str) -> Option<&'a OperationRow> {
     let row = under_way(d, id, field)?;
     if row.is_proposal() {
         d.fault_with(Code::OperationOfOtherKind, field, &[&row.kind.name()], RowRef::Operation(id));
@@ -114,17 +121,15 @@ fn in_parts<'a>(d: &mut Deciding<'a>, id: OperationId, field: &str) -> Option<&'
 pub(super) fn stage(d: &mut Deciding<'_>, command: &StageOperation) {
     let (id, field) = (command.operation, "command.stage_operation.operation");
     let Some(row) = in_parts(d, id, field) else { return };
+    if matches!(row.kind, OperationKind::Corrections(Corrections { reverses: None, .. })) {
+        d.fault_with(Code::OperationOfOtherKind, field, &[&row.kind.name()], RowRef::Operation(id));
+        return;
+    }
     if !(1..=MAX_PART_ROWS).contains(&command.rows) {
         let field = "command.stage_operation.rows";
         d.fault(Code::PartSizeImpossible, field, &[&MAX_PART_ROWS, &command.rows]);
     }
-    if command.part != row.parts + 1 {
-        let field = "command.stage_operation.part";
-        d.fault(Code::PartOutOfOrder, field, &[&(row.parts + 1), &command.part]);
-    }
-    if row.parts >= MAX_PARTS {
-        d.fault(Code::OperationFull, field, &[&row.parts, &MAX_PARTS]);
-    }
+    check_part(d, row, command.part, "command.stage_operation.part");
     if d.is_refused() {
         return;
     }
@@ -132,6 +137,16 @@ pub(super) fn stage(d: &mut Deciding<'_>, command: &StageOperation) {
     let selected = match row.kind {
         OperationKind::IssuePins(_) if row.is_again => pins_in_bulk::select_moved(d, id, row, limit),
         OperationKind::IssuePins(_) => pins_in_bulk::select(d, id, row, limit),
+        OperationKind::Corrections(_) if row.is_again => {
+            d.fault(Code::NothingToStage, field, &[&id]);
+            return;
+        }
+        OperationKind::Corrections(Corrections { reverses, .. }) => {
+            match corrections_in_bulk::reverse(d, id, row, reverses.unwrap_or(OperationId::NONE), field) {
+                Some(selected) => selected,
+                None => return,
+            }
+        }
         OperationKind::Correction => unreachable!("a proposal has no parts"),
     };
     let Selected { content, left_out, looked_at, is_complete } = selected;
@@ -139,14 +154,30 @@ pub(super) fn stage(d: &mut Deciding<'_>, command: &StageOperation) {
         d.fault(Code::NothingToStage, field, &[&id]);
         return;
     }
+    emit_part(d, id, row, Selected { content, left_out, looked_at, is_complete });
+}
+
+/// The next part has the next number, if there may be one.
+pub(super) fn check_part(d: &mut Deciding<'_>, row: &OperationRow, part: u32, field: &str) {
+    if part != row.parts + 1 {
+        d.fault(Code::PartOutOfOrder, field, &[&(row.parts + 1), &part]);
+    }
+    if row.parts >= MAX_PARTS {
+        d.fault(Code::OperationFull, field, &[&row.parts, &MAX_PARTS]);
+    }
+}
+
+/// What is staged becomes the operation's next part.
+pub(super) fn emit_part(d: &mut Deciding<'_>, id: OperationId, row: &OperationRow, selected: Selected) {
+    let number = row.parts + 1;
     let mut part = OperationPart {
         operation: id,
-        part: command.part,
-        content,
-        left_out,
+        part: number,
+        content: selected.content,
+        left_out: selected.left_out,
         is_again: row.is_again,
-        looked_at,
-        is_last: is_complete || command.part == MAX_PARTS,
+        looked_at: selected.looked_at,
+        is_last: selected.is_complete || number == MAX_PARTS,
         digest: OperationDigest::default(),
     };
     part.digest = digest_after(row.digest, &part);
@@ -162,7 +193,7 @@ fn digest_after(before: OperationDigest, part: &OperationPart) -> OperationDiges
 
 /// How many rows more the operation takes.
 pub(super) fn room(d: &Deciding<'_>, operation: OperationId) -> usize {
-    let staged = d.registry.staged(operation).map_or(0, |staged| staged.rows.len());
+    let staged = d.registry.staged(operation).map_or(0, |staged| staged.rows.len() + staged.corrected.len());
     (MAX_OPERATION_ROWS as usize).saturating_sub(staged)
 }
 
@@ -211,6 +242,7 @@ pub(super) fn commit(d: &mut Deciding<'_>, command: &CommitOperation) {
     let staged = d.registry.staged(id).expect("what an operation under way staged is kept until it ends");
     let judged = match row.kind {
         OperationKind::IssuePins(_) => pins_in_bulk::judge_moved(d, row, staged),
+        OperationKind::Corrections(_) => corrections_in_bulk::judge_moved(d, staged),
         OperationKind::Correction => unreachable!("a proposal has no parts"),
     };
     let count = judged.moved.len() + judged.left_out.len();

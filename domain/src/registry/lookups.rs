@@ -140,7 +140,7 @@ impl Lookups {
             }
             EventBody::OperationPart(e) => {
                 // Reserved for good, whatever becomes of the operation (W9).
-                let PartContent::Pins(staged) = &e.content;
+                let PartContent::Pins(staged) = &e.content else { return };
                 for pin in &staged.pins {
                     let Some(draw) = pin.draw else { continue };
                     self.insert_pin(pin.pin, pin.person, journal);

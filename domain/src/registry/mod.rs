@@ -462,7 +462,7 @@ fn kind_number(row: RowRef) -> u8 {
 
 /// Address of the event at this place of a record.
 pub fn address(lsn: Lsn, index: usize) -> EventAddress {
-    EventAddress { lsn, index: index as u16 }
+    EventAddress { lsn, index: index as u32 }
 }
 
 pub use units::{OfficeRow as Office, UnitRow as Unit};

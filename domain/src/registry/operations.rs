@@ -1,6 +1,6 @@
 //! Operations larger than one record: their rows, and what those under way have staged.
 //!
-//! What is staged is kept in memory until the operation is committed or abandoned, 16 bytes a row, and is not saved: while an
+//! What is staged is kept in memory until the operation is committed or abandoned, 16 bytes for a number, the row itself for a correction, and is not saved: while an
 //! operation is open, restart points reach back to before its opening, and its parts are read again.
 //!
 //! *Architecture invariant:* a part changes no row but its operation's; the commit changes all that were staged, at its own lsn
@@ -13,7 +13,8 @@ use event_schemas::codec::{CodecError, decode_from, encode_into};
 use event_schemas::event::{EventBody, OperationCommitted, OperationPart};
 use event_schemas::ids::{Lsn, OfficeId, OfficerId, OperationId, PersonId, UnitId, Version};
 use event_schemas::operation::{
-    LeftOut, OperationDigest, OperationKind, OperationStatus, PartContent, PartRange, StagedPins,
+    LeftOut, OperationDigest, OperationKind, OperationStatus, PartContent, PartRange, StagedCorrections,
+    StagedPins,
 };
 use event_schemas::row::RowRef;
 use event_schemas::time::Date;
@@ -129,11 +130,26 @@ pub struct StagedRow {
     pub pin: u64,
 }
 
+/// A row as a correction in bulk will make it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CorrectedRow {
+    /// The row's version when it was staged: nothing else is corrected.
+    pub version: Version,
+    /// Number of the correction within the operation: rows of one stay together.
+    pub item: u32,
+    after: RowImage,
+}
+
 /// What one operation has staged.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 pub struct Staged {
     /// Sorted by person: every round goes through the persons in the order of their ids.
     pub rows: Vec<StagedRow>,
+    /// Rows that corrections change, each by one.
+    pub corrected: BTreeMap<RowRef, CorrectedRow>,
+    /// How many corrections these are, and how many events they have.
+    items: u32,
+    pub events: u32,
     /// Where they stand, in the order of the parts.
     pub parts: Vec<PartRange>,
 }
@@ -141,7 +157,7 @@ pub struct Staged {
 impl Staged {
     /// Rows that the commit would change if nothing had moved.
     pub fn count(&self) -> usize {
-        self.rows.iter().filter(|row| row.pin != 0).count()
+        self.rows.iter().filter(|row| row.pin != 0).count() + self.corrected.len()
     }
 
     fn place(&self, person: PersonId) -> Result<usize, usize> {
@@ -159,6 +175,7 @@ pub(super) enum StagedChange {
     Opened(OperationId),
     Pushed { operation: OperationId, rows: usize, parts: usize },
     Replaced { operation: OperationId, place: usize, before: StagedRow },
+    Corrected { operation: OperationId, rows: Vec<RowRef>, items: u32, events: u32, parts: usize },
     Closed { operation: OperationId, staged: Staged },
 }
 
@@ -186,7 +203,7 @@ impl StagedRows {
         let Some(staged) = self.0.get_mut(&operation) else { return };
         let (rows, parts) = (staged.rows.len(), staged.parts.len());
         journal.push(StagedChange::Pushed { operation, rows, parts });
-        let PartContent::Pins(StagedPins { pins, .. }) = &part.content;
+        let PartContent::Pins(StagedPins { pins, .. }) = &part.content else { return };
         let restaged = pins.iter().map(|pin| StagedRow {
             person: pin.person,
             version: pin.version,
@@ -207,9 +224,30 @@ impl StagedRows {
                 Err(place) => staged.rows.insert(place, row),
             }
         }
-        if let Some((first, last)) = part.content.range() {
-            staged.parts.push(PartRange { lsn, first, last });
-        }
+        staged.parts.extend(part.content.ranges(lsn));
+    }
+
+    fn take_corrections(
+        &mut self,
+        (operation, ranges): (OperationId, Vec<PartRange>),
+        corrected: Vec<(RowRef, CorrectedRow)>,
+        (items, events): (u32, u32),
+        journal: &mut Vec<StagedChange>,
+    ) {
+        let Some(staged) = self.0.get_mut(&operation) else { return };
+        journal.push(StagedChange::Corrected {
+            operation,
+            rows: corrected.iter().map(|(row, _)| *row).collect(),
+            items: staged.items,
+            events: staged.events,
+            parts: staged.parts.len(),
+        });
+        let first = staged.items;
+        staged.corrected.extend(
+            corrected.into_iter().map(|(row, it)| (row, CorrectedRow { item: first + it.item, ..it })),
+        );
+        (staged.items, staged.events) = (staged.items + items, staged.events + events);
+        staged.parts.extend(ranges);
     }
 
     fn close(&mut self, operation: OperationId, journal: &mut Vec<StagedChange>) {
@@ -234,6 +272,13 @@ impl StagedRows {
                     staged.rows[place] = before;
                 }
             }
+            StagedChange::Corrected { operation, rows, items, events, parts } => {
+                if let Some(staged) = self.0.get_mut(&operation) {
+                    rows.iter().for_each(|row| drop(staged.corrected.remove(row)));
+                    (staged.items, staged.events) = (items, events);
+                    staged.parts.truncate(parts);
+                }
+            }
             StagedChange::Closed { operation, staged } => {
                 self.0.insert(operation, staged);
             }
@@ -241,7 +286,11 @@ impl StagedRows {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        self.0.values().map(|staged| staged.rows.capacity() * size_of::<StagedRow>()).sum()
+        let of = |staged: &Staged| {
+            staged.rows.capacity() * size_of::<StagedRow>()
+                + staged.corrected.len() * size_of::<(RowRef, CorrectedRow)>()
+        };
+        self.0.values().map(of).sum()
     }
 }
 
@@ -272,10 +321,38 @@ impl Registry {
         if let EventBody::OperationCommitted(committed) = body {
             self.commit_staged(lsn, committed);
         }
-        match self.journal.open_group() {
-            Some(group) => self.staged.change(lsn, body, &mut group.staged),
-            None => self.staged.change(lsn, body, &mut Vec::new()),
+        let corrections = match body {
+            EventBody::OperationPart(OperationPart { operation, content, .. }) => match content {
+                PartContent::Corrections(said) => Some((*operation, content.ranges(lsn), said)),
+                PartContent::Pins(_) => None,
+            },
+            _ => None,
+        };
+        let corrections = corrections.map(|(operation, ranges, said)| {
+            let counts = (said.items.len() as u32, said.count_events() as u32);
+            ((operation, ranges), self.corrected_by(said), counts)
+        });
+        let mut unwanted = Vec::new();
+        let journal = self.journal.open_group().map_or(&mut unwanted, |group| &mut group.staged);
+        match corrections {
+            Some((of, corrected, counts)) => self.staged.take_corrections(of, corrected, counts, journal),
+            None => self.staged.change(lsn, body, journal),
         }
+    }
+
+    /// What the rows of a part become. While saved pages are brought up to date a row may be ahead of its part: then the commit has left
+    /// it out, or the row is ahead of the commit too.
+    fn corrected_by(&self, said: &StagedCorrections) -> Vec<(RowRef, CorrectedRow)> {
+        let mut corrected = Vec::new();
+        for (item, staged) in (0..).zip(&said.items) {
+            for touch in &staged.rows {
+                let mut after = self.image(touch.row);
+                after.restate(touch.row, &staged.restatements);
+                let version = Version(touch.version.0.saturating_sub(1));
+                corrected.push((touch.row, CorrectedRow { version, item, after }));
+            }
+        }
+        corrected
     }
 
     fn commit_staged(&mut self, lsn: Lsn, committed: &OperationCommitted) {
@@ -284,6 +361,14 @@ impl Registry {
             let is_left_out = is_left_out(&committed.left_out, RowRef::Person(row.person));
             if row.pin != 0 && !is_left_out {
                 self.give_number(lsn, row);
+            }
+        }
+        for (row, known) in &staged.corrected {
+            if !is_left_out(&committed.left_out, *row) && !self.reflects(*row, lsn) {
+                let before = self.image(*row);
+                let mut after = known.after.clone();
+                after.stamp(known.version.next(), lsn);
+                self.replace(*row, before, after);
             }
         }
         self.staged.0.insert(committed.operation, staged);
@@ -326,7 +411,11 @@ impl Registry {
                 return Some(row);
             }
         }
-        None
+        let mut corrected = staged.corrected.iter();
+        let has_moved = |(row, known): &(&RowRef, &CorrectedRow)| {
+            !is_left_out(&committed.left_out, **row) && self.version(**row).0 != known.version
+        };
+        corrected.find(has_moved).map(|(row, _)| *row)
     }
 }
 

@@ -3,10 +3,12 @@
 use crate::context::{PinIssuer, TimelineSource, TimelineUnavailable};
 use crate::timeline::slots::{belongs, streams_of};
 use event_schemas::Event;
+use event_schemas::event::EventBody;
 use event_schemas::header::{ChainHead, EntryHeader};
 use event_schemas::ids::{ClaimId, EventAddress, KeyId, Lsn, Term};
+use event_schemas::operation::{PartContent, StagedCorrection};
 use event_schemas::pin::PinCell;
-use event_schemas::record::{AdmittedEntry, EntryBody};
+use event_schemas::record::{AdmittedEntry, EntryBody, Restatement};
 use event_schemas::row::{RowRef, StreamRef};
 use event_schemas::time::{Date, Timestamp};
 
@@ -60,13 +62,46 @@ impl History {
         Err(TimelineUnavailable { of: format!("{of:?}"), cause })
     }
 
-    /// Every event with its address, in the order in which they were recorded.
+    /// Every event with its address, in the order in which they were recorded; what an operation staged with its commit.
     pub fn events(&self) -> impl Iterator<Item = (EventAddress, &Event)> {
-        self.entries.iter().flat_map(|entry| {
-            let events = entry.changes().map_or(&[][..], |changes| &changes.events);
-            let address = |index| EventAddress { lsn: entry.lsn, index: index as u16 };
-            events.iter().enumerate().map(move |(index, event)| (address(index), event))
+        self.said().flat_map(|(events, _)| events)
+    }
+
+    /// What each entry says: events and restatements.
+    fn said(&self) -> impl Iterator<Item = (Vec<(EventAddress, &Event)>, Vec<Restatement>)> {
+        self.entries.iter().map(|entry| {
+            let lsn = entry.lsn;
+            let Some(changes) = entry.changes() else { return (Vec::new(), Vec::new()) };
+            let address = |index| EventAddress { lsn, index: index as u32 };
+            let mut events: Vec<(EventAddress, &Event)> =
+                changes.events.iter().enumerate().map(|(index, event)| (address(index), event)).collect();
+            let mut restatements = changes.restatements.clone();
+            for (first, item) in self.committed(entry) {
+                events.extend(item.events_at(lsn, first));
+                restatements.extend(item.restatements_at(lsn));
+            }
+            (events, restatements)
         })
+    }
+
+    /// Corrections that take effect with the entry.
+    fn committed(&self, entry: &AdmittedEntry) -> Vec<(u32, &StagedCorrection)> {
+        let Some(EventBody::OperationCommitted(committed)) =
+            entry.changes().and_then(|changes| changes.events.first()).map(|event| &event.body)
+        else {
+            return Vec::new();
+        };
+        let mut parts: Vec<Lsn> = committed.parts.iter().map(|part| part.lsn).collect();
+        parts.dedup();
+        let mut found = Vec::new();
+        for part in parts {
+            let part = self.entries[part.0 as usize - 1].changes().and_then(|changes| changes.events.first());
+            let Some(EventBody::OperationPart(part)) = part.map(|event| &event.body) else { continue };
+            if let PartContent::Corrections(said) = &part.content {
+                found.extend(said.placed().filter(|(_, item)| !committed.leaves_out(item)));
+            }
+        }
+        found
     }
 }
 
@@ -74,17 +109,13 @@ impl TimelineSource for History {
     fn stream(&self, stream: StreamRef) -> Result<Vec<(EventAddress, Event)>, TimelineUnavailable> {
         self.readable(stream)?;
         let mut found = Vec::new();
-        for entry in &self.entries {
-            let Some(changes) = entry.changes() else { continue };
-            if let Some(restated) = changes.restatements.iter().find(|it| it.stream == stream) {
+        for (events, restatements) in self.said() {
+            if let Some(restated) = restatements.iter().find(|it| it.stream == stream) {
                 found.clone_from(&restated.timeline);
                 continue;
             }
-            for (index, event) in changes.events.iter().enumerate() {
-                if belongs(event, stream) {
-                    found.push((EventAddress { lsn: entry.lsn, index: index as u16 }, event.clone()));
-                }
-            }
+            let of_stream = events.into_iter().filter(|(_, event)| belongs(event, stream));
+            found.extend(of_stream.map(|(at, event)| (at, event.clone())));
         }
         Ok(found)
     }

@@ -281,7 +281,7 @@ impl World {
     }
 
     /// A command on the basis of an agency's numbered decision.
-    fn decided(&mut self, command: Command) -> CommandEnvelope {
+    pub fn decided(&mut self, command: Command) -> CommandEnvelope {
         let basis = Basis { number: Some(text("12/QĐ-UBND")), ..Basis::of(BasisKind::Agency) };
         CommandEnvelope { basis, ..self.envelope(command) }
     }

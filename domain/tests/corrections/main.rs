@@ -2,6 +2,7 @@
 //! histories.
 
 mod approval;
+mod bulk;
 mod examples;
 mod laws;
 mod refusals;
@@ -57,7 +58,7 @@ fn corrected(world: &mut World, edits: Vec<Edit>) -> Lsn {
     }
 }
 
-fn at(lsn: Lsn, index: u16) -> EventAddress {
+fn at(lsn: Lsn, index: u32) -> EventAddress {
     EventAddress { lsn, index }
 }
 

@@ -21,7 +21,9 @@ pub use household::{
     SplitHousehold,
 };
 pub use marriage::{RegisterDivorce, RegisterMarriage};
-pub use operation::{AbandonOperation, ApproveOperation, CommitOperation, OpenOperation, StageOperation};
+pub use operation::{
+    AbandonOperation, ApproveOperation, CommitOperation, OpenOperation, StageCorrections, StageOperation,
+};
 pub use person::{
     Birth, BirthResidence, ChangeName, ClearDefect, Death, EnrolHousehold, EnrolMember, EnrolPerson,
     MemberRef, MultipleBirth, NewPerson, Newborn, Parentage,
@@ -209,6 +211,8 @@ commands! {
     242 v 1 ProposeCorrection, "propose_correction";
     /// Approve a proposed correction, which makes it.
     243 v 1 ApproveCorrection, "approve_correction";
+    /// Stage corrections as the next part of an operation.
+    244 v 1 StageCorrections, "stage_corrections";
     /// Open an operation larger than one record.
     600 v 1 OpenOperation, "open_operation";
     /// Stage the next part of an operation.

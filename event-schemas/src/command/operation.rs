@@ -1,5 +1,6 @@
 //! Operations larger than one record.
 
+use crate::correction::Edit;
 use crate::ids::OperationId;
 use crate::operation::{OperationDigest, OperationKind};
 use crate::place::UnitCode;
@@ -26,6 +27,20 @@ pub struct StageOperation {
     pub part: u32,
     /// At most so many rows: 1 to [`crate::operation::MAX_PART_ROWS`].
     pub rows: u16,
+}
+
+/// Stage corrections as the next part of an operation. Each item is a correction by itself: its edits are judged together, and with the
+/// commit they take effect or are left out together. Two items that touch the same row belong into one.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StageCorrections {
+    pub operation: OperationId,
+    /// Number of the part, from 1: the one after the last that was staged.
+    pub part: u32,
+    /// Together at most [`crate::operation::MAX_PART_EDITS`] edits.
+    pub items: Vec<Vec<Edit>>,
+    /// Whether everything is staged with it.
+    pub is_last: bool,
 }
 
 /// Approve what an operation has staged. Whoever opened it cannot.

@@ -25,7 +25,7 @@ pub struct EventAnnulled {
 pub struct EventAmended {
     pub event: EventAddress,
     /// Its place among the record's events.
-    pub by: u16,
+    pub by: u32,
     /// Streams of what is replaced.
     pub streams: Vec<StreamRef>,
 }

@@ -2,7 +2,8 @@
 
 use crate::ids::{Lsn, OfficeId, OfficerId, OperationId, PersonId, UnitId, Version};
 use crate::operation::{
-    AbandonReason, LeftOut, MovedRow, OperationCounts, OperationDigest, OperationKind, PartContent, PartRange,
+    AbandonReason, LeftOut, MovedRow, OperationCounts, OperationDigest, OperationKind, PartContent,
+    PartRange, StagedCorrection,
 };
 use crate::row::RowRef;
 use crate::text::Text;
@@ -92,6 +93,19 @@ impl OperationCommitted {
         }
         let parts = self.parts_with(row);
         if parts.is_empty() { BeforeCommit::NotChanged } else { BeforeCommit::InPart(parts) }
+    }
+
+    /// The part that says what stands at this place of the commit's record.
+    pub fn part_with_event(&self, index: u32) -> Option<Lsn> {
+        let before = self.parts.iter().filter(|part| (1..=index).contains(&part.first_event));
+        before.max_by_key(|part| part.first_event).map(|part| part.lsn)
+    }
+
+    /// Whether a correction is left out whole: one of its rows is.
+    pub fn leaves_out(&self, staged: &StagedCorrection) -> bool {
+        let is_left_out =
+            |row: RowRef| self.left_out.binary_search_by_key(&row, |left_out| left_out.row).is_ok();
+        staged.rows.iter().any(|touch| is_left_out(touch.row))
     }
 
     /// Parts among whose rows this one may be, newest first.

@@ -203,6 +203,11 @@ fn correction(kind: &str) -> Option<Command> {
     Some(match kind {
         "correct" => Command::Correct(correction),
         "propose_correction" => Command::ProposeCorrection(ProposeCorrection { correction }),
+        "stage_corrections" => {
+            let items = correction.edits.into_iter().map(|edit| vec![edit]).collect();
+            let operation = OperationId(3);
+            Command::StageCorrections(StageCorrections { operation, part: 1, items, is_last: true })
+        }
         "approve_correction" => {
             let digest = CorrectionDigest(0x0c46_7d19_e2f0_5f2b_91c0_33d7_4e11_88aa);
             Command::ApproveCorrection(ApproveCorrection { operation: OperationId(2), digest })

@@ -189,6 +189,7 @@ fn operation(kind: &str) -> Option<EventBody> {
                 lsn: Lsn(40),
                 first: RowRef::Person(MOTHER),
                 last: RowRef::Person(MOTHER),
+                first_event: 0,
             }],
             moved: vec![MovedRow { row: RowRef::Person(MOTHER), version: Version(3), last: Lsn(41) }],
             left_out: vec![LeftOut { row: RowRef::Person(FATHER), reason: LeftOutReason::HasNumber }],

@@ -42,7 +42,7 @@ pub fn stated(scribe: &Scribe) -> Vec<(EventAddress, Event)> {
     for lsn in (1..=scribe.log.last_lsn().0).map(Lsn) {
         let entry = AdmittedEntry::decode(lsn, &source.fetch(lsn).unwrap().unwrap()).unwrap();
         for (index, event) in entry.changes().into_iter().flat_map(|changes| &changes.events).enumerate() {
-            events.push((EventAddress { lsn, index: index as u16 }, event.clone()));
+            events.push((EventAddress { lsn, index: index as u32 }, event.clone()));
         }
     }
     events

@@ -222,7 +222,7 @@ impl Scribe {
         let mut rows = BTreeSet::new();
         let mut late = BTreeSet::new();
         for (index, event) in events.iter().enumerate() {
-            let address = EventAddress { lsn, index: index as u16 };
+            let address = EventAddress { lsn, index: index as u32 };
             event.body.for_each_stream(|row, aspect| {
                 rows.insert(row);
                 let stream = StreamRef { row, aspect };

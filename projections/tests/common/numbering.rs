@@ -74,11 +74,10 @@ impl Town {
             .collect();
         self.reserved += pins.len() as u64;
         let content = PartContent::Pins(StagedPins { key_version: 1, pins: pins.clone() });
-        let range = content.range();
         let part = OperationPart {
             operation: staging.operation,
             part: staging.part,
-            content,
+            content: content.clone(),
             left_out: Vec::new(),
             is_again: false,
             looked_at: pins.last().map_or(last, |pin| pin.person),
@@ -86,7 +85,7 @@ impl Town {
             digest: OperationDigest(u128::from(staging.part)),
         };
         let lsn = self.record(vec![EventBody::OperationPart(part)]);
-        staging.parts.extend(range.map(|(first, last)| PartRange { lsn, first, last }));
+        staging.parts.extend(content.ranges(lsn));
         staging.staged.extend(pins);
         self.staging = Some(staging);
     }

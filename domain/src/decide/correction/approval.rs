@@ -81,7 +81,7 @@ fn changed_gravely(plan: &Plan, edit: &Planned) -> [Option<Grave>; 2] {
 
 /// Whether the record in which the fact stood first registered a birth.
 fn is_of_a_birth(plan: &Plan, slot: EventAddress) -> bool {
-    let beside = (0..MAX_EVENTS as u16).map(|index| EventAddress { lsn: slot.lsn, index });
+    let beside = (0..MAX_EVENTS as u32).map(|index| EventAddress { lsn: slot.lsn, index });
     let mut facts = beside.filter_map(|at| plan.slots.fact(at));
     facts.any(
         |fact| matches!(&fact.body, EventBody::PersonRegistered(e) if matches!(e.origin, Origin::Birth(_))),

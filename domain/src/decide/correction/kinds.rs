@@ -5,9 +5,10 @@
 
 use super::super::deciding::Deciding;
 use super::super::form::{check_described, check_names, check_nationality, check_sealed};
+use super::plan::Planned;
 use crate::refusal::Code;
 use event_schemas::correction::StatedFact;
-use event_schemas::event::{Event, EventBody, Origin};
+use event_schemas::event::{Event, EventBody, HouseholdFormed, Origin};
 use event_schemas::ids::{EventAddress, UnitId};
 use event_schemas::kin::KinRef;
 use event_schemas::place::{Place, RegisteredPlace};
@@ -26,7 +27,7 @@ pub fn may_annul(body: &EventBody) -> bool {
 
 /// Whether a correction of such a fact can be taken back.
 pub fn may_restore(body: &EventBody) -> bool {
-    matches!(body, EventBody::PersonRegistered(_)) || may_annul(body)
+    matches!(body, EventBody::PersonRegistered(_) | EventBody::HouseholdFormed(_)) || may_annul(body)
 }
 
 /// Whether such a fact can be recorded as one that was missing.
@@ -49,6 +50,21 @@ fn may_insert(body: &EventBody) -> bool {
     )
 }
 
+/// In bulk only facts are corrected that are nobody's number, birth, death, marriage or descent: those are looked at one by one.
+pub fn check_in_bulk(d: &mut Deciding<'_>, edits: &[Planned]) {
+    use EventBody as B;
+    for edit in edits {
+        let facts = [&edit.before, &edit.after].into_iter().flatten();
+        let not_in_bulk = facts.map(|(_, event)| &event.body).find(|body| {
+            matches!(body, B::ParentLinked(_) | B::HouseholdEnded(_))
+                || !(may_insert(body) || matches!(body, B::HouseholdFormed(_)))
+        });
+        if let Some(body) = not_in_bulk {
+            d.fault(Code::CorrectionNotInBulk, &edit.field, &[&body.name()]);
+        }
+    }
+}
+
 pub fn check_insert(d: &mut Deciding<'_>, fact: &StatedFact, field: &str) {
     if !may_insert(&fact.body) {
         d.fault(Code::CorrectionUnsupported, field, &[&fact.body.name()]);
@@ -60,7 +76,7 @@ pub fn check_amend(d: &mut Deciding<'_>, at: EventAddress, before: &Event, to: &
     let amendable = matches!(
         to.body,
         EventBody::PersonRegistered(_) | EventBody::DeathRegistered(_) | EventBody::MarriageRegistered(_)
-    ) || matches!(to.body, EventBody::MarriageEnded(_))
+    ) || matches!(to.body, EventBody::MarriageEnded(_) | EventBody::HouseholdFormed(_))
         || may_insert(&to.body);
     if !amendable {
         d.fault(Code::CorrectionUnsupported, field, &[&at]);
@@ -98,6 +114,11 @@ fn is_same_thing(before: &Event, to: &StatedFact) -> bool {
         (B::HeadAppointed(a), B::HeadAppointed(b)) => a.household == b.household,
         (B::HeadVacated(a), B::HeadVacated(b)) => a.household == b.household,
         (B::RelationshipChanged(a), B::RelationshipChanged(b)) => a.person == b.person,
+        // Its members and its day are facts of their own, or of others.
+        (B::HouseholdFormed(a), B::HouseholdFormed(b)) => {
+            let elsewhere = HouseholdFormed { place: b.place.clone(), ..a.clone() };
+            elsewhere == *b && before.effective_on == to.effective_on
+        }
         (B::HouseholdMoved(a), B::HouseholdMoved(b)) => a.household == b.household,
         _ => false,
     }
@@ -139,6 +160,7 @@ pub fn check_stated(d: &mut Deciding<'_>, fact: &StatedFact, field: &str) {
                 d.fault(Code::StayTooShort, field, &[]);
             }
         }
+        EventBody::HouseholdFormed(e) => check_residence(d, &e.place, day, field),
         EventBody::HouseholdMoved(e) => check_residence(d, &e.place, day, field),
         _ => {}
     }

@@ -17,14 +17,17 @@ mod steps;
 pub use proposal::MAX_OPEN_PROPOSALS;
 pub(super) use proposal::{approve, propose, proposed};
 
-use super::deciding::Deciding;
+use super::deciding::{Deciding, touches_of};
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
 use event_schemas::basis::BasisKind;
 use event_schemas::codec::encode;
 use event_schemas::command::Correct;
-use event_schemas::correction::{CorrectionDigest, CorrectionEffect, MAX_EDITS, StatedFact, StreamChange};
+use event_schemas::correction::{
+    CorrectionDigest, CorrectionEffect, Edit, MAX_EDITS, StatedFact, StreamChange,
+};
 use event_schemas::ids::{EventAddress, Lsn};
+use event_schemas::operation::StagedCorrection;
 use event_schemas::record::encode_event_bytes;
 use event_schemas::row::RowRef;
 use plan::{Plan, event_at};
@@ -54,9 +57,9 @@ fn judge(d: &mut Deciding<'_>, command: &Correct, officers: Officers) {
 }
 
 fn decide(d: &mut Deciding<'_>, command: &Correct, officers: Officers) -> Result<(), TimelineUnavailable> {
-    let Some(plan) = Plan::of(d, command)? else { return Ok(()) };
+    let Some(plan) = Plan::of(d, &command.edits, 0)? else { return Ok(()) };
     // What stood before a record can stand again: whatever was wrong with it is not for the reversal to mend.
-    if !plan.only_reverses(d, command)? {
+    if !plan.only_reverses(d, &command.edits)? {
         coverage::check(d, &plan)?;
         identity::check(d, &plan)?;
     }
@@ -85,8 +88,48 @@ fn decide(d: &mut Deciding<'_>, command: &Correct, officers: Officers) -> Result
     Ok(())
 }
 
+/// What a correction says and does that takes effect with an operation, its first event at the place `first`. `is_sound` says that what
+/// it leads to stood before and needs no comparison.
+pub(super) fn stage(
+    d: &mut Deciding<'_>,
+    edits: &[Edit],
+    first: u32,
+    is_sound: bool,
+) -> Option<StagedCorrection> {
+    if !d.check_count(edits.len(), MAX_EDITS, EDITS) {
+        return None;
+    }
+    let staged = staged(d, edits, first, is_sound);
+    staged.unwrap_or_else(|TimelineUnavailable { .. }| {
+        d.fault(Code::HistoryUnavailable, EDITS, &[]);
+        None
+    })
+}
+
+fn staged(
+    d: &mut Deciding<'_>,
+    edits: &[Edit],
+    first: u32,
+    is_sound: bool,
+) -> Result<Option<StagedCorrection>, TimelineUnavailable> {
+    let Some(plan) = Plan::of(d, edits, first)? else { return Ok(None) };
+    kinds::check_in_bulk(d, &plan.edits);
+    if !is_sound && !d.is_refused() {
+        coverage::check(d, &plan)?;
+        identity::check(d, &plan)?;
+    }
+    if d.is_refused() {
+        return Ok(None);
+    }
+    let mut restatements = plan.restated();
+    let addresses = restatements.iter_mut().flat_map(|restated| &mut restated.timeline);
+    addresses.filter(|(at, _)| at.lsn == d.context.lsn).for_each(|(at, _)| at.lsn = Lsn::ZERO);
+    let rows = touches_of(d.registry, &plan.events);
+    Ok(Some(StagedCorrection { events: plan.events, rows, restatements }))
+}
+
 /// A record is not corrected on somebody's word alone (Law 60/2014/QH13 Art. 28, 46–47).
-fn check_ground(d: &mut Deciding<'_>) {
+pub(super) fn check_ground(d: &mut Deciding<'_>) {
     let basis = &d.envelope.basis;
     if ![BasisKind::Agency, BasisKind::Court].contains(&basis.kind) || basis.number.is_none() {
         d.fault(Code::CorrectionBasisMissing, "basis", &[]);
@@ -113,9 +156,9 @@ fn digest_of(d: &Deciding<'_>, command: &Correct, plan: &Plan) -> CorrectionDige
 }
 
 /// Rows that a correction's edits speak of, each as the command names it, for competence.
-pub(super) fn rows_of(d: &Deciding<'_>, command: &Correct) -> Result<Vec<(RowRef, String)>, Missing> {
+pub(super) fn rows_of(d: &Deciding<'_>, edits: &[Edit]) -> Result<Vec<(RowRef, String)>, Missing> {
     let mut rows: Vec<(RowRef, String)> = Vec::new();
-    for edit in command.edits.iter().take(MAX_EDITS) {
+    for edit in edits.iter().take(MAX_EDITS) {
         if let Some(at) = edit.event() {
             let event = event_at(d, at).map_err(|_| Missing::History)?.ok_or(Missing::Event(at))?;
             event.body.for_each_stream(|row, _| rows.push((row, at.to_string())));

@@ -6,7 +6,6 @@ use super::kinds;
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
 use crate::timeline::slots::{Slots, streams_of};
-use event_schemas::command::Correct;
 use event_schemas::correction::Edit;
 use event_schemas::event::{Event, EventAmended, EventAnnulled, EventBody};
 use event_schemas::guarded::Confidentiality;
@@ -65,12 +64,17 @@ pub fn event_at(d: &Deciding<'_>, at: EventAddress) -> Result<Option<Event>, Tim
 
 impl Plan {
     /// Nothing if an edit speaks of something that cannot be edited: the faults say so.
-    pub fn of(d: &mut Deciding<'_>, command: &Correct) -> Result<Option<Self>, TimelineUnavailable> {
-        let Some(slots) = Reading::of(d, command)? else { return Ok(None) };
-        let Some(targets) = targets(d, command, &slots) else { return Ok(None) };
-        let (mut events, stated_at) = events_of(d, command, &slots, &targets);
+    /// `first` is the place of the first event among those that take effect with it.
+    pub fn of(
+        d: &mut Deciding<'_>,
+        stated: &[Edit],
+        first: u32,
+    ) -> Result<Option<Self>, TimelineUnavailable> {
+        let Some(slots) = Reading::of(d, stated)? else { return Ok(None) };
+        let Some(targets) = targets(d, stated, &slots) else { return Ok(None) };
+        let (mut events, stated_at) = events_of(d, stated, first, &slots, &targets);
         let mut after = slots.clone();
-        let address = |index| EventAddress { lsn: d.context.lsn, index: index as u16 };
+        let address = |index| EventAddress { lsn: d.context.lsn, index: first + index as u32 };
         for (index, event) in events.iter().enumerate() {
             after.take(address(index), event);
         }
@@ -86,7 +90,7 @@ impl Plan {
                 after: owned(after.ruling(slot)),
             });
         }
-        name_streams(command, &slots, &edits, &mut events);
+        name_streams(stated, &slots, &edits, &mut events);
         let streams = restated_streams(&events).into_iter().map(|stream| Restated {
             stream,
             before: slots.timeline(stream),
@@ -112,14 +116,14 @@ impl Plan {
 
     /// Whether the command takes back all that one record says, and nothing came between: then rows are again what they were before it.
     /// Numbers that were given out stay.
-    pub fn only_reverses(&self, d: &Deciding<'_>, command: &Correct) -> Result<bool, TimelineUnavailable> {
-        let Some(lsn) = command.edits.first().and_then(Edit::event).map(|at| at.lsn) else {
+    pub fn only_reverses(&self, d: &Deciding<'_>, stated: &[Edit]) -> Result<bool, TimelineUnavailable> {
+        let Some(lsn) = stated.first().and_then(Edit::event).map(|at| at.lsn) else {
             return Ok(false);
         };
         if self.streams.iter().any(|stream| d.registry.version(stream.stream.row).1 != lsn) {
             return Ok(false);
         }
-        let taken_back = command.edits.iter().map(|edit| match edit {
+        let taken_back = stated.iter().map(|edit| match edit {
             Edit::Annul { event } if event.lsn == lsn => Some(self.slots.named(*event)),
             _ => None,
         });
@@ -162,9 +166,9 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(d: &mut Deciding<'_>, command: &Correct) -> Result<Option<Slots>, TimelineUnavailable> {
+    fn of(d: &mut Deciding<'_>, stated: &[Edit]) -> Result<Option<Slots>, TimelineUnavailable> {
         let mut reading = Self { slots: Slots::default(), read: BTreeSet::new() };
-        for (place, edit) in command.edits.iter().enumerate() {
+        for (place, edit) in stated.iter().enumerate() {
             let field = format!("{EDITS}[{place}]");
             if let Some(at) = edit.event() {
                 match event_at(d, at)? {
@@ -233,9 +237,9 @@ impl Reading {
 }
 
 /// The slot of each edit, none for what was missing; nothing if one cannot be made.
-fn targets(d: &mut Deciding<'_>, command: &Correct, slots: &Slots) -> Option<Vec<Option<EventAddress>>> {
-    let mut targets: Vec<Option<EventAddress>> = Vec::with_capacity(command.edits.len());
-    for (place, edit) in command.edits.iter().enumerate() {
+fn targets(d: &mut Deciding<'_>, stated: &[Edit], slots: &Slots) -> Option<Vec<Option<EventAddress>>> {
+    let mut targets: Vec<Option<EventAddress>> = Vec::with_capacity(stated.len());
+    for (place, edit) in stated.iter().enumerate() {
         let field = format!("{EDITS}[{place}]");
         if let Some(fact) = edit.fact() {
             kinds::check_stated(d, fact, &field);
@@ -310,7 +314,8 @@ fn annulled(d: &mut Deciding<'_>, slots: &Slots, at: EventAddress, field: &str) 
 /// named yet.
 fn events_of(
     d: &Deciding<'_>,
-    command: &Correct,
+    stated: &[Edit],
+    first: u32,
     slots: &Slots,
     targets: &[Option<EventAddress>],
 ) -> (Vec<Event>, Vec<usize>) {
@@ -324,7 +329,7 @@ fn events_of(
         body,
     };
     let today = PartialDate::of_day(d.today);
-    for (edit, target) in command.edits.iter().zip(targets) {
+    for (edit, target) in stated.iter().zip(targets) {
         let before = target.and_then(|slot| slots.ruling(slot).or_else(|| slots.facts_of(slot).next()));
         let class = before.map_or(Confidentiality::Basic, |(_, event)| event.class);
         let streams = Vec::new();
@@ -335,7 +340,7 @@ fn events_of(
                 events.push(marker(today, EventBody::EventAnnulled(EventAnnulled { event, streams })));
             }
             Edit::Amend { event, to } => {
-                let (event, by) = (slots.named(*event), events.len() as u16 + 1);
+                let (event, by) = (slots.named(*event), first + events.len() as u32 + 1);
                 events.push(marker(today, EventBody::EventAmended(EventAmended { event, by, streams })));
                 events.push(to.event(class));
             }
@@ -346,9 +351,9 @@ fn events_of(
 }
 
 /// Names in each marker the streams whose timelines it changes.
-fn name_streams(command: &Correct, slots: &Slots, edits: &[Planned], events: &mut [Event]) {
+fn name_streams(stated: &[Edit], slots: &Slots, edits: &[Planned], events: &mut [Event]) {
     let mut markers = events.iter_mut().filter(|event| is_marker(event));
-    let corrections = command.edits.iter().zip(edits).filter(|(edit, _)| edit.event().is_some());
+    let corrections = stated.iter().zip(edits).filter(|(edit, _)| edit.event().is_some());
     for (edit, planned) in corrections {
         let Some(marker) = markers.next() else { return };
         let mut named: BTreeSet<StreamRef> = BTreeSet::new();

@@ -19,7 +19,7 @@ use event_schemas::operation::OperationKind;
 /// Most proposals that wait at once (O1); each is a small row, and its edits stand in the log.
 pub const MAX_OPEN_PROPOSALS: usize = 20_000;
 /// Place of the edits in the record of a proposal, behind the opening of its row.
-const PROPOSED_AT: u16 = 1;
+const PROPOSED_AT: u32 = 1;
 /// Where faults of edits stand that are decided as those of a single command.
 const SINGLE: &str = "command.correct";
 

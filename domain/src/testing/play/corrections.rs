@@ -72,7 +72,7 @@ impl Play<'_> {
         let person = self.person(self.dice.who);
         let last = self.registry.person(person).map_or(Lsn::ZERO, Row::last_lsn);
         let at = |index| EventAddress { lsn: last, index };
-        let place = self.dice.place % 4;
+        let place = u32::from(self.dice.place % 4);
         let edits = match self.dice.whom % 8 {
             0 => vec![Edit::Insert { fact: self.fact(self.renamed(person)) }],
             1 => vec![Edit::Insert { fact: self.fact(self.lives(person)) }],

@@ -67,6 +67,7 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
         | Command::ReestablishPin(_)
         | Command::Correct(_)
         | Command::ProposeCorrection(_)
+        | Command::StageCorrections(_)
         | Command::ApproveCorrection(_) => {
             Basis { number: Some(super::text("215/QĐ")), ..Basis::of(BasisKind::Agency) }
         }

@@ -1,0 +1,211 @@
+//! An import has given everybody the wrong ward: docs/two-kinds-of-time.md.
+//!
+//! `DANCU_BULK_PEOPLE` sets how many they are.
+
+use super::{COMMITTED, DONE_WITHIN, PAUSE, Registry, enrolments, until_shown};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+const PEOPLE: u32 = 240;
+const ROUNDS: u32 = 6;
+/// Wards of the enrolments, and of the truth.
+const WRONG: &str = "00001";
+const RIGHT: &str = "00004";
+const GROUND: [&str; 4] = ["--decision", "12/QĐ", "--reason", "mã phường sai khi nhập dữ liệu"];
+
+/// Everybody in the wrong ward, and the file that puts them right.
+struct Imported {
+    registry: Registry,
+    everybody: u64,
+    file: PathBuf,
+}
+
+fn imported(people: u32) -> (Imported, Child) {
+    let registry = Registry::new();
+    let child = registry.start();
+    registry.submit(&registry.first, &registry.run(&["units"]).stdout);
+    registry.submit(&registry.first, &registry.run(&["example", "register_office"]).stdout);
+    registry.submit(&registry.token("2", "3"), &enrolments(people / 4));
+    let home = registry.home();
+    let deadline = Instant::now() + DONE_WITHIN;
+    while registry.counted(WRONG) != Some(u64::from(people / 4 * 4)) {
+        assert!(Instant::now() < deadline, "the views do not show everybody");
+        std::thread::sleep(PAUSE);
+    }
+    let unit = |code: &str| registry.json(&["query", "unit", code])["unit"]["id"].as_u64().unwrap();
+    let (wrong, right) =
+        (format!("place.domestic.unit={}", unit(WRONG)), format!("place.domestic.unit={}", unit(RIGHT)));
+    let select = ["correct", "bulk", "select", "--dir", home.to_str().unwrap(), "--office", "2"];
+    let which = ["--event", "permanent_residence_registered", "--event", "household_formed"];
+    let what = ["--where", &wrong, "--set", &right];
+    let selected = registry.run(&[&select[..], &which, &what].concat());
+    assert!(selected.status.success(), "{}", String::from_utf8_lossy(&selected.stderr));
+    assert_eq!(String::from_utf8_lossy(&selected.stdout).lines().count() as u32, people / 4);
+    let file = registry.dir.path().join("edits.ndjson");
+    std::fs::write(&file, &selected.stdout).unwrap();
+    (Imported { registry, everybody: u64::from(people / 4 * 4), file }, child)
+}
+
+impl Registry {
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.ask(&self.first, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// How many the views count in the right ward; none while the service is dead.
+    fn put_right(&self) -> Option<u64> {
+        self.counted(RIGHT)
+    }
+
+    fn counted(&self, ward: &str) -> Option<u64> {
+        let output = self.ask(&self.first, &["query", "structure", ward]);
+        let answer: Value = serde_json::from_slice(&output.stdout).ok()?;
+        answer["all"]["all"].as_u64()
+    }
+
+    /// The operation of this place as the views show it, null before it is opened; none while the service is dead.
+    fn operation_at(&self, place: usize) -> Option<Value> {
+        Some(self.operations()?.get(place).cloned().unwrap_or_default())
+    }
+
+    /// What people are told, versions and lsns aside.
+    fn told(&self) -> Vec<Value> {
+        let questions: [&[&str]; 4] = [
+            &["query", "structure", "01"],
+            &["query", "flows", "01"],
+            &["query", "household-sizes", "01"],
+            &["query", "members", WRONG, "--purpose", "kiểm tra"],
+        ];
+        let mut told: Vec<Value> = questions.iter().map(|question| self.json(question)).collect();
+        told.iter_mut().for_each(forget_lsns);
+        told
+    }
+}
+
+fn forget_lsns(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(forget_lsns),
+        Value::Object(members) => {
+            for name in ["lsn", "as_of", "version", "by", "known_at", "recorded_at", "asked_at", "log_id"] {
+                members.remove(name);
+            }
+            members.values_mut().for_each(forget_lsns);
+        }
+        _ => {}
+    }
+}
+
+impl Imported {
+    /// From the opening to the commit of the operation at `place`, whatever is killed meanwhile.
+    fn drive(&self, place: usize, open: &[&str], resume: &[&str]) {
+        let registry = &self.registry;
+        let name = format!("B{}", place + 1);
+        let shown = |registry: &Registry| registry.operation_at(place);
+        let staged = until_shown(shown, registry, &["staged", "approved", COMMITTED], |found| {
+            let step = if found.is_some_and(Value::is_null) { open } else { resume };
+            registry.ask(&registry.first, &[&["correct", "bulk"][..], step, &GROUND].concat());
+        });
+        let digest = staged["digest"].as_str().unwrap().to_owned();
+        until_shown(shown, registry, &["approved", COMMITTED], |_| {
+            registry.ask(&registry.second, &["operation", "approve", &name, "--digest", &digest]);
+        });
+        until_shown(shown, registry, &[COMMITTED], |_| {
+            registry.ask(&registry.first, &["operation", "commit", &name, "--digest", &digest]);
+        });
+    }
+
+    fn correct(&self) {
+        let file = self.file.to_str().unwrap();
+        let open = ["open", file, "--nation", "--edits", "40"];
+        self.drive(0, &open, &["resume", "B1", file, "--edits", "40"]);
+    }
+}
+
+#[test]
+fn forty_thousand_people_are_put_into_the_right_ward_at_once_and_back_by_one_command() {
+    let people = std::env::var("DANCU_BULK_PEOPLE").ok().and_then(|people| people.parse().ok());
+    let (all, mut child) = imported(people.unwrap_or(PEOPLE));
+    let registry = &all.registry;
+    let (before, since) = (registry.told(), registry.json(&["query", "operations"])["lsn"].to_string());
+    assert_eq!(registry.put_right(), Some(0));
+    all.correct();
+    assert_eq!(registry.put_right(), Some(all.everybody));
+    assert_ne!(registry.told(), before);
+    let person = ["query", "residence", "P1", "--purpose", "kiểm tra"];
+    let ward_of = |answer: &Value| answer.to_string().contains("Trúc Bạch");
+    assert!(ward_of(&registry.json(&person)));
+    assert!(!ward_of(&registry.json(&[&person[..], &["--known-at", &since]].concat())), "nobody knew then");
+    let history = registry.json(&["query", "history", "P1", "--whole", "--purpose", "kiểm tra"]);
+    assert!(history.to_string().contains("event_amended"), "{history}");
+
+    let reverse = ["reverse", "B1", "--nation"];
+    all.drive(1, &reverse, &["resume-reverse", "B2"]);
+    assert_eq!(registry.told(), before);
+    let done = registry.operations().unwrap();
+    assert_eq!(done[1]["counts"]["changed"], done[0]["counts"]["changed"]);
+
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let home = registry.home();
+    let home = home.to_str().unwrap();
+    let rebuilt = registry.run(&["rebuild", "--dir", home, "--json"]);
+    let report: Value = serde_json::from_slice(&rebuilt.stdout).unwrap();
+    assert_eq!(report["difference"], Value::Null, "{report}");
+    let verified = registry.run(&["verify", "--dir", home]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+#[test]
+fn a_line_that_cannot_be_corrected_is_named_and_nothing_of_its_part_is_staged() {
+    let (all, mut child) = imported(12);
+    let registry = &all.registry;
+    let lines = std::fs::read_to_string(&all.file).unwrap();
+    let second = lines.lines().nth(1).unwrap();
+    let mut half: Vec<Value> = serde_json::from_str(second).unwrap();
+    half.pop();
+    std::fs::write(&all.file, lines.replace(second, &serde_json::to_string(&half).unwrap())).unwrap();
+    let file = all.file.to_str().unwrap();
+    let refused = registry
+        .ask(&registry.first, &[&["correct", "bulk", "open", file, "--nation"][..], &GROUND].concat());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        refused.status.code() == Some(2) && said.contains("edits.ndjson:2: correction_not_covered"),
+        "{said}"
+    );
+    assert_eq!(registry.operation().unwrap()["parts"], 0);
+    std::fs::write(&all.file, "{}").unwrap();
+    let broken = registry
+        .ask(&registry.first, &[&["correct", "bulk", "open", file, "--nation"][..], &GROUND].concat());
+    let said = String::from_utf8_lossy(&broken.stderr).into_owned();
+    assert!(broken.status.code() == Some(1) && said.contains("edits.ndjson:1"), "{said}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn whatever_is_killed_all_are_put_right_or_nobody_is() {
+    let rounds = std::env::var("DANCU_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse::<u32>().ok());
+    let rounds = rounds.map_or(ROUNDS, |rounds| (rounds / 4).max(1));
+    let (all, child) = imported(PEOPLE);
+    let registry = &all.registry;
+    let is_over = AtomicBool::new(false);
+    let (mut child, seen) = std::thread::scope(|scope| {
+        let killing = scope.spawn(|| registry.keep_killing(rounds, child, &is_over, Registry::put_right));
+        all.correct();
+        is_over.store(true, Ordering::Release);
+        killing.join().unwrap()
+    });
+    let seen: BTreeSet<u64> = seen.into_iter().collect();
+    assert!(seen.iter().all(|right| [0, all.everybody].contains(right)), "some were put right: {seen:?}");
+    assert_eq!(registry.put_right(), Some(all.everybody));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let home = registry.home();
+    let verified = registry.run(&["verify", "--dir", home.to_str().unwrap()]);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}

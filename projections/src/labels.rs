@@ -101,6 +101,8 @@ const EVENTS: &[(&str, &str, &str)] = &[
     ("operation_committed", "Operation committed", "Thực hiện đợt xử lý"),
     ("operation_abandoned", "Operation abandoned", "Hủy đợt xử lý"),
     ("event_annulled", "Taken back", "Hủy bỏ nội dung đã ghi nhận"),
+    ("correction_proposed", "Correction proposed", "Đề nghị cải chính"),
+    ("correction_approved", "Correction approved", "Phê duyệt cải chính"),
     ("event_amended", "Corrected", "Cải chính nội dung đã ghi nhận"),
 ];
 

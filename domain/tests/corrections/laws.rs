@@ -9,11 +9,15 @@ use domain::registry::rows::FLAG_NOTICE_DUE;
 use domain::testing::play::{Dice, command, corrections, officer};
 use event_schemas::card::{ApplicationReason, DocumentKind};
 use event_schemas::command::{
-    ApplicationDecision, ApplyForCard, DecideCardApplication, HandOverCard, ProduceCard, RegisterMarriage,
+    AbandonOperation, ApplicationDecision, ApplyForCard, ApproveOperation, CommitOperation,
+    DecideCardApplication, HandOverCard, OpenOperation, ProduceCard, RegisterMarriage, StageCorrections,
+    StageOperation,
 };
 use event_schemas::event::Event;
 use event_schemas::household::Relationship::{Child, Head, Spouse};
+use event_schemas::ids::OperationId;
 use event_schemas::kin::KinRef;
+use event_schemas::operation::{Corrections, OperationKind};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
@@ -80,13 +84,22 @@ fn dice() -> impl Strategy<Value = Dice> {
 enum Step {
     Submit(Dice),
     Correct(Dice),
+    InBulk([Dice; 3]),
     OpenDay(u16),
+}
+
+/// A correction that was made.
+#[derive(Clone, Copy, Debug)]
+enum Made {
+    By(Lsn),
+    InBulk(OperationId),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         5 => dice().prop_map(Step::Submit),
         9 => dice().prop_map(Step::Correct),
+        2 => [dice(), dice(), dice()].prop_map(Step::InBulk),
         1 => (1..500u16).prop_map(Step::OpenDay),
     ];
     prop::collection::vec(step, 1..STEPS)
@@ -226,8 +239,8 @@ fn check_person(world: &World, naive: &Naive, person: PersonId) {
     assert_eq!(row.marriage_since, latest(&marriages), "{person}");
 }
 
-/// Where the record of an accepted correction stands.
-fn play(world: &mut World, step: Step) -> Option<Lsn> {
+/// The correction, if one is made.
+fn play(world: &mut World, step: Step) -> Option<Made> {
     match step {
         Step::OpenDay(days) => {
             let day = world.today().plus_days(i32::from(days));
@@ -243,9 +256,52 @@ fn play(world: &mut World, step: Step) -> Option<Lsn> {
         Step::Correct(dice) => {
             let edits = corrections::edits(&world.history, &world.registry, dice);
             let decision = world.submit_correction(NATIONAL_OFFICE, edits);
-            matches!(decision, Decision::Accepted(_)).then(|| world.registry.head().lsn)
+            matches!(decision, Decision::Accepted(_)).then(|| Made::By(world.registry.head().lsn))
+        }
+        Step::InBulk(dice) => in_bulk(world, dice).map(Made::InBulk),
+    }
+}
+
+fn opened(world: &mut World, reverses: Option<OperationId>) -> OperationId {
+    let kind = OperationKind::Corrections(Corrections { unit: None, reverses });
+    let opening = world.decided(Command::OpenOperation(OpenOperation { kind, purpose: text("found wrong") }));
+    world.given_envelope(NATIONAL_OFFICE, opening);
+    world.registry.head().operations
+}
+
+fn committed(world: &mut World, operation: OperationId) {
+    let digest = world.registry.operation(operation).expect("it is open").digest;
+    let officer = std::mem::replace(&mut world.officer, event_schemas::ids::OfficerId(77));
+    world.given(Command::ApproveOperation(ApproveOperation { operation, digest }));
+    world.officer = officer;
+    world.given(Command::CommitOperation(CommitOperation { operation, digest }));
+}
+
+/// Those of the corrections that can be made beside each other, in one part.
+fn in_bulk(world: &mut World, dice: [Dice; 3]) -> Option<OperationId> {
+    let operation = opened(world, None);
+    let mut items = Vec::new();
+    let staging = |world: &mut World, items: Vec<Vec<Edit>>| {
+        let stage = StageCorrections { operation, part: 1, items, is_last: true };
+        world.decided(Command::StageCorrections(stage))
+    };
+    for dice in dice {
+        let mut more: Vec<Vec<Edit>> = items.clone();
+        more.push(corrections::edits(&world.history, &world.registry, dice));
+        let envelope = staging(world, more.clone());
+        if let Decision::Accepted(_) = world.clone().submit(NATIONAL_OFFICE, envelope) {
+            items = more;
         }
     }
+    if items.is_empty() {
+        let reason = text("nothing of it can be made");
+        world.given(Command::AbandonOperation(AbandonOperation { operation, reason }));
+        return None;
+    }
+    let envelope = staging(world, items);
+    world.given_envelope(NATIONAL_OFFICE, envelope);
+    committed(world, operation);
+    Some(operation)
 }
 
 fn histories(law: impl Fn(Vec<Step>)) {
@@ -262,10 +318,13 @@ fn histories(law: impl Fn(Vec<Step>)) {
 fn every_timeline_and_row_is_what_the_naive_fold_says() {
     let corrections = Cell::new(0_u32);
     let of_corrections = Cell::new(0_u32);
+    let in_bulk = Cell::new(0_u32);
     histories(|steps| {
         let mut world = INHABITED.clone();
         for step in steps {
-            if let Some(lsn) = play(&mut world, step) {
+            if let Some(made) = play(&mut world, step) {
+                let lsn = world.registry.head().lsn;
+                in_bulk.set(in_bulk.get() + u32::from(matches!(made, Made::InBulk(_))));
                 corrections.set(corrections.get() + 1);
                 let naive = Naive::of(&world);
                 let again = naive
@@ -285,6 +344,7 @@ fn every_timeline_and_row_is_what_the_naive_fold_says() {
     // Histories are drawn by chance: the bounds are half of what they usually hold.
     assert!(corrections.get() > HISTORIES, "the histories hold {} corrections", corrections.get());
     assert!(of_corrections.get() > HISTORIES / 20, "and {} of corrections", of_corrections.get());
+    assert!(in_bulk.get() > HISTORIES / 10, "and {} in bulk", in_bulk.get());
 }
 
 /// Whatever came before, a correction that is taken back with nothing in between leaves every row as it was: all but versions, and
@@ -296,10 +356,19 @@ fn a_correction_taken_back_leaves_what_was_believed_before() {
         let mut world = INHABITED.clone();
         for step in steps {
             let before = all_believed(&world);
-            let Some(lsn) = play(&mut world, step) else { continue };
+            let Some(made) = play(&mut world, step) else { continue };
             let mut copy = world.clone();
-            let reversal = corrections::whole(&world.history, at(lsn, 0));
-            corrected(&mut copy, reversal);
+            match made {
+                Made::By(lsn) => {
+                    let reversal = corrections::whole(&world.history, at(lsn, 0));
+                    corrected(&mut copy, reversal);
+                }
+                Made::InBulk(of) => {
+                    let operation = opened(&mut copy, Some(of));
+                    copy.given(Command::StageOperation(StageOperation { operation, part: 1, rows: 1 }));
+                    committed(&mut copy, operation);
+                }
+            }
             assert_eq!(all_believed(&copy), before);
             reversed.set(reversed.get() + 1);
         }

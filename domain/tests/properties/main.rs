@@ -223,6 +223,7 @@ fn committed(before: &Registry, accepted: &Accepted) -> Vec<RowRef> {
         let staged = before.staged(committed.operation).expect("only what is under way is committed");
         let kept =
             staged.rows.iter().filter(|staged| staged.pin != 0).map(|staged| RowRef::Person(staged.person));
+        let kept = kept.chain(staged.corrected.keys().copied());
         rows.extend(kept.filter(|row| committed.left_out.iter().all(|left_out| left_out.row != *row)));
         assert_eq!(rows.len() as u32, committed.counts.changed);
     }

@@ -68,7 +68,7 @@ impl Play<'_> {
         }
     }
 
-    fn correction(&self) -> Correct {
+    pub(super) fn correction(&self) -> Correct {
         let person = self.person(self.dice.who);
         let last = self.registry.person(person).map_or(Lsn::ZERO, Row::last_lsn);
         let at = |index| EventAddress { lsn: last, index };

@@ -5,10 +5,12 @@ use crate::registry::rows::FLAG_NOTICE_DUE;
 use crate::testing::{BA_DINH, HA_NOI, HAI_PHONG, PHUC_XA, code, text};
 use event_schemas::command::{
     AbandonOperation, ApproveOperation, CancelPin, Command, CommitOperation, OpenOperation, RecordPinNotices,
-    ReestablishPin, StageOperation,
+    ReestablishPin, StageCorrections, StageOperation,
 };
 use event_schemas::ids::{OperationId, PersonId};
-use event_schemas::operation::{IssuePins, MAX_PART_ROWS, OperationDigest, OperationKind, OperationStatus};
+use event_schemas::operation::{
+    Corrections, IssuePins, MAX_PART_ROWS, OperationDigest, OperationKind, OperationStatus,
+};
 use event_schemas::pin::PinGround;
 
 impl Play<'_> {
@@ -26,7 +28,12 @@ impl Play<'_> {
             return Command::AbandonOperation(AbandonOperation { operation, reason: text("not needed") });
         }
         match step {
-            _ if step == OperationStatus::Open as u16 => self.stage_operation(operation, row.parts + 1),
+            _ if step == OperationStatus::Open as u16 => match row.kind {
+                OperationKind::Corrections(Corrections { reverses: None, .. }) => {
+                    self.stage_corrections(operation, row.parts + 1)
+                }
+                _ => self.stage_operation(operation, row.parts + 1),
+            },
             _ if step == OperationStatus::Staged as u16 => {
                 Command::ApproveOperation(ApproveOperation { operation, digest })
             }
@@ -40,8 +47,28 @@ impl Play<'_> {
     fn open_operation(&self) -> Command {
         let units = [None, Some(HA_NOI), Some(BA_DINH), Some(PHUC_XA), Some(HAI_PHONG)];
         let unit = units[usize::from(self.dice.place) % units.len()].map(code);
-        let kind = OperationKind::IssuePins(IssuePins { unit });
-        Command::OpenOperation(OpenOperation { kind, purpose: text("numbers for everybody") })
+        let corrected = self.registry.operations().filter(|(_, row)| {
+            matches!(row.kind, OperationKind::Corrections(_)) && row.status == OperationStatus::Committed
+        });
+        let kind = match self.dice.detail % 3 {
+            // Some take back what was corrected last.
+            0 => {
+                let reverses = corrected.last().map(|(id, _)| id).filter(|_| self.dice.detail % 2 == 0);
+                OperationKind::Corrections(Corrections { unit, reverses })
+            }
+            _ => OperationKind::IssuePins(IssuePins { unit }),
+        };
+        Command::OpenOperation(OpenOperation { kind, purpose: text("for everybody") })
+    }
+
+    fn stage_corrections(&self, operation: OperationId, part: u32) -> Command {
+        let items = vec![self.correction().edits];
+        Command::StageCorrections(StageCorrections {
+            operation,
+            part,
+            items,
+            is_last: self.dice.day % 3 != 0,
+        })
     }
 
     fn stage_operation(&self, operation: OperationId, part: u32) -> Command {

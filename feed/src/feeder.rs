@@ -112,7 +112,7 @@ impl Feeder {
             AdmittedEntry::decode(lsn, &raw.bytes).map_err(|cause| FeedError::Undecodable { lsn, cause })?;
         for (index, event) in entry.changes().map_or(&[][..], |changes| &changes.events).iter().enumerate() {
             let Some(seen) = self.receiver.view(event) else { continue };
-            let at = EventAddress { lsn, index: index as u16 };
+            let at = EventAddress { lsn, index: index as u32 };
             let message = Message::of_event(&self.source, at, header.recorded_at, event, &seen);
             let key = message.key.as_deref().unwrap_or_default();
             let partition = partition_of(key, self.publishing.partitions());

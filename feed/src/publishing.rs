@@ -28,7 +28,7 @@ impl Place {
     /// By lsn, and behind every event of its record.
     fn order(self) -> (Lsn, u32) {
         match self {
-            Self::Event(address) => (address.lsn, u32::from(address.index)),
+            Self::Event(address) => (address.lsn, address.index),
             Self::Through(lsn) => (lsn, u32::MAX),
         }
     }

@@ -33,7 +33,7 @@ fn run(log: &Log, ends: &[(usize, Vec<usize>)], first_lsn: FirstLsn) -> Vec<Vec<
         let first = first_lsn(&publishing, &last);
         for lsn in first.0..=(*upto).min(log.len()) as u64 {
             for (index, partition) in log[lsn as usize - 1].iter().enumerate() {
-                let place = Place::Event(EventAddress { lsn: Lsn(lsn), index: index as u16 });
+                let place = Place::Event(EventAddress { lsn: Lsn(lsn), index: index as u32 });
                 if publishing.takes(*partition, place) {
                     sent[*partition].push(place);
                 }
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn the_text_of_a_place_reads_back(lsn in any::<u64>(), index in any::<u16>()) {
+    fn the_text_of_a_place_reads_back(lsn in any::<u64>(), index in any::<u32>()) {
         for place in [Place::Event(EventAddress { lsn: Lsn(lsn), index }), Place::Through(Lsn(lsn))] {
             prop_assert_eq!(place.to_string().parse(), Ok(place));
         }

@@ -53,7 +53,8 @@ impl Play<'_> {
         let kind = match self.dice.detail % 3 {
             // Some take back what was corrected last.
             0 => {
-                let reverses = corrected.last().map(|(id, _)| id).filter(|_| self.dice.detail % 2 == 0);
+                let reverses =
+                    corrected.last().map(|(id, _)| id).filter(|_| self.dice.detail.is_multiple_of(2));
                 OperationKind::Corrections(Corrections { unit, reverses })
             }
             _ => OperationKind::IssuePins(IssuePins { unit }),
@@ -67,7 +68,7 @@ impl Play<'_> {
             operation,
             part,
             items,
-            is_last: self.dice.day % 3 != 0,
+            is_last: !self.dice.day.is_multiple_of(3),
         })
     }
 

@@ -109,13 +109,26 @@ async fn a_connection_that_takes_no_bytes_is_closed_and_its_place_is_free_again(
     assert_eq!(asked.expect("the place becomes free").0, 200);
 }
 
+/// Returns when what waits to be read has not grown for much longer than the sender waits for its reader.
+async fn wait_until_no_more_comes(stream: &TcpStream) {
+    let (mut seen, mut waiting) = (0, vec![0; 16 << 20]);
+    loop {
+        let came = stream.peek(&mut waiting).await.unwrap();
+        if came == seen {
+            return;
+        }
+        seen = came;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_batch_whose_answers_are_not_read_ends_and_its_response_breaks_off() {
     // Given a batch whose sender reads no answers for long,
     let limits = Limits { batch_reader_wait: Duration::from_millis(100), ..Limits::default() };
     let server = Server::start(FakeGateway::default(), limits).await;
     let mut silent = silent_reader(&server).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    wait_until_no_more_comes(&silent).await;
     // when it reads at last,
     let mut answers = Vec::new();
     let read = timeout(Duration::from_secs(20), silent.read_to_end(&mut answers)).await;

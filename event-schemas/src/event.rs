@@ -217,8 +217,9 @@ bodies! {
     PersonRegistered {
         person: PersonId,
         origin: Origin,
-        identity: Identity<UnitId>,
-        data: PersonalData<UnitId>,
+        /// Boxed like the data: an event is otherwise three times as large, whatever its kind.
+        identity: Box<Identity<UnitId>>,
+        data: Box<PersonalData<UnitId>>,
     }
 
     /// A parent of a child. Changes the child's row, and the parent's if registered.

@@ -7,7 +7,7 @@ use common::town::{DISTRICT, PROVINCE, Town, WARDS, identity, place};
 use common::{date, event, folded};
 use event_schemas::event::{EventBody, Origin, PermanentResidenceRegistered, PersonRegistered};
 use event_schemas::ids::{PersonId, UnitId};
-use event_schemas::person::{PersonalData, Sex};
+use event_schemas::person::Sex;
 use projections::definition::Definition;
 use projections::structure::{Apart, Question, Structure, structure};
 use projections::tree::Tree;
@@ -19,7 +19,7 @@ fn town_of(births: &[(&str, Sex, UnitId)]) -> Town {
         let person = PersonId(place_of as u32 + 1);
         let mut identity = identity("An", *sex);
         identity.birth = birth.parse().unwrap();
-        let (origin, data) = (Origin::Enrolment, PersonalData::default());
+        let (origin, identity, data) = (Origin::Enrolment, Box::new(identity), Box::default());
         let residence = PermanentResidenceRegistered { person, place: place(*unit) };
         let bodies = [
             EventBody::PersonRegistered(PersonRegistered { person, origin, identity, data }),

@@ -99,8 +99,8 @@ fn town_of(people: &[Known]) -> Town {
         let mut bodies = vec![EventBody::PersonRegistered(PersonRegistered {
             person,
             origin: Origin::Enrolment,
-            identity: person_identity,
-            data,
+            identity: Box::new(person_identity),
+            data: Box::new(data),
         })];
         if let Some(unit) = known.unit {
             let residence = PermanentResidenceRegistered { person, place: place(unit) };

@@ -120,7 +120,7 @@ fn register_child(d: &mut Deciding<'_>, person: PersonId, command: &Birth, regis
         d.optional_place(child.birth_place.as_ref(), d.today, "command.birth.child.birth_place");
     let hometown = d.optional_place(child.hometown.as_ref(), d.today, "command.birth.child.hometown");
     let (Some(birth_place), Some(hometown)) = (birth_place, hometown) else { return };
-    let identity = Identity {
+    let identity = Box::new(Identity {
         names: child.names.clone(),
         sex: child.sex,
         birth: child.birth,
@@ -128,13 +128,13 @@ fn register_child(d: &mut Deciding<'_>, person: PersonId, command: &Birth, regis
         birth_place,
         nationality: child.nationality.clone(),
         identification: Identification::Verified,
-    };
-    let data = PersonalData {
+    });
+    let data = Box::new(PersonalData {
         birth_registration_place: Some(Place::in_unit(registration.registered_at)),
         hometown,
         ethnicity: child.ethnicity,
         ..PersonalData::default()
-    };
+    });
     let origin = Origin::Birth(Box::new(registration));
     d.emit(child.birth, EventBody::PersonRegistered(PersonRegistered { person, origin, identity, data }));
 }

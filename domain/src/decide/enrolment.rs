@@ -177,6 +177,7 @@ fn register_person(
     let identity = registered_identity(d, &person.identity, on, field);
     let data = registered_data(d, &person.data, on, field);
     if let (Some(identity), Some(data)) = (identity, data) {
+        let (identity, data) = (Box::new(identity), Box::new(data));
         let registered = PersonRegistered { person: id, origin: Origin::Enrolment, identity, data };
         d.emit(on, EventBody::PersonRegistered(registered));
     }

@@ -66,7 +66,7 @@ impl World {
         let registered = EventBody::PersonRegistered(PersonRegistered {
             person,
             origin: Origin::Enrolment,
-            identity: Identity {
+            identity: Box::new(Identity {
                 names: Names {
                     surname: Some(text("Nguyễn")),
                     middle: None,
@@ -79,13 +79,13 @@ impl World {
                 birth_place: None,
                 nationality: new.nationality,
                 identification: Identification::Verified,
-            },
-            data: PersonalData {
+            }),
+            data: Box::new(PersonalData {
                 capacity: new.capacity,
                 marital_status: new.marital_status,
                 birth_registration_place: new.born_in.map(|code| Place::in_unit(unit(code))),
                 ..PersonalData::default()
-            },
+            }),
         });
         let accepted = new.pin.map(|pin| {
             let pin = pin.parse().expect("PINs of the laboratory are valid");

@@ -237,7 +237,7 @@ fn daughter() -> PersonRegistered {
             found: None,
             late: false,
         })),
-        identity: Identity {
+        identity: Box::new(Identity {
             names: names("Nguyễn", "Thị Mai", "Chi"),
             sex: Sex::Female,
             birth: partial("2021-02-27"),
@@ -245,13 +245,13 @@ fn daughter() -> PersonRegistered {
             birth_place: Some(Place::at(WARD, text("Bệnh viện Phụ sản"))),
             nationality: Nationality::vietnamese(),
             identification: Identification::Verified,
-        },
-        data: PersonalData {
+        }),
+        data: Box::new(PersonalData {
             birth_registration_place: Some(Place::in_unit(WARD)),
             hometown: Some(Place::in_unit(WARD)),
             ethnicity: Ethnicity::new(1),
             ..PersonalData::default()
-        },
+        }),
     }
 }
 

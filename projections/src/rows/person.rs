@@ -286,13 +286,13 @@ impl PersonRow {
         if let EventBody::PersonRegistered(e) = &fact.event.body {
             let on = fact.event.effective_on;
             self.registration = Some(Registration { origin: e.origin.clone(), on, by: fact.at });
-            self.data = Some(PersonalData { documents: Vec::new(), ..e.data.clone() });
+            self.data = Some(PersonalData { documents: Vec::new(), ..(*e.data).clone() });
         }
     }
 
     fn fold_identity(&mut self, fact: Fact<'_>) {
         match (&fact.event.body, &mut self.identity) {
-            (EventBody::PersonRegistered(e), _) => self.identity = Some(e.identity.clone()),
+            (EventBody::PersonRegistered(e), _) => self.identity = Some((*e.identity).clone()),
             (EventBody::NameChanged(e), Some(identity)) => {
                 let names = std::mem::replace(&mut identity.names, e.names.clone());
                 let (until, reason) = (fact.event.effective_on, e.reason.clone());

@@ -85,8 +85,8 @@ pub fn registered(person: PersonId, given: &str, sex: Sex) -> EventBody {
     EventBody::PersonRegistered(PersonRegistered {
         person,
         origin: Origin::Enrolment,
-        identity: identity(given, sex),
-        data,
+        identity: Box::new(identity(given, sex)),
+        data: Box::new(data),
     })
 }
 

@@ -22,8 +22,13 @@ pub(crate) enum Effect {
         household: HouseholdIndex,
         members: Places,
     },
-    /// Enrolment or birth of one person, into a household or not.
+    /// Enrolment of one person, into a household or not.
     NewPerson {
+        person: PersonIndex,
+        household: HouseholdIndex,
+    },
+    /// Birth of one person, into a household or not.
+    Birth {
         person: PersonIndex,
         household: HouseholdIndex,
     },
@@ -137,6 +142,7 @@ pub(crate) fn apply(
     created: &Created,
     day: Day,
 ) -> Result<(), &'static str> {
+    store.count_vital(&effect, day);
     match effect {
         Effect::None => {}
         Effect::EnrolHousehold { household, members } => {
@@ -147,7 +153,7 @@ pub(crate) fn apply(
                 store.enter(person, household, relationship, day);
             }
         }
-        Effect::NewPerson { person, household } => {
+        Effect::NewPerson { person, household } | Effect::Birth { person, household } => {
             let id = *created.persons.first().ok_or("persons")?;
             register_person(store, person, id, created, day);
             if household != NONE {

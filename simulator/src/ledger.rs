@@ -4,6 +4,7 @@
 use crate::names::{Name, NameBook};
 use crate::store::{self, CardIndex, HouseholdIndex, PersonIndex, State, Store};
 use crate::units::Units;
+use crate::vital::VitalCounts;
 use event_schemas::card::{CardStatus, DossierStatus};
 use event_schemas::household::Relationship;
 use event_schemas::ids::{CardId, DossierId, HouseholdId, PersonId};
@@ -81,6 +82,8 @@ pub struct Ledger<'a> {
     pub(crate) store: &'a Store,
     pub(crate) units: &'a Units,
     pub(crate) names: &'a NameBook,
+    /// The simulation's first day.
+    pub(crate) start: Date,
 }
 
 impl<'a> Ledger<'a> {
@@ -155,6 +158,21 @@ impl<'a> Ledger<'a> {
             *counts.entry(self.units.district_code(household.ward)).or_default() += 1;
         }
         counts
+    }
+
+    /// Births, deaths, marriages and divorces by the day of their registration.
+    pub fn vital_events_by_registration(&self) -> impl Iterator<Item = (Date, VitalCounts)> + 'a {
+        let start = self.start;
+        self.store
+            .vital
+            .registered
+            .iter()
+            .map(move |(day, counts)| (start.plus_days(i32::from(*day)), *counts))
+    }
+
+    /// Births and deaths by the day on which they happened.
+    pub fn vital_events_by_day(&self) -> impl Iterator<Item = (Date, VitalCounts)> + 'a {
+        self.store.vital.happened.iter().map(|(day, counts)| (*day, *counts))
     }
 
     /// Registered persons who are alive, with or without residence.

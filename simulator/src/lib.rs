@@ -34,9 +34,11 @@ mod rates;
 mod rng;
 mod store;
 pub mod units;
+mod vital;
 mod world;
 
 pub use ledger::{Ledger, LedgerCard, LedgerHousehold, LedgerPerson, LedgerStay};
 pub use options::{Options, OptionsError};
 pub use planned::{AnswerError, Expectation, Judgement, Planned, Surprise};
+pub use vital::VitalCounts;
 pub use world::{Count, MAX_IN_FLIGHT, MAX_SURPRISES_KEPT, Phase, Tally, World};

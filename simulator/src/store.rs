@@ -3,6 +3,7 @@
 
 use crate::names::Name;
 use crate::units::WardIndex;
+use crate::vital::VitalBook;
 use event_schemas::card::{CardStatus, DossierStatus, WithdrawalReason};
 use event_schemas::defect::DefectKind;
 use event_schemas::household::{HouseholdKind, Relationship};
@@ -175,6 +176,7 @@ pub(crate) struct Store {
     pub households_of_ward: BTreeMap<WardIndex, Vec<HouseholdIndex>>,
     /// Gaps that the registry was told at the enrolment and that nobody has cleared.
     pub gaps: Vec<(PersonIndex, DefectKind)>,
+    pub vital: VitalBook,
     // Only looked up, never iterated: no order of a hash map can reach a command.
     pub person_index: HashMap<PersonId, PersonIndex>,
     pub household_index: HashMap<HouseholdId, HouseholdIndex>,

@@ -143,7 +143,13 @@ impl World {
 
     /// The account of what is true.
     pub fn ledger(&self) -> Ledger<'_> {
-        Ledger { store: &self.nation.store, units: &self.nation.units, names: &self.nation.names }
+        let nation = &self.nation;
+        Ledger {
+            store: &nation.store,
+            units: &nation.units,
+            names: &nation.names,
+            start: nation.options.start_date,
+        }
     }
 
     /// Commands handed out and not answered.

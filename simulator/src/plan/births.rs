@@ -268,7 +268,7 @@ impl Nation {
             registered_at: self.ward_code(ward),
             legacy_entry: child.legacy_entry,
         });
-        let effect = Effect::NewPerson { person, household };
+        let effect = Effect::Birth { person, household };
         self.plan(self.office_of(ward), BasisKind::Declaration, command, effect, child.tag);
         person
     }
@@ -372,7 +372,7 @@ impl Nation {
             registered_at: self.ward_code(ward),
             legacy_entry: None,
         });
-        let effect = Effect::NewPerson { person, household: facility.unwrap_or(NONE) };
+        let effect = Effect::Birth { person, household: facility.unwrap_or(NONE) };
         let office = self.office_of(ward);
         self.plan(office, BasisKind::Agency, command, effect, "birth.foundling");
         true

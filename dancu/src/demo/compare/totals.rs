@@ -4,8 +4,11 @@ use super::{Compared, differs};
 use crate::demo::offices::Offices;
 use event_schemas::person::{MaritalStatus, Sex};
 use event_schemas::place::UnitCode;
-use projections::answers::{FlowsAnswer, HouseholdSizesAnswer, Reflecting, StructureAnswer};
-use simulator::World;
+use event_schemas::time::Date;
+use projections::answers::{FlowsAnswer, HouseholdSizesAnswer, Reflecting, StructureAnswer, VitalAnswer};
+use projections::month::Month;
+use projections::vital::Vital;
+use simulator::{VitalCounts, World};
 use std::collections::BTreeMap;
 
 /// Women and men of one marital status.
@@ -49,7 +52,58 @@ pub(super) async fn compare(world: &World, offices: &Offices, compared: &mut Com
             compared.note(differs(&format!("balance of {district} by {by}"), closing, Some(expected as i64)));
         }
     }
+    compare_vital_events(world, offices, compared).await
+}
+
+/// Births, deaths, marriages and divorces of the nation, month by month.
+async fn compare_vital_events(
+    world: &World,
+    offices: &Offices,
+    compared: &mut Compared,
+) -> anyhow::Result<()> {
+    let ledger = world.ledger();
+    let counted: [(&str, BTreeMap<Month, VitalCounts>, &[Vital]); 2] = [
+        (
+            "registration",
+            by_month(ledger.vital_events_by_registration()),
+            &[Vital::Birth, Vital::Death, Vital::Marriage, Vital::Divorce],
+        ),
+        ("event", by_month(ledger.vital_events_by_day()), &[Vital::Birth, Vital::Death]),
+    ];
+    for (by, expected, kinds) in counted {
+        let Some((first, _)) = expected.first_key_value() else { continue };
+        let path = format!("/v1/units/VN/vital-events?by={by}&place=registration&from={first}");
+        let found: Reflecting<VitalAnswer> = offices.get(&path).await?;
+        let answer = found.body;
+        let mut found: BTreeMap<Month, VitalCounts> = BTreeMap::new();
+        for row in &answer.events {
+            if !kinds.contains(&row.event) {
+                continue;
+            }
+            let counts = found.entry(row.month).or_default();
+            match row.event {
+                Vital::Birth => counts.births += row.counts.all,
+                Vital::Death => counts.deaths += row.counts.all,
+                Vital::Marriage => counts.marriages += row.counts.all,
+                _ => counts.divorces += row.counts.all,
+            }
+        }
+        found.retain(|_, counts| *counts != VitalCounts::default());
+        compared.note(differs(&format!("vital events by {by}"), &found, &expected));
+    }
     Ok(())
+}
+
+fn by_month(days: impl Iterator<Item = (Date, VitalCounts)>) -> BTreeMap<Month, VitalCounts> {
+    let mut months: BTreeMap<Month, VitalCounts> = BTreeMap::new();
+    for (day, counts) in days {
+        let sum = months.entry(Month::of_day(day)).or_default();
+        sum.births += counts.births;
+        sum.deaths += counts.deaths;
+        sum.marriages += counts.marriages;
+        sum.divorces += counts.divorces;
+    }
+    months
 }
 
 fn wards(world: &World) -> BTreeMap<UnitCode, Ward> {

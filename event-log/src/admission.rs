@@ -409,4 +409,6 @@ impl Admission {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 //! `cargo run --release -p projections --example speed`
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/views/common/mod.rs"]
 mod common;
 
 use common::town::{WARDS, names, place, registered, unit};

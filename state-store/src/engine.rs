@@ -160,7 +160,7 @@ impl KeyRange {
 
 /// An embedded key-value engine. Keys of a table are ordered by their bytes.
 ///
-/// What the store relies on, and `tests/engine_conformance.rs` checks: a written key is read back until it is
+/// What the store relies on, and `tests/store/engine_conformance.rs` checks: a written key is read back until it is
 /// changed; scans are ordered and see what was applied before they began; after [`Engine::sync_files`] returned,
 /// everything applied before it survives a crash. It relies on nothing about what was applied later: that may be
 /// there in part.

@@ -17,7 +17,7 @@ fn a_province_lives_and_the_views_agree_with_its_ledger_everywhere() {
 /// Long enough for cards to reach their last day: they end by days alone.
 #[test]
 fn a_province_lives_through_the_last_days_of_cards_and_the_change_of_their_law() {
-    live(&["--persons", PERSONS, "--start", "2021-07-01", "--years", "4", "--seed", "2"]);
+    live(&["--persons", PERSONS, "--start", "2022-05-01", "--years", "3", "--seed", "2"]);
 }
 
 fn live(args: &[&str]) {

@@ -5,6 +5,7 @@ mod approval;
 mod bulk;
 mod examples;
 mod laws;
+mod numbered;
 mod refusals;
 
 use domain::registry::fold::RowImage;

@@ -1,7 +1,5 @@
 //! The index of command ids against a map: checkpoints, merges, reopening, damage.
 
-#![allow(clippy::unwrap_used, reason = "also the helpers of tests may fail by panicking")]
-
 use event_schemas::header::ChainHead;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn};
 use proptest::prelude::*;

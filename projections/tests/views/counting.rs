@@ -1,10 +1,6 @@
 //! Populations by age: whoever is counted is counted at the age of the day.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::town::{DISTRICT, PROVINCE, Town, WARDS, identity, place};
-use common::{date, event, folded};
+use crate::common::town::{DISTRICT, PROVINCE, Town, WARDS, identity, place};
+use crate::common::{date, event, folded};
 use event_schemas::event::{EventBody, Origin, PermanentResidenceRegistered, PersonRegistered};
 use event_schemas::ids::{PersonId, UnitId};
 use event_schemas::person::Sex;

@@ -1,10 +1,6 @@
 //! Operations larger than one record in the views: nothing before the commit, everything with it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::town::{PROVINCE, Town, WARDS};
-use common::{folded, projector, run_to_end, sums};
+use crate::common::town::{PROVINCE, Town, WARDS};
+use crate::common::{folded, projector, run_to_end, sums};
 use event_schemas::event::{EventBody, PinNoticeHandedOver};
 use event_schemas::ids::{Lsn, OperationId, PersonId, UnitId};
 use event_schemas::operation::OperationStatus;
@@ -59,7 +55,8 @@ fn nothing_shows_before_the_commit_and_everything_with_it() {
     let cells = reading.pin_cells(Some(1), None, 10).unwrap().items;
     assert_eq!(cells.iter().map(|cell| (cell.given, cell.reserved)).collect::<Vec<_>>(), [(6, 0), (6, 0)]);
     assert_eq!(cells[0].free, 1_000_000 - 6);
-    let parts = common::sums(&after).tables.into_iter().find(|table| table.table == "staged by operations");
+    let parts =
+        crate::common::sums(&after).tables.into_iter().find(|table| table.table == "staged by operations");
     assert_eq!(parts.unwrap().entries, 0, "what was staged is freed");
 }
 

@@ -1,10 +1,6 @@
 //! Populations and their flows beside a naive count over random lives: for every unit, definition, month, sex and category (R6).
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::town::{DISTRICT, PROVINCE, Town, Truth, WARDS};
-use common::{date, folded};
+use crate::common::town::{DISTRICT, PROVINCE, Town, Truth, WARDS};
+use crate::common::{date, folded};
 use event_schemas::ids::UnitId;
 use event_schemas::person::Sex;
 use event_schemas::time::Date;

@@ -1,14 +1,10 @@
 //! Questions about the past over HTTP.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
+use crate::common::correcting::Corrections;
+use crate::common::serving::{Api, caught_up, start};
+use crate::common::town::{Town, WARDS, names, place};
+use crate::common::{LOG, date, event};
 use axum::body::Body;
 use axum::http::Request;
-use common::correcting::Corrections;
-use common::serving::{Api, caught_up, start};
-use common::town::{Town, WARDS, names, place};
-use common::{LOG, date, event};
 use event_schemas::event::{EventBody, NameChanged, PermanentResidenceRegistered};
 use event_schemas::ids::{Lsn, PersonId};
 use event_schemas::record::EntryBody;
@@ -267,7 +263,7 @@ async fn a_replayed_view_stands_where_it_was_told_to_and_counts_as_it_counted_th
     let until = projections::Options { until: back, ..projections::Options::in_directory(replayed.path()) };
     let source = || std::sync::Arc::new(town.scribe.log.source());
     let (views, service) = projections::Views::start(until, LOG, source()).unwrap();
-    views.wait_for(LOG, back, common::serving::LONG).await.unwrap();
+    views.wait_for(LOG, back, crate::common::serving::LONG).await.unwrap();
     let api = Api::of(&views);
     let flows = "/v1/units/00004/flows?from=2021-07&to=2021-10";
     let (_, then) = api.get(&format!("{flows}&known_at={back}")).await;

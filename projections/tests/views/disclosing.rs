@@ -1,10 +1,6 @@
 //! What is told to whoever may see totals and no persons.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::serving::{Api, caught_up, start};
-use common::town::{Town, WARDS};
+use crate::common::serving::{Api, caught_up, start};
+use crate::common::town::{Town, WARDS};
 use serde_json::Value;
 
 const TOTALS_ONLY: &str = "totals:read,records:watch";

@@ -2,7 +2,7 @@
 //! and do not even check that the term they write in is theirs, over a network that loses (never delivers), delays,
 //! reorders and duplicates. Safety must rest on admission alone. Two broken variants show that the model can fail.
 
-use event_log::{Admission, AdmissionState, DropReason, Verdict};
+use crate::{Admission, AdmissionState, DropReason, Verdict};
 use event_schemas::header::{ChainHead, EntryHeader, EntryKind, encode_entry};
 use event_schemas::ids::{ClaimId, KeyId, Lsn, Position, Term};
 use event_schemas::time::Timestamp;

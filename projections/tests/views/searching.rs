@@ -1,10 +1,6 @@
 //! Finding persons: everybody who answers and nobody else, compared with a search by hand.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::town::{DISTRICT, Town, WARDS, identity, place};
-use common::{date, event, folded};
+use crate::common::town::{DISTRICT, Town, WARDS, identity, place};
+use crate::common::{date, event, folded};
 use event_schemas::event::{
     EventBody, NameChanged, Origin, ParentLinked, PermanentResidenceRegistered, PersonRegistered,
 };

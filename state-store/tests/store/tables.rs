@@ -1,9 +1,5 @@
 //! Tables against an ordered map, with checkpoints, reopening and readers beside the writer.
-#![allow(clippy::unwrap_used, reason = "also the helpers of tests may fail by panicking")]
-
-mod common;
-
-use common::{identity, restart_at};
+use crate::common::{identity, restart_at};
 use event_schemas::ids::Lsn;
 use proptest::prelude::*;
 use state_store::TablesBuild;

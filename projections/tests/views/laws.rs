@@ -1,10 +1,6 @@
 //! Laws of the views, over random lives of a small town.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::town::{DISTRICT, PROVINCE, Town, WARDS};
-use common::{folded, projector, run_to_end, sums};
+use crate::common::town::{DISTRICT, PROVINCE, Town, WARDS};
+use crate::common::{folded, projector, run_to_end, sums};
 use event_schemas::ids::{HouseholdId, Lsn, PersonId, UnitId};
 use event_schemas::person::Sex;
 use projections::{Reading, ResidenceKind};
@@ -29,7 +25,7 @@ fn check_against_the_town(reading: &Reading<'_>, town: &Town) {
     let mut living = 0;
     for unit in WARDS.into_iter().chain([UnitId::NONE]) {
         let lives_here =
-            |truth: &&common::town::Truth| truth.alive && truth.unit.unwrap_or(UnitId::NONE) == unit;
+            |truth: &&crate::common::town::Truth| truth.alive && truth.unit.unwrap_or(UnitId::NONE) == unit;
         let counts = reading.counts(unit).unwrap();
         let here = town.people.values().filter(lives_here);
         assert_eq!(counts.permanent.all(), here.clone().count() as u64, "{unit}");

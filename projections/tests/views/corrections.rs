@@ -1,10 +1,6 @@
 //! Given facts and corrections of them, then these rows, indexes and totals.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::town::{WARDS, names, place, registered};
-use common::{Scribe, date, event, folded, projector, run_to_end, sums};
+use crate::common::town::{WARDS, names, place, registered};
+use crate::common::{Scribe, date, event, folded, projector, run_to_end, sums};
 use event_schemas::Event;
 use event_schemas::event::*;
 use event_schemas::ids::{EventAddress, Lsn, PersonId};

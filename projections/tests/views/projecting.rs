@@ -1,10 +1,6 @@
 //! The projector: what it drops, where it stops, and what readers see meanwhile.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::town::{Town, WARDS, names, registered};
-use common::{INSTANCE, LOG, date, event, folded, projector, run_to_end, step, sums};
+use crate::common::town::{Town, WARDS, names, registered};
+use crate::common::{INSTANCE, LOG, date, event, folded, projector, run_to_end, step, sums};
 use event_schemas::basis::{Basis, BasisKind};
 use event_schemas::event::{EventBody, NameChanged};
 use event_schemas::ids::{InstanceId, LogId, Lsn, PersonId, UnitId, Version};

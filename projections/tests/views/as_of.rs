@@ -5,13 +5,9 @@
 //! event's slot is its address; the latest correction that is itself in force rules a slot; what rules the slots is put in the
 //! order of earliest possible days, then of slots; what begins later than the day asked for is left out; the rest is read from
 //! first to last.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::correcting::{Corrections, Edit, stated};
-use common::folded;
-use common::town::Town;
+use crate::common::correcting::{Corrections, Edit, stated};
+use crate::common::folded;
+use crate::common::town::Town;
 use event_schemas::card::CardStatus;
 use event_schemas::event::{Event, EventBody};
 use event_schemas::household::{Membership, Relationship};
@@ -264,7 +260,7 @@ fn card_of(row: &CardRow) -> Card {
 /// A town that lives and is corrected.
 fn lived(life: &[(u8, u32)]) -> (Town, Corrections) {
     let (mut town, mut corrections) = (Town::new(), Corrections::default());
-    town.enrol(2, common::town::WARDS[0]);
+    town.enrol(2, crate::common::town::WARDS[0]);
     for (what, which) in life {
         match what % 5 {
             4 => corrections.correct(&mut town, *which),

@@ -1,11 +1,7 @@
 //! The live view on disk: tokens, rebuilds, restarts.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::serving::{LONG, caught_up, start};
-use common::town::{Town, WARDS, names};
-use common::{LOG, date, event};
+use crate::common::serving::{LONG, caught_up, start};
+use crate::common::town::{Town, WARDS, names};
+use crate::common::{LOG, date, event};
 use event_schemas::event::{EventBody, NameChanged};
 use event_schemas::ids::{LogId, Lsn, PersonId, Version};
 use event_schemas::record::Changes;
@@ -123,7 +119,7 @@ async fn a_view_that_was_changed_behind_its_back_is_found_out_by_a_rebuild() {
 
     let identity = state_store::restart::StoreIdentity {
         log_id: LOG,
-        instance: common::INSTANCE,
+        instance: crate::common::INSTANCE,
         formats: 0..=0,
         fold_revision: projections::FOLD_REVISION,
     };

@@ -1,15 +1,11 @@
 //! Questions over HTTP.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+use crate::common::serving::{Api, caught_up, start};
 
-mod common;
-
-use common::serving::{Api, caught_up, start};
-
+use crate::common::town::{Town, WARDS, names};
+use crate::common::{LOG, date, event};
 use access::http::OpenApi;
 use axum::body::Body;
 use axum::http::Request;
-use common::town::{Town, WARDS, names};
-use common::{LOG, date, event};
 use event_schemas::basis::{RegisterEntry, RegisterKind};
 use event_schemas::event::{EventBody, MarriageEnded, MarriageRegistered};
 use event_schemas::ids::{LogId, OfficeId, PersonId};

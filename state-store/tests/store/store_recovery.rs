@@ -1,9 +1,5 @@
 //! R1 and S3: crashes at every step, torn files, damage, and stores of something else.
-#![allow(clippy::unwrap_used, reason = "also the helpers of tests may fail by panicking")]
-
-mod common;
-
-use common::{Model, contents, identity, restart_at};
+use crate::common::{Model, contents, identity, restart_at};
 use event_schemas::ids::{InstanceId, LogId, Lsn};
 use proptest::prelude::*;
 use state_store::engine::{Change, Engine, EngineError, EngineKind, EntryIter, KeyRange, Order, TableId};

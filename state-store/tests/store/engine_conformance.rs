@@ -1,6 +1,4 @@
 //! What the store relies on, checked for every engine.
-#![allow(clippy::unwrap_used, reason = "also the helpers of tests may fail by panicking")]
-
 use proptest::prelude::*;
 use state_store::engine::{
     Change, Engine, EngineError, EngineKind, Entry, KeyRange, MAX_BATCH_CHANGES, Order, TableId,

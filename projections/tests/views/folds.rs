@@ -1,10 +1,6 @@
 //! Given these events, then this row.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod common;
-
-use common::town::{WARDS, identity, names, place, registered};
-use common::{Scribe, date, event, folded};
+use crate::common::town::{WARDS, identity, names, place, registered};
+use crate::common::{Scribe, date, event, folded};
 use event_schemas::basis::{RegisterEntry, RegisterKind};
 use event_schemas::card::{ApplicationReason, CardStatus, DocumentKind, DossierStatus, HoldReason};
 use event_schemas::defect::DefectKind;

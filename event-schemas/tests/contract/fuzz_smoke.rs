@@ -1,8 +1,6 @@
 //! The fuzz targets' checks on a fixed corpus: the golden files, whole, cut, and with every byte changed in turn.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as loudly as tests")]
-
-#[path = "../../fuzz/checks.rs"]
+#[path = "../../../fuzz/checks.rs"]
 mod checks;
 
 use event_schemas::codec::DRAFT;

@@ -1,7 +1,5 @@
 //! Examples fit the exported JSON Schema, and what the parser refuses by shape the schema refuses too.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as loudly as tests")]
-
 use boon::{Compiler, SchemaIndex, Schemas};
 use event_schemas::event::EventBody;
 use event_schemas::examples::{example, example_event};

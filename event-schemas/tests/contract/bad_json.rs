@@ -1,7 +1,5 @@
 //! Bad input in JSON is refused with the place and a plain sentence.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as loudly as tests")]
-
 use event_schemas::CommandEnvelope;
 use event_schemas::examples::example;
 use serde_json::{Value, json};

@@ -2,9 +2,7 @@
 //! again to the same bytes (S1, S2).
 //!
 //! `golden/draft-N/{commands,events,entries}/<kind>.v<version>.{hex,json}`. Until a format is released they may change
-//! together with the draft number: `UPDATE_GOLDEN=1 cargo test -p event-schemas --test golden` writes them anew.
-
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as loudly as tests")]
+//! together with the draft number: `UPDATE_GOLDEN=1 cargo test -p event-schemas --test contract` writes them anew.
 
 use event_schemas::codec::DRAFT;
 use event_schemas::examples::{example, example_event};

@@ -1,12 +1,10 @@
 //! The law of cards in its time: given a card of some age, when it is exchanged, issued again, kept, found or withdrawn,
 //! then these facts follow, or these faults stand against it.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
-
 mod ages;
 mod keeping;
 mod reasons;
-#[path = "../properties/saver.rs"]
+#[path = "../../properties/saver.rs"]
 mod saver;
 
 use domain::testing::*;

@@ -1,8 +1,6 @@
 //! Laws of the bytes: what is encoded decodes to the same value (S2), and whatever else comes in is an error, never a panic
 //! and never a large allocation (S1).
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as loudly as tests")]
-
 use event_schemas::arbitrary::{commands, documents, identities, partial_dates, pins, places, timestamps};
 use event_schemas::codec::{CodecError, DECODE_LIMIT, decode_exactly, encode};
 use event_schemas::examples::{example, example_event};

@@ -1,5 +1,4 @@
 //! PINs cancelled and established anew, notices of them, and keys that are renewed.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use domain::registry::rows::FLAG_NOTICE_DUE;
 use domain::testing::*;

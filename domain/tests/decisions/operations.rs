@@ -1,6 +1,5 @@
 //! Operations larger than one record: given what came before, when an officer submits, then these facts follow, or these faults
 //! stand against it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use domain::Accepted;
 use domain::decide::{MAX_OPEN_OPERATIONS, OPERATION_DAYS};

@@ -18,6 +18,7 @@ mod duration;
 mod home;
 mod log;
 mod logging;
+mod reading;
 mod replica;
 mod scale;
 mod service;

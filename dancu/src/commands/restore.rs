@@ -3,19 +3,19 @@
 use super::backup::copy;
 use crate::archive::{Archive, copy_into};
 use crate::home::Home;
+use crate::reading::each_admitted;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use event_log::embedded::DEFAULT_SEGMENT_BYTES;
-use event_log::{Admission, EmbeddedHandle, LogSource, Until, Verdict};
+use event_log::{EmbeddedHandle, LogSource, Until};
 use event_schemas::event::EventBody;
-use event_schemas::ids::{Lsn, Position};
+use event_schemas::ids::Lsn;
 use event_schemas::operation::PartContent;
-use event_schemas::record::AdmittedEntry;
 use event_schemas::time::Timestamp;
 use serde_json::json;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Make a registry again from an archive, as it is there or as it was before.
 ///
@@ -39,9 +39,6 @@ pub struct Restore {
     #[arg(long)]
     json: bool,
 }
-
-const READ_ENTRIES: usize = 4_096;
-const READ_BYTES: usize = 8 << 20;
 
 impl Restore {
     pub fn run(self) -> Result<ExitCode> {
@@ -78,27 +75,19 @@ impl Restore {
 
 /// The newest secret that drew a recorded number; zero if none did.
 fn highest_key_version(log: &EmbeddedHandle) -> Result<u16> {
-    let mut admission = Admission::new();
-    let mut reader = log.open_reader(Position(0))?;
     let mut highest = 0;
-    loop {
-        let batch = reader.read(READ_ENTRIES, READ_BYTES, Duration::ZERO)?;
-        for raw in &batch.entries {
-            let Verdict::Admitted { lsn, .. } = admission.admit(raw.position, &raw.bytes) else { continue };
-            let entry = AdmittedEntry::decode(lsn, &raw.bytes)?;
-            for event in entry.changes().map_or(&[][..], |changes| &changes.events) {
-                highest = highest.max(match &event.body {
-                    EventBody::PinIssued(issued) => issued.key_version,
-                    EventBody::OperationPart(part) => {
-                        let PartContent::Pins(staged) = &part.content else { continue };
-                        staged.key_version
-                    }
-                    _ => 0,
-                });
-            }
+    each_admitted(log, |entry| {
+        for event in entry.changes().map_or(&[][..], |changes| &changes.events) {
+            highest = highest.max(match &event.body {
+                EventBody::PinIssued(issued) => issued.key_version,
+                EventBody::OperationPart(part) => {
+                    let PartContent::Pins(staged) = &part.content else { continue };
+                    staged.key_version
+                }
+                _ => 0,
+            });
         }
-        if batch.at_end {
-            return Ok(highest);
-        }
-    }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(highest)
 }

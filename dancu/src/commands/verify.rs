@@ -1,14 +1,15 @@
 //! `dancu verify`
 
 use crate::home::{DEFAULT_DIR, Home};
+use crate::reading::each_entry;
 use crate::tables::table;
 use access::audit::verify::{AuditSummary, verify};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use command_service::invariants::Auditor;
-use event_schemas::ids::Position;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -27,51 +28,27 @@ pub struct Verify {
     json: bool,
 }
 
-const READ_ENTRIES: usize = 4_096;
-const READ_BYTES: usize = 8 << 20;
-/// Entries of a log on other machines may take a moment to come; after so many waits for nothing they will not.
-const READ_WAIT: Duration = Duration::from_secs(1);
-const MAX_IDLE_READS: u32 = 30;
-
 impl Verify {
     pub fn run(self) -> Result<ExitCode> {
         let home = Home::open(&self.dir)?;
         let (log, _) = crate::log::open_read_only(&home)?;
-        let end = log.end();
-        let mut reader = log.open_reader(Position(0))?;
-        let progress = progress_bar(end.0);
+        let progress = progress_bar(log.end().0);
         let begin = Instant::now();
-        let mut auditor = Auditor::of_log(log);
+        let mut auditor = Auditor::of_log(log.clone());
         let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
         let mut entries = 0_u64;
-        let mut idle_reads = 0;
-        loop {
-            let batch = reader.read(READ_ENTRIES, READ_BYTES, READ_WAIT).with_context(|| {
-                format!("after lsn {} the log cannot be read", auditor.admission().state().last_lsn)
-            })?;
-            if batch.entries.is_empty() {
-                idle_reads += 1;
-                if reader.position() >= end || idle_reads >= MAX_IDLE_READS {
-                    break;
-                }
-                continue;
+        each_entry(&*log, |raw| {
+            entries += 1;
+            let admitted = auditor
+                .take(raw.position, &raw.bytes)
+                .with_context(|| format!("the first bad place is at position {}", raw.position.0))?;
+            if let Some(entry) = admitted {
+                *kinds.entry(format!("{:?}", entry.header.kind)).or_default() += 1;
             }
-            idle_reads = 0;
-            for raw in &batch.entries {
-                entries += 1;
-                let admitted = auditor
-                    .take(raw.position, &raw.bytes)
-                    .with_context(|| format!("the first bad place is at position {}", raw.position.0))?;
-                if let Some(entry) = admitted {
-                    *kinds.entry(format!("{:?}", entry.header.kind)).or_default() += 1;
-                }
-            }
-            progress.inc(batch.entries.len() as u64);
-        }
+            progress.inc(1);
+            Ok(ControlFlow::Continue(()))
+        })?;
         progress.finish_and_clear();
-        if reader.position() < end {
-            bail!("the log ends at position {}, but {} entries were durable", reader.position().0, end.0);
-        }
         if let Some(violation) = domain::invariants::violations(auditor.registry()).first() {
             bail!("the registry that the log folds to is not sound: {}: {}", violation.row, violation.what);
         }

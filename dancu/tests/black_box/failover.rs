@@ -172,10 +172,11 @@ impl System {
         let log = self.read_log(lsn, &digest);
         let answered = check(&heard, &log);
         let begin = Instant::now();
-        // They said the same, so a fresh fold of the log beside one of them is beside all.
-        let home = self.nodes[0].home.to_str().unwrap();
-        run(&["verify", "--dir", home]);
-        run(&["rebuild", "--dir", home]);
+        for node in &self.nodes {
+            let home = node.home.to_str().unwrap();
+            run(&["verify", "--dir", home]);
+            run(&["rebuild", "--dir", home]);
+        }
         println!("verified and rebuilt in {:.1} s", secs(begin.elapsed()));
         println!("{answered} commands answered, {} sent again, term {}", heard.repeats, log.term.0);
         for (fault, pauses) in &self.pauses {

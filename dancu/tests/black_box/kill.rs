@@ -16,7 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const ROUNDS: u32 = 20;
+const ROUNDS: u32 = 50;
 /// Commands of one request.
 const BATCH: usize = 60;
 /// Short, so that kills meet savings, and restarts what was saved.

@@ -44,8 +44,7 @@ pub(super) fn open(d: &mut Deciding<'_>, command: &OpenOperation) {
         },
         None => None,
     };
-    let under_way = d.registry.operations().filter(|(_, row)| row.status.is_open());
-    let under_way = under_way.filter(|(_, row)| !row.is_proposal());
+    let under_way = d.registry.operations_under_way().filter(|(_, row)| !row.is_proposal());
     let (open, overlapping) = under_way.fold((0, None), |(open, found), (id, row)| {
         let is_same =
             matches!((row.kind, command.kind), (OperationKind::IssuePins(_), OperationKind::IssuePins(_)));

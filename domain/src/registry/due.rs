@@ -19,12 +19,21 @@ pub enum DueRow {
 
 /// Rows by the first day on which they no longer hold.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct DueRows(BTreeSet<(i32, DueRow)>);
+pub struct DueRows {
+    by_day: BTreeSet<(i32, DueRow)>,
+    /// Those of the operations: few are under way, and those that ended stay for ever.
+    operations: BTreeSet<OperationId>,
+}
 
 impl DueRows {
     /// Rows due by `date`, earliest first, at most `limit`.
     pub fn by(&self, date: Date, limit: usize) -> Vec<DueRow> {
-        self.0.iter().take_while(|(day, _)| *day <= date.0).take(limit).map(|(_, row)| *row).collect()
+        self.by_day.iter().take_while(|(day, _)| *day <= date.0).take(limit).map(|(_, row)| *row).collect()
+    }
+
+    /// Operations that are under way: each is abandoned on its day unless it ends before.
+    pub fn operations(&self) -> impl Iterator<Item = OperationId> {
+        self.operations.iter().copied()
     }
 
     pub(super) fn replace(&mut self, row: RowRef, before: &RowImage, after: &RowImage) {
@@ -33,16 +42,23 @@ impl DueRows {
             return;
         }
         if let Some(old) = old {
-            self.0.remove(&old);
+            self.by_day.remove(&old);
+            if let DueRow::Operation(id) = old.1 {
+                self.operations.remove(&id);
+            }
         }
         if let Some(new) = new {
-            self.0.insert(new);
+            self.by_day.insert(new);
+            if let DueRow::Operation(id) = new.1 {
+                self.operations.insert(id);
+            }
         }
     }
 
     /// Bytes in memory, about.
     pub fn memory_bytes(&self) -> usize {
-        self.0.len() * (size_of::<(i32, DueRow)>() + 4)
+        self.by_day.len() * (size_of::<(i32, DueRow)>() + 4)
+            + self.operations.len() * (size_of::<OperationId>() + 4)
     }
 }
 

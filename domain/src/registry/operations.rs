@@ -312,6 +312,11 @@ impl Registry {
         self.operations.iter().map(|(id, row)| (*id, row))
     }
 
+    /// Those under way, in order of their ids.
+    pub fn operations_under_way(&self) -> impl Iterator<Item = (OperationId, &OperationRow)> {
+        self.due.operations().filter_map(|id| Some((id, self.operation(id)?)))
+    }
+
     /// What an operation under way has staged.
     pub fn staged(&self, id: OperationId) -> Option<&Staged> {
         self.staged.0.get(&id)

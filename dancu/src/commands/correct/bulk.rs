@@ -151,13 +151,13 @@ impl Bulk {
         let (mut number, mut staged, mut told_at) = (1, 0, Instant::now());
         while let Some(part) = next {
             next = items.part(parts)?;
-            let (first_line, count) = (part.first_line, part.items.len());
+            let count = part.items.len();
             if number > done {
                 let (items, is_last) = (part.items, next.is_none());
                 let command = StageCorrections { operation, part: number, items, is_last };
                 match submit(&self.api, self.basis.clone(), Command::StageCorrections(command)).await? {
                     Ok(accepted) => last = Some(accepted),
-                    Err(faults) => return Ok(refused_lines(&faults, file, &part.lines, first_line)),
+                    Err(faults) => return Ok(refused_lines(&faults, file, &part.lines)),
                 }
             }
             staged += count;
@@ -173,7 +173,7 @@ impl Bulk {
 }
 
 /// What stands against items, by the lines on which they stand.
-fn refused_lines(faults: &[Fault], file: &Path, lines: &[usize], first_line: usize) -> ExitCode {
+fn refused_lines(faults: &[Fault], file: &Path, lines: &[usize]) -> ExitCode {
     const ITEMS: &str = "command.stage_corrections.items[";
     for fault in faults {
         let field = fault.field.as_deref().unwrap_or_default();
@@ -183,8 +183,9 @@ fn refused_lines(faults: &[Fault], file: &Path, lines: &[usize], first_line: usi
                 eprintln!("{}:{line}: {}: {}\n  {}", file.display(), fault.code, fault.en, fault.vi)
             }
             None => eprintln!(
-                "from {}:{first_line} on: {}: {}\n  {}",
+                "from {}:{} on: {}: {}\n  {}",
                 file.display(),
+                lines[0],
                 fault.code,
                 fault.en,
                 fault.vi
@@ -215,11 +216,11 @@ struct Items {
     waiting: Option<(usize, Vec<Edit>)>,
 }
 
-/// What is staged at once.
+/// What is staged at once; never empty.
 struct Part {
     items: Vec<Vec<Edit>>,
+    /// Where each stands in the file.
     lines: Vec<usize>,
-    first_line: usize,
 }
 
 impl Items {
@@ -231,7 +232,7 @@ impl Items {
 
     /// The next corrections that fit into a part; at least one, if there is any.
     fn part(&mut self, parts: Parts) -> Result<Option<Part>> {
-        let mut part = Part { items: Vec::new(), lines: Vec::new(), first_line: 0 };
+        let mut part = Part { items: Vec::new(), lines: Vec::new() };
         let mut edits = 0;
         while let Some((line, item)) =
             self.waiting.take().map_or_else(|| self.next().transpose(), |item| Ok(Some(item)))?
@@ -244,7 +245,6 @@ impl Items {
             part.lines.push(line);
             part.items.push(item);
         }
-        part.first_line = part.lines.first().copied().unwrap_or_default();
         Ok((!part.items.is_empty()).then_some(part))
     }
 }

@@ -2,9 +2,9 @@
 
 use super::with_member;
 use crate::home::{DEFAULT_DIR, Home};
+use crate::reading::each_admitted;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use event_log::LogSource;
 use event_schemas::correction::{Edit, MAX_EDITS, StatedFact};
 use event_schemas::event::{Event, EventBody};
 use event_schemas::ids::{EventAddress, Lsn, OfficeId};
@@ -15,6 +15,7 @@ use event_schemas::time::Date;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -61,16 +62,21 @@ impl Select {
             ensure!(is_known, "there is no event '{kind}'; `dancu schema event` lists them");
         }
         let home = Home::open(&self.dir)?;
-        let (log, admission) = crate::log::open_read_only(&home)?;
-        let (from, to) = (self.from.unwrap_or(Lsn(1)), self.to.unwrap_or(admission.last_lsn));
+        let (log, _) = crate::log::open_read_only(&home)?;
         let mut items = Items::default();
-        for lsn in (from.0..=to.0.min(admission.last_lsn.0)).map(Lsn) {
-            self.record(&*log, lsn, &mut items)?;
+        each_admitted(&*log, |entry| {
+            if self.to.is_some_and(|to| entry.lsn > to) {
+                return Ok(ControlFlow::Break(()));
+            }
+            if self.from.is_none_or(|from| entry.lsn >= from) {
+                self.record(entry, &mut items)?;
+            }
             ensure!(
                 items.edits <= MAX_OPERATION_ROWS as usize,
                 "more than {MAX_OPERATION_ROWS} facts are selected"
             );
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         let mut out = std::io::stdout().lock();
         for (first, edits) in &items.of {
             ensure!(
@@ -83,9 +89,7 @@ impl Select {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn record(&self, log: &dyn LogSource, lsn: Lsn, items: &mut Items) -> Result<()> {
-        let bytes = log.fetch(lsn)?.with_context(|| format!("lsn {lsn} is not in the log"))?;
-        let entry = AdmittedEntry::decode(lsn, &bytes)?;
+    fn record(&self, entry: &AdmittedEntry, items: &mut Items) -> Result<()> {
         let EntryBody::Record(record) = &entry.body else { return Ok(()) };
         let is_of_office = self.office.is_none_or(|office| record.office == OfficeId(office));
         let is_of_day = self.recorded_on.is_none_or(|day| entry.header.recorded_at.vietnam_date() == day);
@@ -94,8 +98,8 @@ impl Select {
         }
         for (index, event) in (0..).zip(&record.changes.events) {
             if self.kinds.iter().any(|kind| kind == event.body.name()) {
-                if let Some(edit) = self.edit(EventAddress { lsn, index }, event)? {
-                    items.take(edit, lsn, event);
+                if let Some(edit) = self.edit(EventAddress { lsn: entry.lsn, index }, event)? {
+                    items.take(edit, entry.lsn, event);
                 }
             }
         }

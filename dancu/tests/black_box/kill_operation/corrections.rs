@@ -127,7 +127,7 @@ impl Imported {
 }
 
 #[test]
-fn forty_thousand_people_are_put_into_the_right_ward_at_once_and_back_by_one_command() {
+fn a_wrong_import_is_put_right_at_once_and_back_by_one_command_whatever_is_killed() {
     let people = std::env::var("DANCU_BULK_PEOPLE").ok().and_then(|people| people.parse().ok());
     let (all, mut child) = imported(people.unwrap_or(PEOPLE));
     let registry = &all.registry;

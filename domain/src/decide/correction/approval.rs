@@ -59,10 +59,9 @@ pub fn check(d: &mut Deciding<'_>, plan: &Plan) {
 }
 
 fn changed_gravely(plan: &Plan, edit: &Planned) -> [Option<Grave>; 2] {
-    let body = |fact: &'_ Option<(EventAddress, Event)>| fact.as_ref().map(|(_, event)| event.body.clone());
-    match (body(&edit.before), body(&edit.after)) {
+    match (body_of(&edit.before), body_of(&edit.after)) {
         (Some(EventBody::PersonRegistered(before)), Some(EventBody::PersonRegistered(after))) => {
-            let (before, after) = (before.identity, after.identity);
+            let (before, after) = (&before.identity, &after.identity);
             let sex = (before.sex != after.sex).then_some(Grave::Sex);
             let year = (before.birth.year() != after.birth.year()).then_some(Grave::BirthYear);
             [sex, year]
@@ -77,6 +76,10 @@ fn changed_gravely(plan: &Plan, edit: &Planned) -> [Option<Grave>; 2] {
         }
         _ => [None, None],
     }
+}
+
+fn body_of(fact: &Option<(EventAddress, Event)>) -> Option<&EventBody> {
+    fact.as_ref().map(|(_, event)| &event.body)
 }
 
 /// Whether the record in which the fact stood first registered a birth.

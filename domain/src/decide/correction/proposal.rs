@@ -27,8 +27,7 @@ pub fn propose(d: &mut Deciding<'_>, command: &ProposeCorrection) {
     let field = "command.propose_correction.correction";
     judge(d, &command.correction, Officers::Two);
     d.rename_fields(SINGLE, field);
-    let waiting =
-        d.registry.operations().filter(|(_, row)| row.is_proposal() && row.status.is_open()).count();
+    let waiting = d.registry.operations_under_way().filter(|(_, row)| row.is_proposal()).count();
     if waiting >= MAX_OPEN_PROPOSALS {
         d.fault(Code::TooManyOperations, field, &[&waiting, &MAX_OPEN_PROPOSALS]);
     }

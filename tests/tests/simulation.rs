@@ -107,3 +107,8 @@ fn a_leader_that_writes_on_after_doubt_is_found() {
 fn a_fold_that_reads_another_row_is_found() {
     is_found(Mutant::FoldReadsOtherRow);
 }
+
+#[test]
+fn a_follower_that_answers_from_what_it_has_read_is_found() {
+    is_found(Mutant::FollowerAnswers);
+}

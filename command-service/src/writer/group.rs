@@ -169,7 +169,7 @@ impl Writer {
         let content = match request {
             Request::Status { command_id, reply } => {
                 let found = self.follower.ids.find(command_id)?;
-                self.find_status(group, submitter, command_id, found, reply)
+                self.find_status(&group.entries, submitter, command_id, found, reply)
             }
             Request::Command { envelope, reply } => {
                 let found = self.follower.ids.find(envelope.command_id)?;
@@ -346,9 +346,9 @@ impl Writer {
         Ok(Outcome::Accepted(self.acceptance_of(&header, lsn, &record, !is_requeued)))
     }
 
-    fn find_status(
+    pub(super) fn find_status(
         &mut self,
-        group: &OpenGroup,
+        open: &[AdmittedEntry],
         submitter: Submitter,
         command_id: CommandId,
         found: Option<Lsn>,
@@ -357,7 +357,7 @@ impl Writer {
         let head = self.follower.registry.head();
         let mut answer = CommandStatus::NotFound { log_id: head.log_id, lsn: head.lsn };
         if let Some(lsn) = found {
-            match self.history(&group.entries).record(lsn) {
+            match self.history(open).record(lsn) {
                 Ok((header, record)) if record.office == submitter.office => {
                     answer = CommandStatus::Accepted(self.acceptance_of(&header, lsn, &record, true));
                 }

@@ -26,6 +26,8 @@ pub enum Mutant {
     WritesOnAfterDoubt,
     /// The fold of a changed name depends on a row that the event does not name.
     FoldReadsOtherRow,
+    /// A node that does not lead answers questions about commands from what it has read.
+    FollowerAnswers,
 }
 
 /// Names a log that does not exist yet.

@@ -1,7 +1,7 @@
 //! Requests at a node that does not lead: new ones are told so, and those of a term that ended get the answer that the log gives.
 
-use super::requests::{Request, Waiting};
-use super::{Failure, Writer};
+use super::requests::{Pending, Request, Waiting};
+use super::{Failure, Mutant, Writer};
 use crate::gateway::SubmitError;
 use std::collections::VecDeque;
 
@@ -15,6 +15,7 @@ impl Writer {
         if self.waiting.is_empty() {
             return Ok(());
         }
+        self.answer_unasked()?;
         let is_term_over = self.follower.admission().state().term > self.last_led;
         let mut kept = VecDeque::new();
         for request in std::mem::take(&mut self.waiting) {
@@ -29,6 +30,25 @@ impl Writer {
             }
         }
         self.waiting = kept;
+        Ok(())
+    }
+
+    /// Only a mutant answers here.
+    fn answer_unasked(&mut self) -> Result<(), Failure> {
+        if self.mutant != Some(Mutant::FollowerAnswers) {
+            return Ok(());
+        }
+        for waiting in std::mem::take(&mut self.waiting) {
+            let Waiting { submitter, request, arrived, .. } = waiting;
+            let Request::Status { command_id, reply } = request else {
+                self.waiting.push_back(Waiting { submitter, request, ..waiting });
+                continue;
+            };
+            let found = self.follower.ids.find(command_id)?;
+            if let Some(content) = self.find_status(&[], submitter, command_id, found, reply) {
+                Pending { submitter, arrived, content }.answer();
+            }
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Real brokers, real nodes, real faults: two nodes share a log in Kafka, a third answers queries, offices submit to both. The leader is killed, paused
 //! and woken, told to hand over, ended in order; a broker is killed and comes back. Afterwards every answered command is in the log
-//! exactly once and where its answer said, every other one once or not at all (W1, W2, W8), terms never went back (W7), and
-//! all nodes' registries and views are equal to a fresh fold (R2).
+//! exactly once and where its answer said, every other one once or not at all (W1, W2, W8), what clients saw is linearizable (W10), terms
+//! never went back (W7), and all nodes' registries and views are equal to a fresh fold (R2).
 //!
 //! `DANCU_CHAOS_MINUTES` goes on with faults for so long. What it prints is measured; nothing measured is asserted.
 
@@ -21,6 +21,7 @@ use nodes::{Kind, Node, Signal, run};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tests::linearizability::judge;
 
 /// How long a node, a fault or an answer may take on a slow machine.
 const WITHIN: Duration = Duration::from_secs(120);
@@ -253,6 +254,9 @@ fn check(heard: &Heard, log: &Log) -> usize {
     for command in &heard.refused {
         assert!(!log.records.contains_key(command), "{command} was refused (W5)");
     }
+    let mut records: Vec<(Lsn, CommandId)> = log.records.iter().map(|(it, lsns)| (lsns[0], *it)).collect();
+    records.sort_unstable();
+    judge(&heard.events, &records).unwrap_or_else(|disorder| panic!("{disorder} (W10)"));
     heard.accepted.len() + heard.refused.len()
 }
 

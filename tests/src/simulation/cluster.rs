@@ -6,6 +6,7 @@ use super::offices::Offices;
 use super::random::Random;
 use super::watched::{Watch, WatchedLog};
 use super::{Finding, PIN_KEY, Report, Settings, Steps, start_of_time};
+use crate::linearizability::History;
 use command_service::gateway::Role;
 use command_service::invariants::Violation;
 use command_service::saver::StoreOpener;
@@ -23,6 +24,9 @@ use std::time::Duration;
 /// Steps with faults, and steps without within which everything must come to its end (O2).
 const STORMY_STEPS: u64 = 800;
 const CALM_STEPS: u64 = 1_500;
+
+/// In one world of so many every answer that is not in the log is decided again.
+const DECIDED_AGAIN_ONE_IN: u64 = 3;
 
 const MINUTE_US: i64 = 60_000_000;
 
@@ -97,7 +101,7 @@ impl Cluster {
     }
 
     /// Lets the storm pass, then demands that every question gets its answer.
-    pub fn run(mut self) -> Result<Report, Finding> {
+    pub fn run(mut self) -> Result<(Report, History), Finding> {
         for _ in 0..STORMY_STEPS {
             self.stir_faults().map_err(|violation| self.finding(violation))?;
             self.step(true)?;
@@ -118,7 +122,13 @@ impl Cluster {
             return Err(self.finding(Violation::new("O2", Lsn::ZERO, what)));
         }
         self.judge.check_state().map_err(|violation| self.finding(violation))?;
-        Ok(self.finish())
+        if self.report.seed.is_multiple_of(DECIDED_AGAIN_ONE_IN) {
+            let decided =
+                self.judge.decide_all_again(&self.log).map_err(|violation| self.finding(violation))?;
+            self.report.add("decided_again", decided);
+        }
+        let history = std::mem::take(&mut self.judge.history);
+        Ok((self.finish(), history))
     }
 
     fn step(&mut self, is_stormy: bool) -> Result<(), Finding> {
@@ -156,20 +166,20 @@ impl Cluster {
         }
         if is_stormy {
             let now = self.nodes[0].clock.now();
-            self.offices.wish(self.judge.auditor().registry(), now, self.judge.told, self.steps.now());
+            self.offices.wish(self.judge.auditor().registry(), now, self.steps.now());
         }
         self.ask_somebody();
         Ok(())
     }
 
-    /// Offices turn to whoever they think leads, or to anybody.
+    /// Offices turn to whoever they think leads, or to anybody. At a node that is paused their questions wait until it wakes.
     fn ask_somebody(&mut self) {
         let likely = self.nodes.iter().position(|node| node.writer().is_some_and(Writer::is_leading));
         let anybody = self.random.below(self.nodes.len() as u64) as usize;
         let number = likely.filter(|_| !self.random.chance(100)).unwrap_or(anybody);
         let (step, now) = (self.steps.now(), self.steps.elapsed());
-        let State::Up(writer) = &mut self.nodes[number].state else { return };
-        for question in self.offices.ask(writer.room(), step, now) {
+        let (State::Up(writer) | State::Paused(writer, _)) = &mut self.nodes[number].state else { return };
+        for question in self.offices.ask(&mut self.judge.history, writer.room(), step, now) {
             writer.accept(question);
         }
     }

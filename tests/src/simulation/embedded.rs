@@ -7,6 +7,7 @@ use super::judge::{Judge, Ruling};
 use super::offices::Offices;
 use super::random::Random;
 use super::{Finding, PIN_KEY, Report, Settings, Steps, start_of_time};
+use crate::linearizability::History;
 use command_service::invariants::Violation;
 use command_service::saver::StoreOpener;
 use command_service::writer::{Failure, Mutant, Surroundings, Timer, Writer, WriterOptions};
@@ -67,7 +68,7 @@ impl Machine {
     }
 
     /// Lets the storm pass, then demands that every question gets its answer.
-    pub fn run(mut self) -> Result<Report, Finding> {
+    pub fn run(mut self) -> Result<(Report, History), Finding> {
         for _ in 0..STORMY_STEPS {
             self.stir_faults().and_then(|()| self.step(true)).map_err(|violation| self.finding(violation))?;
         }
@@ -87,7 +88,8 @@ impl Machine {
             return Err(self.finding(Violation::new("O2", Lsn::ZERO, what)));
         }
         self.judge.check_state().map_err(|violation| self.finding(violation))?;
-        Ok(self.finish())
+        let history = std::mem::take(&mut self.judge.history);
+        Ok((self.finish(), history))
     }
 
     fn step(&mut self, is_stormy: bool) -> Result<(), Violation> {
@@ -130,11 +132,11 @@ impl Machine {
         }
         if is_stormy {
             let registry = self.judge.auditor().registry();
-            self.offices.wish(registry, self.clock.now(), self.judge.told, self.steps.now());
+            self.offices.wish(registry, self.clock.now(), self.steps.now());
         }
         if let Some(process) = &mut self.running {
-            let room = process.writer.room();
-            for question in self.offices.ask(room, self.steps.now(), self.steps.elapsed()) {
+            let (room, history) = (process.writer.room(), &mut self.judge.history);
+            for question in self.offices.ask(history, room, self.steps.now(), self.steps.elapsed()) {
                 process.writer.accept(question);
             }
         }

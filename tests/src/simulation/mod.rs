@@ -12,6 +12,7 @@ mod offices;
 mod random;
 mod watched;
 
+use crate::linearizability::History;
 use command_service::invariants::Violation;
 pub use command_service::writer::Mutant;
 use command_service::writer::Timer;
@@ -76,14 +77,22 @@ impl Simulation {
         total.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What askers saw of several nodes, and of one node.
+    pub fn histories(seed: u64) -> Result<[History; 2], Finding> {
+        let settings = Settings { seed, mutant: None };
+        let (_, of_cluster) = cluster::Cluster::new(&settings).run()?;
+        let (_, of_machine) = embedded::Machine::new(&settings).run()?;
+        Ok([of_cluster, of_machine])
+    }
+
     /// Several nodes on a log with the faults of a network.
     pub fn run_cluster(settings: &Settings) -> Result<Report, Finding> {
-        cluster::Cluster::new(settings).run()
+        cluster::Cluster::new(settings).run().map(|(report, _)| report)
     }
 
     /// One node on the embedded log, on a disk that forgets what was not synced.
     pub fn run_embedded(settings: &Settings) -> Result<Report, Finding> {
-        embedded::Machine::new(settings).run()
+        embedded::Machine::new(settings).run().map(|(report, _)| report)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Offices: they ask, repeat what got no answer, repeat what got one, use ids twice, try without effect.
 
 use super::random::Random;
+use crate::linearizability::History;
 use command_service::Submitter;
 use command_service::gateway::{Answer, CommandStatus, SubmitError};
 use command_service::writer::{Request, Waiting};
@@ -12,7 +13,7 @@ use domain::testing::{
 use event_schemas::CommandEnvelope;
 use event_schemas::basis::{Basis, BasisKind};
 use event_schemas::command::{Command, EstablishUnits, ExpectedVersion, NewUnit, RegisterOffice};
-use event_schemas::ids::{CommandId, Lsn, OfficeId, OfficerId, PersonId, Version};
+use event_schemas::ids::{CommandId, OfficeId, OfficerId, PersonId, Version};
 use event_schemas::outcome::Acceptance;
 use event_schemas::place::{Area, OfficeKind, UnitKind};
 use event_schemas::row::RowRef;
@@ -39,15 +40,26 @@ pub enum Wish {
     Status(CommandId),
 }
 
+impl Wish {
+    /// The command that it may bring into the log.
+    fn submits(&self) -> Option<CommandId> {
+        match self {
+            Self::Outcome(envelope) | Self::SameAnswer(envelope, _) if !envelope.dry_run => {
+                Some(envelope.command_id)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// One wish and what became of it.
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub submitter: Submitter,
     pub wish: Wish,
-    /// The highest lsn that any office had been told of when this was asked.
-    pub floor: Lsn,
     not_before: u64,
-    ticket: Option<u64>,
+    /// Its number in the history while it is put to a node.
+    pub number: Option<usize>,
 }
 
 /// What an office heard.
@@ -59,7 +71,7 @@ pub enum Told {
     Nothing,
 }
 
-type Heard = Arc<Mutex<Vec<(u64, Told)>>>;
+type Heard = Arc<Mutex<Vec<(usize, Told)>>>;
 
 /// All offices of a simulation.
 pub struct Offices {
@@ -67,7 +79,6 @@ pub struct Offices {
     open: Vec<Asked>,
     heard: Heard,
     next_command: u128,
-    next_ticket: u64,
     /// Commands of the beginning: units, offices.
     first: Vec<Command>,
     accepted: Vec<(Submitter, CommandEnvelope, Acceptance)>,
@@ -84,7 +95,6 @@ impl Offices {
             open: Vec::new(),
             heard: Heard::default(),
             next_command: 1,
-            next_ticket: 1,
             first,
             accepted: Vec::new(),
             counts: BTreeMap::new(),
@@ -101,8 +111,8 @@ impl Offices {
         &self.open
     }
 
-    /// Thinks of something new, at times. `registry` is what the log holds, `floor` what was answered.
-    pub fn wish(&mut self, registry: &Registry, now: Timestamp, floor: Lsn, step: u64) {
+    /// Thinks of something new, at times. `registry` is what the log holds.
+    pub fn wish(&mut self, registry: &Registry, now: Timestamp, step: u64) {
         let is_beginning = !self.first.is_empty();
         if self.open.len() >= MAX_OPEN || (is_beginning && !self.open.is_empty()) || !self.random.chance(350)
         {
@@ -112,12 +122,14 @@ impl Offices {
             Some(first) => (operator(), Wish::Outcome(self.envelope(first))),
             None => self.think(registry, now),
         };
-        self.open.push(Asked { submitter, wish, floor, not_before: step, ticket: None });
+        self.open.push(Asked { submitter, wish, not_before: step, number: None });
     }
 
     fn think(&mut self, registry: &Registry, now: Timestamp) -> (Submitter, Wish) {
         if !self.accepted.is_empty() && self.random.chance(120) {
-            let place = self.random.below(self.accepted.len() as u64) as usize;
+            let last = self.accepted.len() - 1;
+            let is_young = self.random.chance(300);
+            let place = if is_young { last } else { self.random.below(last as u64 + 1) as usize };
             let (submitter, envelope, acceptance) = self.accepted[place].clone();
             return match self.random.below(4) {
                 0 => (submitter, Wish::Status(envelope.command_id)),
@@ -165,16 +177,15 @@ impl Offices {
     }
 
     /// The next questions to put to some node, at most `room`.
-    pub fn ask(&mut self, room: usize, step: u64, now: Duration) -> Vec<Waiting> {
+    pub fn ask(&mut self, history: &mut History, room: usize, step: u64, now: Duration) -> Vec<Waiting> {
         let mut questions = Vec::new();
         for asked in &mut self.open {
-            if questions.len() >= room || asked.ticket.is_some() || asked.not_before > step {
+            if questions.len() >= room || asked.number.is_some() || asked.not_before > step {
                 continue;
             }
-            let ticket = self.next_ticket;
-            self.next_ticket += 1;
-            asked.ticket = Some(ticket);
-            let mut ear = Ear { ticket, heard: Arc::clone(&self.heard), has_heard: false };
+            let number = history.ask(asked.wish.submits());
+            asked.number = Some(number);
+            let mut ear = Ear { number, heard: Arc::clone(&self.heard), has_heard: false };
             let request = match &asked.wish {
                 Wish::Status(command_id) => Request::Status {
                     command_id: *command_id,
@@ -196,8 +207,8 @@ impl Offices {
     pub fn take_heard(&mut self) -> Vec<(Asked, Told)> {
         let heard = std::mem::take(&mut *self.heard.lock().expect("a simulation has one thread"));
         let mut answered = Vec::new();
-        for (ticket, told) in heard {
-            if let Some(place) = self.open.iter().position(|asked| asked.ticket == Some(ticket)) {
+        for (number, told) in heard {
+            if let Some(place) = self.open.iter().position(|asked| asked.number == Some(number)) {
                 answered.push((self.open.remove(place), told));
             }
         }
@@ -207,7 +218,7 @@ impl Offices {
     /// Nobody answered: asks again later, anybody.
     pub fn repeat(&mut self, mut asked: Asked, step: u64) {
         *self.counts.entry("repeated_question").or_default() += 1;
-        asked.ticket = None;
+        asked.number = None;
         asked.not_before = step + 1 + self.random.below(MAX_PAUSE_STEPS);
         self.open.push(asked);
     }
@@ -222,7 +233,7 @@ impl Offices {
 
 /// Hears one answer, or that there will be none.
 struct Ear {
-    ticket: u64,
+    number: usize,
     heard: Heard,
     has_heard: bool,
 }
@@ -230,7 +241,7 @@ struct Ear {
 impl Ear {
     fn hear(&mut self, told: Told) {
         self.has_heard = true;
-        self.heard.lock().expect("a simulation has one thread").push((self.ticket, told));
+        self.heard.lock().expect("a simulation has one thread").push((self.number, told));
     }
 }
 

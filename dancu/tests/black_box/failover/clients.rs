@@ -1,9 +1,9 @@
-//! Offices that submit all the while, each at one node until it fails them, then at the other.
+//! Offices that submit all the while, each at one node until it fails them, then at the other; and ask the other what became of it.
 
 use super::nodes::{Kind, Node};
 use event_schemas::CommandEnvelope;
 use event_schemas::ids::{CommandId, Lsn, OfficeId};
-use event_schemas::outcome::Outcome;
+use event_schemas::outcome::{Outcome, Refusal};
 use event_schemas::time::Date;
 use serde_json::Value;
 use simulator::{Options, Phase, World};
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tests::linearizability::{Event, Shown};
 
 const CLIENTS: usize = 3;
 /// Commands of one request.
@@ -19,12 +20,22 @@ const BATCH: usize = 8;
 /// Between two requests of a client, so that the work lasts.
 const PACE: Duration = Duration::from_millis(60);
 const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+/// Short: a node that sleeps must not keep its clients from the other.
+const LOOK_WITHIN: Duration = Duration::from_millis(300);
 /// Of the batches that got no answer while people are enrolled, every so many is never sent again: its fate is read in the log.
 const GIVEN_UP: usize = 4;
 /// More than clients can enrol in a minute.
 const PERSONS_A_MINUTE: f64 = 300_000.0;
 
 type Work = (OfficeId, Vec<CommandEnvelope>);
+
+/// What a client submits, and the number of its first question.
+struct Task {
+    office: OfficeId,
+    commands: Vec<CommandEnvelope>,
+    token: String,
+    number: usize,
+}
 
 /// What was sent, and what was answered.
 #[derive(Clone, Default)]
@@ -33,6 +44,21 @@ pub struct Heard {
     pub accepted: BTreeMap<CommandId, Lsn>,
     pub refused: BTreeSet<CommandId>,
     pub repeats: usize,
+    /// All questions and answers, in the order in which they were put and came.
+    pub events: Vec<Event>,
+    questions: usize,
+}
+
+impl Heard {
+    fn ask(&mut self, submits: Option<CommandId>) -> usize {
+        self.events.push(Event::Asked { submits });
+        self.questions += 1;
+        self.questions - 1
+    }
+
+    fn answer(&mut self, number: usize, shown: Shown) {
+        self.events.push(Event::Answered { number, shown });
+    }
 }
 
 struct Shared {
@@ -70,7 +96,7 @@ impl Clients {
         Self {
             shared: Arc::new(Mutex::new(shared)),
             is_ending: Arc::default(),
-            urls: nodes.iter().map(|node| node.url("/v1/commands/batch")).collect(),
+            urls: nodes.iter().map(|node| node.url("/v1/commands")).collect(),
             token_node: Arc::new(token_node),
             threads: Vec::new(),
         }
@@ -91,10 +117,12 @@ impl Clients {
                 let mut at = number;
                 while !is_ending.load(Ordering::Acquire) {
                     std::thread::sleep(PACE);
-                    let Some((office, commands, token)) = next(&shared, &token_node) else { continue };
-                    let answers = submit(&client, &urls[at % urls.len()], &token, &commands);
-                    at += usize::from(answers.len() < commands.len());
-                    take(&shared, office, commands, answers);
+                    let Some(task) = next(&shared, &token_node) else { continue };
+                    let answers = submit(&client, &urls[at % urls.len()], &task);
+                    at += usize::from(answers.len() < task.commands.len());
+                    let asked = (task.commands[0].command_id, task.token.clone());
+                    take(&shared, task, answers);
+                    ask_after(&shared, &client, &urls[(at + 1) % urls.len()], asked);
                 }
             }));
         }
@@ -131,7 +159,7 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 }
 
 /// The next work and the token for it.
-fn next(shared: &Mutex<Shared>, token_node: &Node) -> Option<(OfficeId, Vec<CommandEnvelope>, String)> {
+fn next(shared: &Mutex<Shared>, token_node: &Node) -> Option<Task> {
     let mut shared = lock(shared);
     if shared.waiting.is_empty() {
         let mut by_office: BTreeMap<OfficeId, Vec<CommandEnvelope>> = BTreeMap::new();
@@ -145,26 +173,23 @@ fn next(shared: &Mutex<Shared>, token_node: &Node) -> Option<(OfficeId, Vec<Comm
     let (office, commands) = shared.waiting.pop_front()?;
     shared.heard.sent.extend(commands.iter().map(|command| command.command_id));
     let token = shared.tokens.entry(office).or_insert_with(|| token_node.token(office)).clone();
-    Some((office, commands, token))
+    let numbers: Vec<usize> =
+        commands.iter().map(|command| shared.heard.ask(Some(command.command_id))).collect();
+    Some(Task { office, commands, token, number: numbers[0] })
 }
 
 /// Answers to the lines that were answered; fewer if the node, or its leader, could not say.
-fn submit(
-    client: &reqwest::blocking::Client,
-    url: &str,
-    token: &str,
-    commands: &[CommandEnvelope],
-) -> Vec<(CommandId, Outcome)> {
+fn submit(client: &reqwest::blocking::Client, url: &str, task: &Task) -> Vec<(CommandId, Outcome)> {
     let mut body = Vec::new();
-    for command in commands {
+    for command in &task.commands {
         serde_json::to_writer(&mut body, command).unwrap();
         body.push(b'\n');
     }
-    let request =
-        client.post(url).bearer_auth(token).header("content-type", "application/x-ndjson").body(body);
+    let request = client.post(format!("{url}/batch")).bearer_auth(&task.token);
+    let request = request.header("content-type", "application/x-ndjson").body(body);
     let text = request.send().and_then(|response| response.text()).unwrap_or_default();
     let mut answers = Vec::new();
-    for (command, line) in commands.iter().zip(text.lines()) {
+    for (command, line) in task.commands.iter().zip(text.lines()) {
         let Ok(value) = serde_json::from_str::<Value>(line) else { break };
         let Ok(outcome) = serde_json::from_value::<Outcome>(value) else { break };
         answers.push((command.command_id, outcome));
@@ -172,22 +197,41 @@ fn submit(
     answers
 }
 
-fn take(
+/// Asks what became of a command, answered or not.
+fn ask_after(
     shared: &Mutex<Shared>,
-    office: OfficeId,
-    commands: Vec<CommandEnvelope>,
-    answers: Vec<(CommandId, Outcome)>,
+    client: &reqwest::blocking::Client,
+    url: &str,
+    (command, token): (CommandId, String),
 ) {
+    let number = lock(shared).heard.ask(None);
+    let request = client.get(format!("{url}/{command}")).bearer_auth(token).timeout(LOOK_WITHIN);
+    let response = request.send();
+    let Ok(response) = response else { return };
+    let is_unknown = response.status() == reqwest::StatusCode::NOT_FOUND;
+    let Ok(value) = response.json::<Value>() else { return };
+    let shown = match serde_json::from_value(value.clone()) {
+        Ok(Outcome::Accepted(acceptance)) => Shown::Record { command, lsn: acceptance.lsn },
+        _ if is_unknown => Shown::UpTo { lsn: Lsn(value["lsn"].as_u64().unwrap()), without: Some(command) },
+        _ => return,
+    };
+    lock(shared).heard.answer(number, shown);
+}
+
+fn take(shared: &Mutex<Shared>, task: Task, answers: Vec<(CommandId, Outcome)>) {
     let mut shared = lock(shared);
+    let Task { office, commands, number, .. } = task;
     let (answered, mut accepted) = (answers.len(), 0);
-    for (command, outcome) in answers {
+    for (place, (command, outcome)) in answers.into_iter().enumerate() {
         shared.world.answer(command, &outcome).unwrap();
         match outcome {
             Outcome::Accepted(acceptance) => {
                 accepted += 1;
+                shared.heard.answer(number + place, Shown::Record { command, lsn: acceptance.lsn });
                 shared.heard.accepted.insert(command, acceptance.lsn);
             }
-            Outcome::Refused(_) => {
+            Outcome::Refused(Refusal { lsn, .. }) => {
+                shared.heard.answer(number + place, Shown::UpTo { lsn, without: Some(command) });
                 shared.heard.refused.insert(command);
             }
         }

@@ -7,7 +7,7 @@ use domain::registry::MemoryUse;
 use event_schemas::CommandEnvelope;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn, OfficeId, OfficerId, Term};
 use event_schemas::outcome::{Acceptance, Outcome};
-use event_schemas::record::ClockKind;
+use event_schemas::record::{Changes, ClockKind};
 use event_schemas::row::RowRef;
 use event_schemas::time::{Date, Timestamp};
 use schemars::JsonSchema;
@@ -75,11 +75,13 @@ pub struct Told {
     pub answer: Answer,
     /// Rows that were there before the command, each once. Empty for what is recorded, and for what tells of nobody.
     pub rows: Vec<RowRef>,
+    /// What a correction would record at the lsn of the answer, if it is the dry run of one.
+    pub foreseen: Option<Box<Changes>>,
 }
 
 impl From<Answer> for Told {
     fn from(answer: Answer) -> Self {
-        Self { answer, rows: Vec::new() }
+        Self { answer, rows: Vec::new(), foreseen: None }
     }
 }
 

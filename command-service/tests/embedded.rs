@@ -181,7 +181,8 @@ fn move_household(id: u128) -> CommandEnvelope {
 }
 
 async fn told(handle: &Handle, envelope: CommandEnvelope) -> (Outcome, Vec<RowRef>) {
-    let Told { answer, rows } = handle.submit_telling(OPERATOR, vec![envelope]).await.remove(0);
+    let Told { answer, rows, foreseen } = handle.submit_telling(OPERATOR, vec![envelope]).await.remove(0);
+    assert!(foreseen.is_none(), "of corrections alone it is said what they would record");
     (answer.unwrap(), rows)
 }
 

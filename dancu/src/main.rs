@@ -15,6 +15,7 @@ mod client;
 mod commands;
 mod demo;
 mod duration;
+mod foresight;
 mod home;
 mod log;
 mod logging;

@@ -1,5 +1,6 @@
 //! The service in one process: log, writer, projector, audit log, both APIs.
 
+use crate::foresight::{self, Foresight};
 use crate::home::{Home, wall_clock};
 use crate::log::OpenLog;
 use access::audit::AuditOptions;
@@ -387,6 +388,7 @@ fn router(
     operation_routes().describe(&mut description);
     leader_routes().describe(&mut description);
     page_routes().describe(&mut description);
+    foresight::routes().describe(&mut description);
     if clock.is_some() {
         clock_routes().describe(&mut description);
     }
@@ -396,9 +398,11 @@ fn router(
         render,
     };
     let leadership = Arc::clone(&api.gateway);
+    let foresight = Foresight { commands: api.clone(), queries: queries.clone() };
     let mut router = command_routes()
         .into_router(guard, api)
         .merge(projections::http::routes().into_router(guard, queries))
+        .merge(foresight::routes().into_router(guard, foresight))
         .merge(leader_routes().into_router(guard, leadership))
         .merge(operation_routes().into_router(guard, operations))
         .merge(page_routes().into_router(guard, Document::new(description)));

@@ -3,10 +3,12 @@
 mod card;
 mod changes;
 mod disclosed;
+mod effect;
 mod household;
 mod operation;
 mod person;
 mod place;
+mod total;
 mod totals;
 
 pub use card::{Acceptance, CardView, DossierView, Procedure};
@@ -14,6 +16,7 @@ pub use changes::{AspectChange, ChangesAnswer, PersonChange};
 pub use disclosed::{
     DisclosedBand, DisclosedSizes, DisclosedStructure, DisclosedVital, Hidden, HouseholdSizeCell, VitalCell,
 };
+pub use effect::{EffectView, FollowUp, IndexChange, IndexEffect, RowEffect, RowView, Withheld};
 pub use household::{HouseholdBrief, HouseholdView, MemberView};
 pub use operation::{
     ApprovalView, LeftOutAnswer, LeftOutView, NoticeView, NoticesAnswer, OperationAnswer, OperationView,
@@ -25,6 +28,7 @@ pub use person::{
     ResidenceView, TieView,
 };
 pub use place::{BySex, PlaceView, Population, UnitBrief, UnitView};
+pub use total::{Flow, HappenedBy, PopulationBy, TotalEffect, TotalView};
 pub use totals::{
     AgeBand, AreaView, DelayRow, DelaysAnswer, FlowsAnswer, HouseholdSizeRow, HouseholdSizesAnswer,
     MovesAnswer, MovesRow, StructureAnswer, VitalAnswer, VitalRow,

@@ -115,14 +115,28 @@ impl<'a, T: Target> Applier<'a, T> {
     pub fn publish(mut self) -> Result<T::Published, ApplyError> {
         let lsn = self.lsn;
         let stored = |error| ApplyError::Store { lsn, error };
+        self.write_counts()?;
+        self.write_facts().map_err(stored)?;
+        self.batch.publish(lsn).map_err(stored)
+    }
+
+    /// Shows nothing, and gives what was changed.
+    pub fn unpublished(mut self) -> Result<T, ApplyError> {
+        self.write_counts()?;
+        Ok(self.batch)
+    }
+
+    /// Writes how totals changed over everything applied.
+    fn write_counts(&mut self) -> Result<(), ApplyError> {
+        let lsn = self.lsn;
+        let stored = |error| ApplyError::Store { lsn, error };
         if std::mem::take(&mut self.totals).write(&mut self.batch).map_err(stored)?.is_err() {
             return Err(ApplyError::NegativeTotal { lsn });
         }
         if std::mem::take(&mut self.cells).write(&mut self.batch).map_err(stored)?.is_err() {
             return Err(ApplyError::NegativeTotal { lsn });
         }
-        self.write_facts().map_err(stored)?;
-        self.batch.publish(lsn).map_err(stored)
+        Ok(())
     }
 
     fn open_day(&mut self, lsn: Lsn, date: Date) -> Result<(), StoreError> {

@@ -1,13 +1,14 @@
 //! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
 //!
 //! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads; `past`, `past_rows`, `changes`, `members` what may be asked for any time;
-//! `persons`, `search`, `households`, `cards`, `units`, `operations`, `totals`, `disclosed`, `views` the handlers; `area` what totals are asked for; `live` a stream.
+//! `persons`, `search`, `households`, `cards`, `units`, `operations`, `totals`, `disclosed`, `views` the handlers; `area` what totals are asked for; `live` a stream; `effects` what a record would change.
 
 mod area;
 mod ask;
 mod cards;
 mod changes;
 mod disclosed;
+mod effects;
 mod households;
 mod live;
 mod members;

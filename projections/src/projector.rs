@@ -63,8 +63,9 @@ impl Projector {
             Ok(state) => (view, state),
             Err(reason) => (view.discard(DiscardReason::Mismatch(reason))?, AdmissionState::default()),
         };
+        let reference = Reference::load(&view.read())?;
         Ok(Self {
-            reference: Reference::load(&view)?,
+            reference,
             view: Arc::new(view),
             instance: source.instance(),
             reader: source.open_reader(state.next)?,

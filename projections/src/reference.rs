@@ -4,7 +4,7 @@
 use crate::layout::{DAYS, UNITS};
 use crate::rows::UnitRow;
 use crate::totals::NATION;
-use crate::view::{MAX_LEVELS, View};
+use crate::view::{MAX_LEVELS, Reading};
 use event_schemas::ids::{Lsn, UnitId};
 use event_schemas::time::Date;
 use state_store::engine::{KeyRange, Order};
@@ -14,7 +14,7 @@ use state_store::tables::MAX_SCAN_ENTRIES;
 use std::collections::HashMap;
 
 /// Days by their first records, and units by what they were established below.
-#[derive(Default, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(crate) struct Reference {
     /// The first lsn of each opened day, in order.
     days: Vec<(Lsn, Date)>,
@@ -23,9 +23,9 @@ pub(crate) struct Reference {
 
 impl Reference {
     /// As a view was saved with.
-    pub fn load(view: &View) -> Result<Self, StoreError> {
+    pub fn load(reading: &Reading<'_>) -> Result<Self, StoreError> {
         let mut reference = Self::default();
-        let snapshot = view.tables().snapshot();
+        let snapshot = reading.snapshot();
         let mut range = KeyRange::all();
         loop {
             let found = snapshot.scan(DAYS, &range, Order::Ascending, MAX_SCAN_ENTRIES)?;

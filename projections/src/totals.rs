@@ -21,6 +21,8 @@ use event_schemas::household::HouseholdKind;
 use event_schemas::ids::UnitId;
 use event_schemas::person::Sex;
 use event_schemas::time::PartialDate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use state_store::engine::KeyRange;
 use std::ops::Bound;
 
@@ -189,6 +191,63 @@ pub(crate) fn within(unit: UnitId, total: Total, first: Month, last: Month) -> K
         from: Bound::Included(bound(first).as_bytes().to_vec()),
         to: Bound::Excluded(bound(last.next_place()).as_bytes().to_vec()),
     }
+}
+
+/// What a total counts, as answers name it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Counted {
+    /// Living persons by permanent residence.
+    #[default]
+    Permanent,
+    /// Living persons by temporary residence.
+    Temporary,
+    Dead,
+    Households,
+    HouseholdSizes,
+    Flows,
+    Moves,
+    VitalEvents,
+    Delays,
+    /// Living persons at home, by birth or cohort.
+    AtHome,
+    AwayBriefly,
+    AwayUsually,
+    StayingBriefly,
+    StayingUsually,
+    /// Numbers of a cell of PINs.
+    PinsGiven,
+    PinsReserved,
+}
+
+/// Where a key counts what; none if nothing is counted under such a key.
+pub(crate) fn counted_in(key: &[u8]) -> Option<(UnitId, Counted)> {
+    let (unit, rest) = key.split_first_chunk()?;
+    let counted = match rest.first()? {
+        1 => Counted::Permanent,
+        2 => Counted::Temporary,
+        3 => Counted::Dead,
+        4 => Counted::Households,
+        5 => Counted::HouseholdSizes,
+        6 => Counted::Flows,
+        7 => Counted::Moves,
+        8 => Counted::VitalEvents,
+        9 => Counted::Delays,
+        kind => match kind & (Grain::BirthsRolledUp as u8 - 1) {
+            16 => Counted::AtHome,
+            17 => Counted::AwayBriefly,
+            18 => Counted::AwayUsually,
+            19 => Counted::StayingBriefly,
+            20 => Counted::StayingUsually,
+            _ => return None,
+        },
+    };
+    Some((UnitId(u32::from_be_bytes(*unit)), counted))
+}
+
+/// Whether a key counts with all units below.
+pub(crate) fn is_rolled_up(key: &[u8]) -> bool {
+    key.get(4).is_some_and(|kind| (5..16).contains(kind) || *kind >= Grain::BirthsRolledUp as u8)
 }
 
 /// What follows unit and kind.

@@ -179,7 +179,8 @@ pub fn expect_content_type(headers: &HeaderMap, taken: &[&str]) -> Result<(), Pr
     Err(Problem::of(&problems::WRONG_CONTENT_TYPE).detail(en, vi))
 }
 
-async fn read_body(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+/// The whole body, if it is no larger than allowed.
+pub async fn read_body(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Problem> {
     let most = limits.body_bytes;
     let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let stated: usize = stated.unwrap_or(0);

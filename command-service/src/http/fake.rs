@@ -63,7 +63,7 @@ impl FakeGateway {
         let is_recorded =
             matches!(&answer, Ok(Outcome::Accepted(Acceptance { dry_run: false, .. })) | Err(_));
         let tells = self.tells.load(Ordering::SeqCst) && !is_recorded;
-        Told { answer, rows: if tells { vec![TOLD] } else { Vec::new() } }
+        Told { answer, rows: if tells { vec![TOLD] } else { Vec::new() }, foreseen: None }
     }
 
     fn answer(&self, submitter: Submitter, envelope: CommandEnvelope) -> Answer {

@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, Uri};
 use event_schemas::CommandEnvelope;
 use event_schemas::ids::Lsn;
 use event_schemas::outcome::Outcome;
+use event_schemas::row::RowRef;
 use event_schemas::text::Text;
 use std::sync::Arc;
 
@@ -76,6 +77,24 @@ impl Telling {
             answer => answer.map_err(|error| problem_of(&error)),
         };
         told.into_iter().map(judge).collect()
+    }
+
+    /// Records what is shown beside an outcome, before it is answered.
+    pub async fn showing(&self, shown: Vec<RowRef>, lsn: Lsn, purpose: Text<200>) -> Result<(), Problem> {
+        let read = PersonalRead {
+            office: self.submitter.office,
+            officer: self.submitter.officer,
+            purpose,
+            route: self.route.to_owned(),
+            target: self.target.clone(),
+            shown,
+            lsn: Some(lsn),
+            status: 200,
+        };
+        self.audit.record(read).await.map_err(|error| {
+            tracing::error!(%error, "what is shown beside an outcome is not answered");
+            Problem::of(&problem::AUDIT_UNAVAILABLE).retry_after_s(5)
+        })
     }
 
     fn read(&self, asked: &Asked, told: &Told) -> Option<PersonalRead> {

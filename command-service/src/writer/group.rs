@@ -238,7 +238,7 @@ impl Writer {
         let against = faults.iter().flat_map(|fault| fault.rows.iter().copied());
         let rows = self.rows_told(&envelope, against);
         let answer = Ok(Outcome::Refused(self.refusal(envelope.command_id, faults)));
-        PendingContent::Kept { envelope, told: Told { answer, rows }, reply }
+        PendingContent::Kept { envelope, told: Told { answer, rows, foreseen: None }, reply }
     }
 
     /// Of which registered rows an answer tells: those that it shows, and all that the command names, because silence about them
@@ -265,7 +265,7 @@ impl Writer {
         accepted: Accepted,
         reply: CommandReply,
     ) -> PendingContent {
-        let changes = accepted.changes;
+        let (changes, foreseen) = (accepted.changes, accepted.foreseen);
         let mut acceptance = Acceptance {
             command_id: envelope.command_id,
             log_id: self.log_id(),
@@ -313,7 +313,7 @@ impl Writer {
                 acceptance.rows.retain(|touch| is_shown_in_dry_run(touch, &rows));
                 PendingContent::Kept {
                     envelope,
-                    told: Told { answer: Ok(Outcome::Accepted(acceptance)), rows },
+                    told: Told { answer: Ok(Outcome::Accepted(acceptance)), rows, foreseen },
                     reply,
                 }
             }

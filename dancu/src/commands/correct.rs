@@ -1,6 +1,7 @@
 //! `dancu correct`
 
 mod bulk;
+mod foresee;
 mod select;
 mod show;
 
@@ -51,7 +52,7 @@ pub struct Correct {
     /// A court decided, not an agency.
     #[arg(long, global = true)]
     court: bool,
-    /// Show what it would change; write nothing.
+    /// Show what it would change, row by row; write nothing.
     #[arg(long, global = true, conflicts_with = "digest")]
     dry_run: bool,
     /// As a dry run told it: refused if anything that it showed has moved.
@@ -66,7 +67,7 @@ pub struct Correct {
     /// Print the service's answer as it is.
     #[arg(long, global = true)]
     json: bool,
-    /// Why the history is read that `amend` needs; it is recorded.
+    /// Why rows are read, which `amend` and a dry run do; it is recorded. A dry run takes the reason unless it is stated.
     #[arg(long, env = "DANCU_PURPOSE", global = true)]
     purpose: Option<String>,
     #[command(flatten)]
@@ -113,7 +114,7 @@ const MAX_ROUNDS: usize = 20;
 const NOT_COVERED: &str = "correction_not_covered";
 
 impl Correct {
-    pub async fn run(mut self) -> Result<ExitCode> {
+    pub async fn run(self) -> Result<ExitCode> {
         if let EditArgument::Bulk { step: bulk::Step::Select(select) } = &self.edit {
             return select.run();
         }
@@ -127,7 +128,7 @@ impl Correct {
             }
             _ => {}
         }
-        let reason = self.reason.take().context("say what was wrong with --reason; it is recorded")?;
+        let reason = self.reason.clone().context("say what was wrong with --reason; it is recorded")?;
         let mut edits = self.edits(&api).await?;
         for _ in 0..MAX_ROUNDS {
             // What --cover adds is looked at first: only what a dry run has shown is written.
@@ -248,6 +249,10 @@ impl Correct {
             overrides: Vec::new(),
             command,
         };
+        if dry_run {
+            let purpose = self.purpose.clone().or_else(|| self.reason.as_ref().map(ToString::to_string));
+            return foresee::ask(api, &envelope, purpose.as_deref()).await;
+        }
         let (_, answer) =
             api.post("/v1/commands", "application/json", serde_json::to_string(&envelope)?).await?;
         Ok(answer)
@@ -258,6 +263,7 @@ impl Correct {
             _ if self.json => println!("{answer}"),
             Some(effect) => {
                 show::effect(effect);
+                foresee::print(&answer["effect"]);
                 println!("Nothing was written. To do it: the same with --digest {}", effect.digest);
             }
             None => match acceptance.created.operations.first() {

@@ -47,6 +47,8 @@ pub struct Accepted {
     pub notes: Vec<Fault>,
     /// What a correction changes, for its dry run.
     pub correction: Option<Box<CorrectionEffect>>,
+    /// In a dry run what the correction would record; of a proposal, what its approval would, the proposal's own end aside.
+    pub foreseen: Option<Box<Changes>>,
 }
 
 /// A decision in the making.
@@ -67,6 +69,7 @@ pub(crate) struct Deciding<'a> {
     late: Vec<StreamRef>,
     restated: Vec<Restatement>,
     correction: Option<Box<CorrectionEffect>>,
+    foreseen: Option<Box<Changes>>,
     faults: Vec<Fault>,
     notes: Vec<Fault>,
 }
@@ -94,6 +97,7 @@ impl<'a> Deciding<'a> {
             late: Vec::new(),
             restated: Vec::new(),
             correction: None,
+            foreseen: None,
             faults: Vec::new(),
             notes: Vec::new(),
         }
@@ -192,6 +196,14 @@ impl<'a> Deciding<'a> {
     /// What the command changes, should it be a dry run.
     pub fn tell(&mut self, effect: CorrectionEffect) {
         self.correction = Some(Box::new(effect));
+        if self.envelope.dry_run {
+            self.foreseen = Some(Box::new(Changes {
+                bases: vec![self.envelope.basis.clone()],
+                events: self.events.clone(),
+                rows: self.touches(),
+                restatements: self.restated.clone(),
+            }));
+        }
     }
 
     /// Adds a fault with the facts that stand against the command.
@@ -397,6 +409,7 @@ impl<'a> Deciding<'a> {
             changes: Changes { bases, events: self.events, rows, restatements },
             notes: self.notes,
             correction: self.correction,
+            foreseen: self.foreseen,
         })
     }
 

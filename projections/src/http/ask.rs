@@ -1,6 +1,7 @@
 //! How a question becomes an answer: wait for the token, take one reading on a thread that may block, answer.
 
 use super::area::Trees;
+use super::effects::References;
 use super::live::Listeners;
 use super::problems;
 use crate::answers::{HistoryAnswer, Reflecting, Teller};
@@ -38,6 +39,7 @@ pub struct QueryState {
     readings: Arc<Semaphore>,
     listeners: Listeners,
     trees: Trees,
+    references: References,
     hide_below: u64,
     stopped: watch::Receiver<bool>,
 }
@@ -163,8 +165,8 @@ impl QueryState {
     /// For the routes of [`super::routes`]. `stopped` tells streams that the service ends.
     pub fn new(views: Views, stopped: watch::Receiver<bool>) -> Self {
         let readings = Arc::new(Semaphore::new(MAX_READINGS));
-        let (listeners, trees) = (Listeners::default(), Trees::default());
-        Self { views, readings, listeners, trees, hide_below: DEFAULT_THRESHOLD, stopped }
+        let (listeners, trees, references) = (Listeners::default(), Trees::default(), References::default());
+        Self { views, readings, listeners, trees, references, hide_below: DEFAULT_THRESHOLD, stopped }
     }
 
     /// Counts from one up to below this are hidden from whoever may see no persons.
@@ -184,6 +186,11 @@ impl QueryState {
     /// Units as they stand.
     pub(super) fn trees(&self) -> Trees {
         self.trees.clone()
+    }
+
+    /// What every row is counted against.
+    pub(super) fn references(&self) -> References {
+        self.references.clone()
     }
 
     /// Turns of reading.

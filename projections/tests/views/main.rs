@@ -8,6 +8,7 @@ mod common;
 mod corrections;
 mod counting;
 mod disclosing;
+mod effects;
 mod flows;
 mod folds;
 mod laws;

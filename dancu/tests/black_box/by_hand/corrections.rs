@@ -18,6 +18,10 @@ pub fn correct(url: &str, office: &str) {
     assert!(shown.contains("Nothing was written") && shown.contains("person registered"), "{shown}");
     let tried = json(&[&amend[..], &ground, &["--dry-run", "--json"], &as_office].concat());
     let digest = tried["correction"]["digest"].as_str().unwrap();
+    let foreseen = &tried["effect"]["rows"][0];
+    let name = |row: &serde_json::Value| row["person"]["name"].clone();
+    assert_eq!(name(&foreseen["before"]), "Nguyễn Văn An");
+    assert!(shown.contains("Nguyễn Văn An") && shown.contains("Nguyễn Văn Ân"), "{shown}");
     assert!(shown.contains(digest), "{shown}");
     let stale = "0123456789abcdef0123456789abcdef";
     let (code, _, err) = run(&[&amend[..], &ground, &["--digest", stale], &as_office].concat());
@@ -25,6 +29,7 @@ pub fn correct(url: &str, office: &str) {
     let done = json(&[&amend[..], &ground, &["--digest", digest, "--json"], &as_office].concat());
     let (lsn, log_id) = (done["lsn"].to_string(), done["log_id"].as_str().unwrap());
     assert_eq!(name_of(&lsn, log_id), "Nguyễn Văn Ân");
+    assert_eq!(name(&foreseen["after"]), "Nguyễn Văn Ân", "what was shown is what was made");
     let correction = format!("{lsn}.1");
     let annul = ["correct", "annul", &correction, "--json"];
     let undone = json(&[&annul[..], &ground, &as_office].concat());
@@ -55,6 +60,7 @@ pub fn approve(url: &str, home: &str, office: &str) {
     assert!(code == 2 && err.contains("approved_by_opener"), "{err}");
     let shown = good(&[&approve[..], &as_second].concat());
     assert!(shown.contains("Nothing was written") && shown.contains("pin cancelled"), "{shown}");
+    assert!(shown.contains("persons by PIN") && shown.contains("totals ("), "{shown}");
     let digest = shown.trim().rsplit(' ').next().unwrap();
     let done = json(&[&approve[..], &["--digest", digest, "--json"], &as_second].concat());
     let seen = ["--at-least", &done["lsn"].to_string(), "--log-id", done["log_id"].as_str().unwrap()];

@@ -83,8 +83,8 @@ fn decide(d: &mut Deciding<'_>, command: &Correct, officers: Officers) -> Result
     }
     let changed = plan.streams.iter().filter(|stream| stream.before != stream.after);
     let streams = changed.map(|stream| StreamChange::of(&stream.before, &stream.restated())).collect();
-    d.tell(CorrectionEffect { digest, streams, consequences });
     d.restate(restated);
+    d.tell(CorrectionEffect { digest, streams, consequences });
     Ok(())
 }
 

@@ -54,6 +54,7 @@ mod strength {
 catalogue! {
     // Naming things.
     UnknownPerson hard, "unknown_person", "Không tìm thấy công dân {0}.", "No person is registered as {0}.";
+    RegistrationAnnulled hard, "registration_annulled", "Việc đăng ký {0} đã bị hủy bỏ.", "The registration of {0} was taken back.";
     UnknownHousehold hard, "unknown_household", "Không tìm thấy hộ {0}.", "No household {0} is registered.";
     UnknownCard hard, "unknown_card", "Không tìm thấy thẻ {0}.", "No card {0} is registered.";
     UnknownDossier hard, "unknown_dossier", "Không tìm thấy hồ sơ {0}.", "No dossier {0} is registered.";

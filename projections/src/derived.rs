@@ -112,14 +112,16 @@ impl Derived {
     }
 
     fn person(&mut self, id: PersonId, person: &PersonRow) {
-        if person.registration.is_none() {
-            return;
-        }
+        let is_registered = person.registration.is_some();
+        // A number leads to its row for ever, whether or not there is such a person.
         for (place, entry) in person.pins.iter().enumerate() {
-            let in_force = place + 1 == person.pins.len() && entry.cancelled.is_none();
+            let in_force = is_registered && place + 1 == person.pins.len() && entry.cancelled.is_none();
             let mut value = id.0.to_be_bytes().to_vec();
             value.push(u8::from(in_force));
             self.entry(BY_PIN, &pin_key(entry.pin), value);
+        }
+        if !is_registered {
+            return;
         }
         for number in person.documents.iter().filter_map(IdentityDocument::cmnd_number) {
             self.entry(BY_CMND, &pair_key(number, id.0), Vec::new());

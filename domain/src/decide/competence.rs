@@ -21,7 +21,7 @@ use event_schemas::command::{
     Birth, BirthResidence, ClearDefect, Command, EnrolPerson, MovePermanent, Parentage, PermanentMove,
 };
 use event_schemas::correction::Edit;
-use event_schemas::event::EventBody;
+use event_schemas::event::{EventBody, Origin, PersonRegistered};
 use event_schemas::ids::{CardId, DossierId, HouseholdId, OperationId, PersonId, UnitId};
 use event_schemas::kin::{KinRef, MAX_PARENTS, ParentRole};
 use event_schemas::operation::MAX_PART_EDITS;
@@ -339,9 +339,20 @@ fn at_home_of(d: &mut Deciding<'_>, person: PersonId, named: &dyn Display, field
     }
 }
 
-/// Permanent residence; of the dead the last one, so that a death is not told to every office. Zero for none.
+/// Permanent residence; of the dead the last one, so that a death is not told to every office; of a birth that was taken back where it
+/// had been registered. Zero for none.
 fn last_home(d: &Deciding<'_>, person: PersonId) -> Result<u32, TimelineUnavailable> {
     let row = d.row(person);
+    if !row.is_registered() {
+        let recorded = d.context.timelines.recorded(RowRef::Person(person))?;
+        let registered_at = recorded.into_iter().find_map(|(_, event)| match event.body {
+            EventBody::PersonRegistered(PersonRegistered { origin: Origin::Birth(birth), .. }) => {
+                Some(birth.registered_at)
+            }
+            _ => None,
+        });
+        return Ok(registered_at.map_or(0, |unit| unit.0));
+    }
     if row.died == 0 || row.unit != 0 {
         return Ok(row.unit);
     }

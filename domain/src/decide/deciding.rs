@@ -283,6 +283,10 @@ impl<'a> Deciding<'a> {
             self.fault(Code::UnknownPerson, field, &[&Named(reference)]);
             return None;
         };
+        if !self.row(id).is_registered() {
+            self.fault(Code::RegistrationAnnulled, field, &[&Named(reference)]);
+            return None;
+        }
         if let PersonRef::Pin(pin) = reference {
             if self.row(id).pin.get() != pin.number() {
                 self.notes.push(Code::CancelledPin.fault(Some(field.to_string()), &[pin]));

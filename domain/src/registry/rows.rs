@@ -284,6 +284,11 @@ pub const DESCRIBED_SPOUSE: u32 = u32::MAX - 1;
 pub const UNKNOWN_SPOUSE: u32 = u32::MAX;
 
 impl PersonRow {
+    /// Whether there is such a person: a birth that was taken back leaves the row, and the number that leads to it.
+    pub fn is_registered(&self) -> bool {
+        self.birth != 0
+    }
+
     /// Marital status and spouse by all that is recorded.
     pub fn marital(&self) -> Marital {
         let number = usize::from((self.flags & MARITAL_BITS) >> MARITAL_SHIFT);

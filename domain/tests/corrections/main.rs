@@ -2,6 +2,7 @@
 //! histories.
 
 mod approval;
+mod births;
 mod bulk;
 mod examples;
 mod laws;

@@ -114,7 +114,8 @@ impl EffectView {
                 view.withheld.rows += 1;
                 continue;
             }
-            let before = change.before.as_ref().map(|row| RowView::of(&mut now, change.row, row)).transpose()?;
+            let before =
+                change.before.as_ref().map(|row| RowView::of(&mut now, change.row, row)).transpose()?;
             let after = RowView::of(&mut then, change.row, &change.after)?;
             let (row, version) = (change.row, change.after.stamp().version);
             view.rows.push(RowEffect { row, version, before: before.flatten(), after });
@@ -161,9 +162,15 @@ fn may_see(caller: &Caller, row: RowRef) -> bool {
 
 impl RowView {
     /// None of a row that was not there yet, and of kinds that no correction changes.
-    fn of<R: RowSource>(teller: &mut Teller<'_, R>, row: RowRef, value: &Row) -> Result<Option<Self>, R::Error> {
+    fn of<R: RowSource>(
+        teller: &mut Teller<'_, R>,
+        row: RowRef,
+        value: &Row,
+    ) -> Result<Option<Self>, R::Error> {
         Ok(match (row, value) {
-            (RowRef::Person(id), Row::Person(person)) if person.registration.is_some() => {
+            (RowRef::Person(id), Row::Person(person))
+                if person.registration.is_some() || person.is_annulled() =>
+            {
                 Some(Self::Person(Box::new(PersonView::of(teller, id, person)?)))
             }
             (RowRef::Household(id), Row::Household(household)) if household.formed.is_some() => {
@@ -260,7 +267,8 @@ impl IndexEffect {
                 None
             }
             RESIDENTS => {
-                let kind = if *key.first()? == ResidenceKind::Permanent as u8 { "permanent" } else { "temporary" };
+                let kind =
+                    if *key.first()? == ResidenceKind::Permanent as u8 { "permanent" } else { "temporary" };
                 self.key = Some(kind.to_owned());
                 number(key.get(1..)?).map(UnitId)
             }

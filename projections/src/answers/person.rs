@@ -159,6 +159,9 @@ pub struct DossierBrief {
 pub struct PersonView {
     pub id: PersonId,
     pub version: Version,
+    /// The registration of the birth was taken back: there is no such person. The history tells what was recorded.
+    #[serde(default)]
+    pub annulled: bool,
     pub name: String,
     pub names: Option<Names>,
     pub former_names: Vec<FormerNames>,
@@ -244,6 +247,7 @@ impl PersonView {
         Ok(Self {
             id,
             version: row.stamp.version,
+            annulled: row.is_annulled(),
             name: row.display_name(),
             names: identity.map(|identity| identity.names.clone()),
             former_names: row.former_names.clone(),
@@ -268,7 +272,7 @@ impl PersonView {
             pins: pins.collect(),
             parents: parents(teller, row)?,
             children: children(teller, row)?,
-            alive: row.death.is_none(),
+            alive: row.registration.is_some() && row.death.is_none(),
             death: row.death.as_ref().map(|death| DeathView::of(teller, death)).transpose()?,
             defects: row.defects.clone(),
             permanent: permanent(teller, row)?,

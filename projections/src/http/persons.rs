@@ -4,8 +4,8 @@ use super::ask::{Answered, NoAnswer, Paging, QueryState, id_of};
 use super::past::{AsOfQuery, PastTeller};
 use super::problems;
 use crate::answers::{FoundBy, HistoryAnswer, PersonAnswer, PersonView, ResidenceAnswer};
-use crate::row_source::RowSource;
-use crate::rows::PersonRow;
+use crate::row_source::{Moment, RowSource};
+use crate::rows::{PersonRow, Row};
 use access::http::{Problem, QueryOf};
 use axum::extract::{Path, State};
 use event_schemas::document::cmnd_number;
@@ -93,8 +93,13 @@ pub(super) async fn history(
 }
 
 fn row_of(teller: &PastTeller<'_, '_>, id: PersonId) -> Result<PersonRow, NoAnswer> {
-    let not_found = teller.reading.or_not_known(&problems::PERSON_NOT_FOUND);
-    Ok(teller.reading.person(id)?.ok_or(not_found)?)
+    let reading: &Moment<'_> = teller.reading;
+    match (reading.row(RowRef::Person(id))?, reading) {
+        (Some(Row::Person(row)), _) if row.registration.is_some() => Ok(*row),
+        // A birth that was taken back still tells that it was, and which number leads here. Of the past it is told that it was not.
+        (Some(Row::Person(row)), Moment::Now(_)) if row.is_annulled() => Ok(*row),
+        _ => Err(reading.or_not_known(&problems::PERSON_NOT_FOUND).into()),
+    }
 }
 
 fn view_of(teller: &mut PastTeller<'_, '_>, id: PersonId) -> Result<PersonView, NoAnswer> {

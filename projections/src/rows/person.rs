@@ -196,13 +196,18 @@ stored! {
 page_rows! { PersonRow }
 
 impl PersonRow {
+    /// Whether the registration of the birth was taken back: of the person there are only numbers that are in force for nobody.
+    pub fn is_annulled(&self) -> bool {
+        self.registration.is_none() && self.stamp != Stamp::default()
+    }
+
     /// The PIN in force.
     pub fn pin(&self) -> Option<Pin> {
         self.pin_in_force().map(|entry| entry.pin)
     }
 
     fn pin_in_force(&self) -> Option<&PinEntry> {
-        self.pins.last().filter(|entry| entry.cancelled.is_none())
+        self.pins.last().filter(|entry| self.registration.is_some() && entry.cancelled.is_none())
     }
 
     /// The PIN of which the person, who is alive, is still to get a written notice.

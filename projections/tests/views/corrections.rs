@@ -1,5 +1,7 @@
 //! Given facts and corrections of them, then these rows, indexes and totals.
-use crate::common::town::{WARDS, names, place, registered};
+use crate::common::correcting::{Corrections, stated};
+use crate::common::serving::{Api, caught_up, start};
+use crate::common::town::{Town, WARDS, names, place, registered};
 use crate::common::{Scribe, date, event, folded, projector, run_to_end, sums};
 use event_schemas::Event;
 use event_schemas::event::*;
@@ -9,6 +11,7 @@ use event_schemas::record::Restatement;
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use projections::rows::{PersonRow, Row, Stamp};
 use projections::{Projector, Reading};
+use serde_json::Value;
 use state_store::memory::MemoryHome;
 use std::time::Duration;
 
@@ -153,4 +156,55 @@ fn corrections_fold_to_the_same_view_live_and_rebuilt() {
     while !live.step(1, Duration::ZERO).unwrap().at_end {}
     assert_eq!(sums(&live), sums(&folded(&scribe.log)));
     assert_eq!(person(&live.view().read()).homes().len(), 1);
+}
+
+/// A registration that was taken back leaves totals, lists and the search; its row and its numbers stay, and tell that it was.
+#[tokio::test]
+async fn a_registration_that_was_taken_back_is_in_no_total_and_still_found_by_its_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut town = Town::new();
+    town.enrol(2, WARDS[0]);
+    let named = town.people[&AN].pins[0];
+    let counted = |town: &Town| {
+        let projected = folded(&town.scribe.log);
+        let reading = projected.view().read();
+        (reading.counts(WARDS[0]).unwrap().permanent.all(), reading.by_pin(named).unwrap())
+    };
+    assert_eq!(counted(&town), (2, Some((AN, true))));
+    let mut corrections = Corrections::default();
+    for (slot, event) in stated(&town.scribe) {
+        let is_its = match &event.body {
+            EventBody::PersonRegistered(e) => e.person == AN,
+            EventBody::PermanentResidenceRegistered(e) => e.person == AN,
+            _ => false,
+        };
+        if is_its {
+            corrections.annul(&mut town, slot);
+        }
+    }
+    assert_eq!(counted(&town), (1, Some((AN, false))));
+    let (views, service) = start(dir.path(), &town);
+    caught_up(&views, &town).await;
+    let api = Api::of(&views);
+    for path in ["/v1/persons/P1".to_owned(), format!("/v1/persons/by-pin/{named}")] {
+        let (status, answer) = api.get(&path).await;
+        let person = &answer["person"];
+        assert_eq!(
+            (status, &person["annulled"], &person["alive"]),
+            (200, &true.into(), &false.into()),
+            "{path}"
+        );
+        assert_eq!((&person["pin"], &person["pins"][0]["in_force"]), (&Value::Null, &false.into()));
+    }
+    let (status, _) = api.get("/v1/persons/P1?valid_on=2021-07-01").await;
+    assert_eq!(status, 404, "by what is known now there never was such a person");
+    let known_then = town.scribe.log.last_lsn().0 - corrections.said.len() as u64;
+    let (status, then) = api.get(&format!("/v1/persons/P1?known_at={known_then}")).await;
+    assert_eq!((status, &then["person"]["annulled"]), (200, &false.into()), "{then}");
+    let (status, history) = api.get("/v1/persons/P1/history").await;
+    assert_eq!(status, 200);
+    assert!(history["records"].as_array().unwrap().len() > corrections.said.len());
+    let (_, found) = api.get("/v1/persons?name=Nguy%E1%BB%85n&unit=00001").await;
+    assert_eq!(found["found"], 1, "{found}");
+    tokio::task::spawn_blocking(move || service.stop()).await.unwrap();
 }

@@ -12,6 +12,8 @@ use event_schemas::time::Date;
 /// What a correction changes that takes a second officer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Grave {
+    /// Somebody was never born, or was after all.
+    Birth,
     /// Somebody is dead or alive again.
     Death,
     /// A parent whom the registration of the birth named.
@@ -22,7 +24,8 @@ enum Grave {
 
 /// Each with the first day on which a second officer approves it: that of the residence law on which the registry rests
 /// (Law 68/2020/QH14). The law itself asks that the head of the authority decides (Law 60/2014/QH13 Art. 28), not how.
-const SINCE: [(Grave, (i16, i8, i8)); 4] = [
+const SINCE: [(Grave, (i16, i8, i8)); 5] = [
+    (Grave::Birth, (2021, 7, 1)),
     (Grave::Death, (2021, 7, 1)),
     (Grave::ParentAtBirth, (2021, 7, 1)),
     (Grave::Sex, (2021, 7, 1)),
@@ -33,6 +36,7 @@ impl Grave {
     /// Stable name, for faults.
     fn name(self) -> &'static str {
         match self {
+            Self::Birth => "birth",
             Self::Death => "death",
             Self::ParentAtBirth => "parent_at_birth",
             Self::Sex => "sex",
@@ -65,6 +69,9 @@ fn changed_gravely(plan: &Plan, edit: &Planned) -> [Option<Grave>; 2] {
             let sex = (before.sex != after.sex).then_some(Grave::Sex);
             let year = (before.birth.year() != after.birth.year()).then_some(Grave::BirthYear);
             [sex, year]
+        }
+        (Some(EventBody::PersonRegistered(_)), None) | (None, Some(EventBody::PersonRegistered(_))) => {
+            [Some(Grave::Birth), None]
         }
         (Some(EventBody::DeathRegistered(_)), None) | (None, Some(EventBody::DeathRegistered(_))) => {
             [Some(Grave::Death), None]

@@ -198,7 +198,7 @@ fn siblings(plan: &Plan, edit: &Planned, on: PartialDate) -> Vec<EventAddress> {
     ruling.filter(|(_, event)| event.effective_on == on).map(|(at, _)| at).collect()
 }
 
-/// Facts of a person's own doing before the birth or after the death, that were not so before.
+/// Facts of a person's own doing before the birth or after the death, or of nobody, that were not so before.
 fn note_outside_of_life(
     book: &Book<'_>,
     person: PersonId,
@@ -218,7 +218,9 @@ fn outside_of_life(
     person: PersonId,
     which: Which,
 ) -> Result<Vec<EventAddress>, TimelineUnavailable> {
-    let born = super::identity::born(book, person, which)?.map_or(Date(i32::MIN), PartialDate::earliest);
+    let born = super::identity::born(book, person, which)?;
+    let is_registered = born.is_some();
+    let born = born.map_or(Date(i32::MIN), PartialDate::earliest);
     let died = book.death(person, which)?.map_or(Date(i32::MAX), PartialDate::latest);
     let mut outside = Vec::new();
     for aspect in [
@@ -230,11 +232,18 @@ fn outside_of_life(
         Aspect::TemporaryMembership,
         Aspect::Marriage,
         Aspect::Cards,
+        Aspect::Kinship,
     ] {
+        // A link to a parent or child says on which day it holds, and not that somebody did anything: it only needs a person.
+        if is_registered && aspect == Aspect::Kinship {
+            continue;
+        }
         book.with(stream(person, aspect), which, |timeline| {
             let is_outside = |event: &Event| {
                 let day = event.effective_on;
-                day.latest() < born || steps::needs_living(&event.body, person) && day.earliest() > died
+                !is_registered
+                    || day.latest() < born
+                    || steps::needs_living(&event.body, person) && day.earliest() > died
             };
             outside.extend(timeline.iter().filter(|(_, event)| is_outside(event)).map(|(at, _)| *at));
         })?;

@@ -143,6 +143,10 @@ pub fn reestablish_numbers(d: &mut Deciding<'_>, plan: &Plan, reason: &Text<200>
             return;
         };
         let before = d.row(person);
+        if !after.is_registered() {
+            // Nobody has the number; it stays used, and leads to the row for ever.
+            continue;
+        }
         let Some(pin) = Pin::from_number(before.pin.get()).filter(|pin| pin.number() != 0 && !is_dead) else {
             continue;
         };

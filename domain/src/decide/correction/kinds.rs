@@ -1,7 +1,7 @@
 //! Which facts can be edited, and how.
 //!
 //! What names a thing for good is not edited: numbers and cards have commands of their own, units, offices and dwellings are the
-//! operator's, and whoever or whatever came into the registry by mistake stays there.
+//! operator's, and whoever was enrolled by mistake stays there. A birth that never was is taken back; its person's row and number stay.
 
 use super::super::deciding::Deciding;
 use super::super::form::{check_described, check_names, check_nationality, check_sealed};
@@ -19,6 +19,7 @@ pub fn may_annul(body: &EventBody) -> bool {
     use EventBody as B;
     match body {
         B::DeathRegistered(_) | B::MarriageRegistered(_) | B::MarriageEnded(_) | B::HouseholdEnded(_) => true,
+        B::PersonRegistered(e) => matches!(e.origin, Origin::Birth(_)),
         // What a death ended; with the death they are taken back.
         B::DossierClosed(_) | B::CardHolderDied(_) => true,
         body => may_insert(body),

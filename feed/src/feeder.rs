@@ -1,7 +1,7 @@
 //! From the log to the topic: reads admitted entries, and sends what the receiver sees of their events.
 
 use crate::message::{Message, source_of};
-use crate::publishing::{Publishing, partition_of};
+use crate::publishing::{Place, Publishing, partition_of};
 use crate::receiver::Receiver;
 use crate::topic::{Topic, TopicError};
 use event_log::{
@@ -45,20 +45,35 @@ pub struct Fed {
     pub at_end: bool,
 }
 
+/// Where messages go: it holds of what was sent to a partition a beginning.
+pub trait Target {
+    /// The last place that each partition holds, of the feed of this source.
+    fn last_places(&self, source: &str) -> Result<Vec<Option<Place>>, TopicError>;
+
+    /// Takes a message; it arrives later, or never, and then nothing behind it.
+    fn send(&self, partition: usize, message: &Message) -> Result<(), TopicError>;
+
+    /// Takes reports of what arrived; an error if something never will.
+    fn serve(&self) -> Result<(), TopicError>;
+
+    /// Waits until everything has arrived.
+    fn finish(&self) -> Result<(), TopicError>;
+}
+
 /// A feed under way.
-pub struct Feeder {
+pub struct Feeder<T = Topic> {
     receiver: Receiver,
     source: String,
     reader: Box<dyn LogReader>,
     admission: Admission,
-    topic: Topic,
+    topic: T,
     publishing: Publishing,
     fed: Fed,
     recorded_at: Timestamp,
     marked: (Lsn, Instant),
 }
 
-impl Feeder {
+impl<T: Target> Feeder<T> {
     /// Goes on behind what the topic holds.
     ///
     /// # Errors
@@ -66,7 +81,7 @@ impl Feeder {
     pub fn begin(
         log: &dyn LogSource,
         (log_id, end): (LogId, Lsn),
-        topic: Topic,
+        topic: T,
         receiver: Receiver,
     ) -> Result<Self, FeedError> {
         let source = source_of(log_id);

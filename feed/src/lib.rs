@@ -16,6 +16,6 @@ pub mod publishing;
 pub mod receiver;
 pub mod topic;
 
-pub use feeder::{Fed, FeedError, Feeder};
+pub use feeder::{Fed, FeedError, Feeder, Target};
 pub use receiver::{Receiver, ReceiverError};
 pub use topic::{Topic, TopicError};

@@ -1,5 +1,6 @@
 //! The target topic: an idempotent producer that keeps the order in each partition, and what the partitions hold.
 
+use crate::feeder::Target;
 use crate::message::{ID_HEADER, Message, SOURCE_HEADER};
 use crate::publishing::Place;
 use event_log::kafka::{Connection, LetGo};
@@ -120,11 +121,42 @@ impl Topic {
         Ok(Self { connection, producer, deliveries, partitions })
     }
 
-    /// The last place that each partition holds.
-    ///
+    fn consumer(&self) -> Result<LetGo<BaseConsumer<Deliveries>>, TopicError> {
+        let mut config = self.connection.config();
+        config
+            .set("group.id", "dancu-unused")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "error")
+            .set("fetch.wait.max.ms", "10");
+        let consumer = config.create_with_context(Deliveries::default());
+        consumer.map(LetGo::new).map_err(|cause| failed(&self.connection, "making a consumer", cause))
+    }
+
+    fn place_of(&self, message: &BorrowedMessage<'_>, own: &str) -> Result<Place, TopicError> {
+        let topic = self.connection.topic.clone();
+        let foreign = |why: &str| TopicError::Foreign {
+            topic: topic.clone(),
+            partition: message.partition() as usize,
+            why: why.to_owned(),
+        };
+        let found = header(message, SOURCE_HEADER).ok_or_else(|| foreign("it names no source"))?;
+        if found != own {
+            return Err(TopicError::OtherSource { topic, found, own: own.to_owned() });
+        }
+        let id = header(message, ID_HEADER).and_then(|id| id.parse().ok());
+        id.ok_or_else(|| foreign("its id is no place in a log"))
+    }
+
+    fn check(&self) -> Result<(), TopicError> {
+        self.deliveries.failure().map_or(Ok(()), |cause| Err(TopicError::NotDelivered { cause }))
+    }
+}
+
+impl Target for Topic {
     /// # Errors
-    /// If one holds something else than the feed of this source.
-    pub fn last_places(&self, source: &str) -> Result<Vec<Option<Place>>, TopicError> {
+    /// If a partition holds something else than the feed of this source.
+    fn last_places(&self, source: &str) -> Result<Vec<Option<Place>>, TopicError> {
         let fail = |cause| failed(&self.connection, "reading the ends of partitions", cause);
         let consumer = self.consumer()?;
         let topic = &self.connection.topic;
@@ -160,35 +192,8 @@ impl Topic {
         Ok(places)
     }
 
-    fn consumer(&self) -> Result<LetGo<BaseConsumer<Deliveries>>, TopicError> {
-        let mut config = self.connection.config();
-        config
-            .set("group.id", "dancu-unused")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("auto.offset.reset", "error")
-            .set("fetch.wait.max.ms", "10");
-        let consumer = config.create_with_context(Deliveries::default());
-        consumer.map(LetGo::new).map_err(|cause| failed(&self.connection, "making a consumer", cause))
-    }
-
-    fn place_of(&self, message: &BorrowedMessage<'_>, own: &str) -> Result<Place, TopicError> {
-        let topic = self.connection.topic.clone();
-        let foreign = |why: &str| TopicError::Foreign {
-            topic: topic.clone(),
-            partition: message.partition() as usize,
-            why: why.to_owned(),
-        };
-        let found = header(message, SOURCE_HEADER).ok_or_else(|| foreign("it names no source"))?;
-        if found != own {
-            return Err(TopicError::OtherSource { topic, found, own: own.to_owned() });
-        }
-        let id = header(message, ID_HEADER).and_then(|id| id.parse().ok());
-        id.ok_or_else(|| foreign("its id is no place in a log"))
-    }
-
-    /// Hands a message to the client; waits while too many are under way.
-    pub fn send(&self, partition: usize, message: &Message) -> Result<(), TopicError> {
+    /// Hands it to the client; waits while too many are under way.
+    fn send(&self, partition: usize, message: &Message) -> Result<(), TopicError> {
         let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
         for (key, value) in &message.headers {
             headers = headers.insert(Header { key, value: Some(value) });
@@ -212,14 +217,12 @@ impl Topic {
         Err(TopicError::NotDelivered { cause: "there is no room for more".to_owned() })
     }
 
-    /// Takes reports of deliveries; an error if one failed.
-    pub fn serve(&self) -> Result<(), TopicError> {
+    fn serve(&self) -> Result<(), TopicError> {
         self.producer.poll(Duration::ZERO);
         self.check()
     }
 
-    /// Waits until everything has arrived.
-    pub fn finish(&self) -> Result<(), TopicError> {
+    fn finish(&self) -> Result<(), TopicError> {
         let begin = Instant::now();
         while self.producer.in_flight_count() > 0 {
             if begin.elapsed() > FINISH_WITHIN {
@@ -229,10 +232,6 @@ impl Topic {
             self.check()?;
         }
         self.check()
-    }
-
-    fn check(&self) -> Result<(), TopicError> {
-        self.deliveries.failure().map_or(Ok(()), |cause| Err(TopicError::NotDelivered { cause }))
     }
 }
 

@@ -7,7 +7,7 @@ const SEEDS: u64 = 500;
 /// Seeds within which every defect must be found.
 const MUTANT_SEEDS: u64 = 150;
 /// Faults that must have come in so many seeds, or the simulation is too tame.
-const FAULTS: [&str; 30] = [
+const FAULTS: [&str; 36] = [
     "lost_group",
     "late_group",
     "lost_acknowledgement",
@@ -38,6 +38,12 @@ const FAULTS: [&str; 30] = [
     "restart_from_saved_state",
     "restart_from_log",
     "rollback",
+    "answer_passed_on",
+    "answer_lost_on_its_way",
+    "views_compared",
+    "feed_ended",
+    "log_moved",
+    "mover_killed",
 ];
 
 fn number(name: &str, default: u64) -> u64 {
@@ -68,14 +74,17 @@ fn the_same_seed_runs_the_same() {
 }
 
 fn is_found(mutant: Mutant) {
+    find(&format!("{mutant:?}"), |settings| Settings { mutant: Some(mutant), ..settings });
+}
+
+fn find(name: &str, with_defect: impl Fn(Settings) -> Settings) {
     for seed in 0..MUTANT_SEEDS {
-        let settings = Settings { seed, mutant: Some(mutant) };
-        if let Err(finding) = Simulation::run_cluster(&settings) {
-            println!("{mutant:?}: {finding}");
+        if let Err(finding) = Simulation::run_cluster(&with_defect(Settings::of(seed))) {
+            println!("{name}: {finding}");
             return;
         }
     }
-    panic!("{mutant:?} was not found within {MUTANT_SEEDS} seeds");
+    panic!("{name} was not found within {MUTANT_SEEDS} seeds");
 }
 
 #[test]
@@ -111,4 +120,19 @@ fn a_fold_that_reads_another_row_is_found() {
 #[test]
 fn a_follower_that_answers_from_what_it_has_read_is_found() {
     is_found(Mutant::FollowerAnswers);
+}
+
+#[test]
+fn a_checkpoint_that_does_not_say_whose_claim_is_in_force_is_found() {
+    is_found(Mutant::CheckpointWithoutClaim);
+}
+
+#[test]
+fn a_refusal_that_the_claim_of_another_releases_is_found() {
+    is_found(Mutant::RefusalByOtherClaim);
+}
+
+#[test]
+fn a_feed_that_goes_on_at_the_highest_place_of_all_partitions_is_found() {
+    find("feed", |settings| Settings { feed_goes_on_at_highest: true, ..settings });
 }

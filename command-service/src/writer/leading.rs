@@ -228,6 +228,7 @@ impl Writer {
         };
         let claim = CurrentClaim::read(lsn, bytes);
         if self.is_leading() {
+            self.release_refusals();
             let by = claim.as_ref().map_or_else(String::new, |claim| format!(" of {}", claim.node));
             self.doubt(Doubt::Superseded, &format!("the claim{by} to term {} was admitted", header.term.0));
         }

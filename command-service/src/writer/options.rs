@@ -28,6 +28,10 @@ pub enum Mutant {
     FoldReadsOtherRow,
     /// A node that does not lead answers questions about commands from what it has read.
     FollowerAnswers,
+    /// A checkpoint does not say whose claim was in force.
+    CheckpointWithoutClaim,
+    /// The claim of another counts as the entry behind a refusal.
+    RefusalByOtherClaim,
 }
 
 /// Names a log that does not exist yet.

@@ -1,6 +1,7 @@
 //! What the log says: own entries confirm groups, others' entries are taken in, anything unexpected is doubt.
 
 use super::leading::Leadership;
+use super::requests::Pending;
 use super::{Failure, InFlight, Mutant, Writer};
 use crate::gateway::Doubt;
 use crate::restore;
@@ -145,6 +146,8 @@ impl Writer {
     pub(super) fn begin_save_if_due(&mut self, state: AdmissionState) {
         let is_replaying = self.follower.is_replaying();
         let now = self.around.timer.elapsed();
+        let is_without_claim = self.mutant == Some(Mutant::CheckpointWithoutClaim);
+        let state = if is_without_claim { AdmissionState { claim: None, ..state } } else { state };
         let follower = &mut self.follower;
         match &mut self.saver {
             Some(saver) if !is_replaying && saver.is_due(state.last_lsn, now, follower.ids.is_due()) => {
@@ -194,6 +197,20 @@ impl Writer {
                 self.mutant == Some(Mutant::PageWithInFlightRows);
         }
         Ok(())
+    }
+
+    /// Only a mutant answers here.
+    pub(super) fn release_refusals(&mut self) {
+        if self.mutant != Some(Mutant::RefusalByOtherClaim) {
+            return;
+        }
+        for group in &mut self.in_flight.0 {
+            let (refused, kept) =
+                std::mem::take(&mut group.pending).into_iter().partition(Pending::is_refusal);
+            group.pending = kept;
+            let refused: Vec<Pending> = refused;
+            refused.into_iter().for_each(Pending::answer);
+        }
     }
 
     fn mutated_admission(&mut self, before: AdmissionState, raw: &RawEntry, reason: DropReason) -> Verdict {

@@ -2,20 +2,23 @@
 
 use super::ids::IdsHome;
 use super::judge::{Judge, Ruling};
-use super::offices::Offices;
+use super::moving::Moving;
+use super::node::{Node, State, number_of, options};
+use super::offices::{MAX_WAY_STEPS, Offices};
 use super::random::Random;
+use super::replicas::Replicas;
+use super::subscriber::Subscriber;
 use super::watched::{Watch, WatchedLog};
 use super::{Finding, PIN_KEY, Report, Settings, Steps, start_of_time};
 use crate::linearizability::History;
-use command_service::gateway::Role;
+use command_service::gateway::{Role, Stats};
 use command_service::invariants::Violation;
 use command_service::saver::StoreOpener;
-use command_service::writer::{Mutant, NewLog, NodeName, Surroundings, Timer, Writer, WriterOptions};
+use command_service::writer::{Mutant, Surroundings, Timer, Waiting, Writer, WriterOptions};
 use command_service::{Clock, ScriptedClock};
 use domain::permutation::KeyedPins;
 use event_log::{FaultPlan, Hint, SimulatedLog};
-use event_schemas::ids::{LogId, Lsn};
-use event_schemas::text::Text;
+use event_schemas::ids::Lsn;
 use state_store::memory::MemoryHome;
 use state_store::store::Store;
 use std::sync::Arc;
@@ -28,30 +31,18 @@ const CALM_STEPS: u64 = 1_500;
 /// In one world of so many every answer that is not in the log is decided again.
 const DECIDED_AGAIN_ONE_IN: u64 = 3;
 
+/// Which worlds have query nodes, a feed, a log that moves: one of so many each, and not the same ones.
+const REPLICAS_ONE_IN: u64 = 5;
+const FEED_ONE_IN: u64 = 3;
+const MOVE_ONE_IN: u64 = 4;
+
 const MINUTE_US: i64 = 60_000_000;
 
-struct Node {
-    number: usize,
-    home: MemoryHome,
-    ids: IdsHome,
-    clock: ScriptedClock,
-    state: State,
-}
-
-enum State {
-    Up(Box<Writer>),
-    /// Not scheduled until this step; it knows nothing of it.
-    Paused(Box<Writer>, u64),
-    Down(u64),
-}
-
-impl Node {
-    fn writer(&self) -> Option<&Writer> {
-        match &self.state {
-            State::Up(writer) | State::Paused(writer, _) => Some(writer),
-            State::Down(_) => None,
-        }
-    }
+/// A question on its way from the node that was asked to the one that leads, as far as that node knows.
+struct PassedOn {
+    due: u64,
+    to: usize,
+    waiting: Waiting,
 }
 
 /// The whole world of one seed.
@@ -59,6 +50,10 @@ pub struct Cluster {
     random: Random,
     log: SimulatedLog,
     nodes: Vec<Node>,
+    passed_on: Vec<PassedOn>,
+    replicas: Option<Replicas>,
+    subscriber: Option<Subscriber>,
+    moving: Option<Moving>,
     offices: Offices,
     judge: Judge,
     watch: Watch,
@@ -84,13 +79,22 @@ impl Cluster {
                 ids: IdsHome::of_world(settings.seed),
                 clock: ScriptedClock::new(clock),
                 state: State::Down(0),
+                has_moved: false,
             })
             .collect();
+        // Draws of their own: who looks on changes nothing.
+        let mut onlookers = Random::new(settings.seed ^ 0x0b5e);
+        let is_one_in = |count: u64, rest: u64| settings.seed % count == rest;
         Self {
             offices: Offices::new(random.fork()),
             random,
+            replicas: is_one_in(REPLICAS_ONE_IN, 1).then(|| Replicas::new(onlookers.fork())),
+            subscriber: is_one_in(FEED_ONE_IN, 2)
+                .then(|| Subscriber::new(onlookers.fork(), settings.feed_goes_on_at_highest)),
+            moving: is_one_in(MOVE_ONE_IN, 3).then(|| Moving::new(onlookers.fork(), &log)),
             log,
             nodes,
+            passed_on: Vec::new(),
             judge: Judge::new(),
             watch: Watch::default(),
             steps: Steps::default(),
@@ -107,13 +111,14 @@ impl Cluster {
             self.step(true)?;
         }
         self.log.set_plan(FaultPlan::none());
+        self.moving.iter().for_each(|moving| moving.to.set_plan(FaultPlan::none()));
         for node in &mut self.nodes {
             if let State::Down(until) | State::Paused(_, until) = &mut node.state {
                 *until = 0;
             }
         }
         let mut calm = 0;
-        while calm < CALM_STEPS && !(self.offices.are_content() && calm > 50) {
+        while calm < CALM_STEPS && !(self.offices.are_content() && self.moving.is_none() && calm > 50) {
             self.step(false)?;
             calm += 1;
         }
@@ -122,6 +127,7 @@ impl Cluster {
             return Err(self.finding(Violation::new("O2", Lsn::ZERO, what)));
         }
         self.judge.check_state().map_err(|violation| self.finding(violation))?;
+        self.finish_looking_on().map_err(|violation| self.finding(violation))?;
         if self.report.seed.is_multiple_of(DECIDED_AGAIN_ONE_IN) {
             let decided =
                 self.judge.decide_all_again(&self.log).map_err(|violation| self.finding(violation))?;
@@ -142,8 +148,47 @@ impl Cluster {
         }
         self.log.step();
         self.count_rivals();
-        self.judge_all(is_stormy).map_err(|violation| self.finding(violation))?;
+        let looked_on = self.look_on(is_stormy).and_then(|()| self.judge_all(is_stormy));
+        looked_on.map_err(|violation| self.finding(violation))
+    }
+
+    /// Query nodes, the feed, and whoever moves the log.
+    fn look_on(&mut self, is_stormy: bool) -> Result<(), Violation> {
+        let head = self.judge.auditor().registry().head();
+        let (log_id, has_begun) = (head.log_id, head.lsn > Lsn::ZERO);
+        if let Some(replicas) = self.replicas.as_mut().filter(|_| has_begun) {
+            replicas.step(&self.log, log_id)?;
+        }
+        if let Some(subscriber) = self.subscriber.as_mut().filter(|_| has_begun) {
+            subscriber.step(&self.log, log_id, is_stormy)?;
+        }
+        let now = (self.steps.now(), self.nodes[0].clock.now());
+        if let Some(moving) = self.moving.as_mut().filter(|_| has_begun)
+            && moving.step(&self.log, now, is_stormy)?
+        {
+            return self.use_copy(is_stormy);
+        }
         Ok(())
+    }
+
+    /// The log goes on in its copy: every node ends, and begins there.
+    fn use_copy(&mut self, is_stormy: bool) -> Result<(), Violation> {
+        let Some(moving) = self.moving.take() else { return Ok(()) };
+        self.report.count("log_moved");
+        self.report.add("mover_killed", moving.kills);
+        for (fault, count) in self.log.fault_counts() {
+            self.report.add(fault, count);
+        }
+        self.judge.read(&self.log)?;
+        self.log = moving.to;
+        self.log.set_plan(if is_stormy { FaultPlan::storm() } else { FaultPlan::none() });
+        for number in 0..self.nodes.len() {
+            self.crash(number)?;
+            self.nodes[number].has_moved = true;
+        }
+        self.replicas.iter_mut().for_each(Replicas::end);
+        self.subscriber.iter_mut().for_each(Subscriber::end);
+        self.judge.begin_again(&self.log)
     }
 
     fn judge_all(&mut self, is_stormy: bool) -> Result<(), Violation> {
@@ -154,7 +199,8 @@ impl Cluster {
                 self.judge.check_node(writer, self.steps.now().is_multiple_of(40))?;
             }
         }
-        for (asked, told) in self.offices.take_heard() {
+        let is_up = |number: usize| matches!(self.nodes[number].state, State::Up(_));
+        for (asked, told) in self.offices.take_heard(self.steps.now(), is_up) {
             match self.judge.rule(&asked, told)? {
                 Ruling::Met(acceptance) => {
                     if let Some(acceptance) = acceptance {
@@ -172,15 +218,43 @@ impl Cluster {
         Ok(())
     }
 
-    /// Offices turn to whoever they think leads, or to anybody. At a node that is paused their questions wait until it wakes.
+    /// Offices turn to whoever they think leads, or to anybody, who passes on what it cannot answer. At a node that is paused their
+    /// questions wait until it wakes.
     fn ask_somebody(&mut self) {
+        self.deliver_passed_on();
         let likely = self.nodes.iter().position(|node| node.writer().is_some_and(Writer::is_leading));
         let anybody = self.random.below(self.nodes.len() as u64) as usize;
-        let number = likely.filter(|_| !self.random.chance(100)).unwrap_or(anybody);
+        let number = likely.filter(|_| !self.random.chance(200)).unwrap_or(anybody);
         let (step, now) = (self.steps.now(), self.steps.elapsed());
         let (State::Up(writer) | State::Paused(writer, _)) = &mut self.nodes[number].state else { return };
-        for question in self.offices.ask(&mut self.judge.history, writer.room(), step, now) {
-            writer.accept(question);
+        let (room, history) = (writer.room(), &mut self.judge.history);
+        // What a node believes of itself when it is asked may be of a moment ago.
+        let shall_pass_on = !writer.is_leading() && self.random.chance(600);
+        let stats = shall_pass_on.then(|| writer.stats());
+        let leader = stats.as_ref().and_then(Stats::other_leader).and_then(number_of);
+        let Some(to) = leader.filter(|leader| *leader != number) else {
+            let questions = self.offices.ask(history, (room, None), step, now);
+            questions.into_iter().for_each(|question| writer.accept(question));
+            return;
+        };
+        for waiting in self.offices.ask(history, (room, Some(number)), step, now) {
+            let due = step + self.random.below(MAX_WAY_STEPS);
+            self.passed_on.push(PassedOn { due, to, waiting });
+        }
+    }
+
+    /// What finds nobody is dropped: whoever asked hears nothing.
+    fn deliver_passed_on(&mut self) {
+        let now = self.steps.now();
+        let (due, later) = std::mem::take(&mut self.passed_on).into_iter().partition(|it| it.due <= now);
+        self.passed_on = later;
+        let due: Vec<PassedOn> = due;
+        for PassedOn { to, waiting, .. } in due {
+            if let State::Up(writer) | State::Paused(writer, _) = &mut self.nodes[to].state
+                && writer.room() > 0
+            {
+                writer.accept(waiting);
+            }
         }
     }
 
@@ -250,7 +324,8 @@ impl Cluster {
             .map_err(|failure| broken(failure.to_string()))?
             .with_mutant(self.mutant);
         let stats = writer.stats();
-        if let Some(why) = stats.saved_state_discarded {
+        let is_of_old_log = std::mem::take(&mut node.has_moved);
+        if let Some(why) = stats.saved_state_discarded.filter(|_| !is_of_old_log) {
             return Err(Violation::new("R1", stats.lsn, format!("saved state was not usable: {why}")));
         }
         self.report.count(if stats.saved_lsn > Lsn::ZERO {
@@ -323,6 +398,23 @@ impl Cluster {
         }
     }
 
+    /// Who looked on has seen everything.
+    fn finish_looking_on(&mut self) -> Result<(), Violation> {
+        let log_id = self.judge.auditor().registry().head().log_id;
+        if let Some(replicas) = &mut self.replicas {
+            replicas.finish(&self.log, log_id)?;
+            self.report.add("views_compared", replicas.compared);
+        }
+        if let Some(subscriber) = &mut self.subscriber {
+            subscriber.finish(&self.log, log_id)?;
+            self.report.add("feed_ended", subscriber.ends);
+        }
+        if self.moving.is_some() {
+            return Err(Violation::new("O2", Lsn::ZERO, "the log does not come to its copy"));
+        }
+        Ok(())
+    }
+
     fn finding(&self, violation: Violation) -> Finding {
         Finding { seed: self.report.seed, step: self.steps.now(), violation }
     }
@@ -350,30 +442,5 @@ impl Cluster {
         self.report.steps = self.steps.now();
         self.report.add("restated_stream", self.judge.late_facts);
         self.report
-    }
-}
-
-/// Small limits, so that little happens between two of anything.
-pub fn options(number: usize, is_log_exclusive: bool) -> WriterOptions {
-    WriterOptions {
-        node: NodeName::new(&format!("node-{number}"), None).expect("a short name"),
-        new_log: Some(NewLog {
-            log_id: LogId(1 + number as u128),
-            note: Text::new("simulation").expect("a word"),
-        }),
-        is_candidate: true,
-        is_log_exclusive,
-        takeover_after: Duration::from_millis(60),
-        settle_for: Duration::from_millis(50),
-        heartbeat_every: Duration::from_millis(15),
-        max_backoff: Duration::from_millis(20),
-        resolve_within: Duration::from_millis(300),
-        max_waiting: 64,
-        max_groups_in_flight: 3,
-        digest_every: 25,
-        command_ids_dir: None,
-        checkpoint_entries: 12,
-        checkpoint_every: Duration::from_millis(80),
-        max_unsaved_ids: WriterOptions::default().max_unsaved_ids,
     }
 }

@@ -1,9 +1,9 @@
 //! One node on the embedded log, on a simulated disk: killed and cut off in the middle of any operation, with syncs that fail
 //! and disks that fill up.
 
-use super::cluster::options;
 use super::ids::IdsHome;
 use super::judge::{Judge, Ruling};
+use super::node::options;
 use super::offices::Offices;
 use super::random::Random;
 use super::{Finding, PIN_KEY, Report, Settings, Steps, start_of_time};
@@ -123,7 +123,7 @@ impl Machine {
             self.judge.read(&process.log)?;
             self.judge.check_node(&process.writer, self.steps.now().is_multiple_of(30))?;
         }
-        for (asked, told) in self.offices.take_heard() {
+        for (asked, told) in self.offices.take_heard(self.steps.now(), |_| true) {
             match self.judge.rule(&asked, told)? {
                 Ruling::Met(Some(acceptance)) => self.offices.remember(&asked, &acceptance),
                 Ruling::Met(None) => {}
@@ -136,7 +136,7 @@ impl Machine {
         }
         if let Some(process) = &mut self.running {
             let (room, history) = (process.writer.room(), &mut self.judge.history);
-            for question in self.offices.ask(history, room, self.steps.now(), self.steps.elapsed()) {
+            for question in self.offices.ask(history, (room, None), self.steps.now(), self.steps.elapsed()) {
                 process.writer.accept(question);
             }
         }

@@ -1,15 +1,20 @@
 //! The whole command path under a seed: the product's own step functions, on a log, disks, clocks and offices that misbehave in
 //! every way that the design names; what must hold is checked after each step with the product's own functions.
 //!
-//! Layout: [`cluster`] several nodes on one log; [`embedded`] one node on a disk; [`offices`] who asks; [`judge`] who judges;
+//! Layout: [`cluster`] several nodes ([`node`]) on one log; [`embedded`] one node on a disk; [`offices`] who asks; [`judge`] who judges;
+//! [`replicas`] query nodes; [`subscriber`] who gets the feed; [`moving`] a log that moves to another engine;
 //! [`watched`] a log that watches its writer; [`ids`] indexes of command ids; [`random`] the seed.
 
 mod cluster;
 mod embedded;
 mod ids;
 mod judge;
+mod moving;
+mod node;
 mod offices;
 mod random;
+mod replicas;
+mod subscriber;
 mod watched;
 
 use crate::linearizability::History;
@@ -33,6 +38,15 @@ pub struct Settings {
     pub seed: u64,
     /// A defect that must be found.
     pub mutant: Option<Mutant>,
+    /// Another: a feed goes on behind the highest place that any partition holds.
+    pub feed_goes_on_at_highest: bool,
+}
+
+impl Settings {
+    /// The product as it is.
+    pub fn of(seed: u64) -> Self {
+        Self { seed, mutant: None, feed_goes_on_at_highest: false }
+    }
 }
 
 /// Runs one seed; the same seed runs the same.
@@ -41,7 +55,7 @@ pub struct Simulation;
 impl Simulation {
     /// The product on this seed: several nodes on a simulated log, then one node on a simulated disk.
     pub fn run(seed: u64) -> Result<Report, Finding> {
-        let settings = Settings { seed, mutant: None };
+        let settings = Settings::of(seed);
         let mut report = Self::run_cluster(&settings)?;
         report.merge(&Report { seeds: 0, ..Self::run_embedded(&settings)? });
         Ok(report)
@@ -79,7 +93,7 @@ impl Simulation {
 
     /// What askers saw of several nodes, and of one node.
     pub fn histories(seed: u64) -> Result<[History; 2], Finding> {
-        let settings = Settings { seed, mutant: None };
+        let settings = Settings::of(seed);
         let (_, of_cluster) = cluster::Cluster::new(&settings).run()?;
         let (_, of_machine) = embedded::Machine::new(&settings).run()?;
         Ok([of_cluster, of_machine])

@@ -26,6 +26,8 @@ use std::time::Duration;
 const MAX_OPEN: usize = 12;
 /// Longest pause before a question is repeated, in steps.
 const MAX_PAUSE_STEPS: u64 = 30;
+/// Longest way between two nodes, in steps.
+pub const MAX_WAY_STEPS: u64 = 4;
 
 /// What an office wants.
 #[derive(Clone, Debug)]
@@ -60,6 +62,8 @@ pub struct Asked {
     not_before: u64,
     /// Its number in the history while it is put to a node.
     pub number: Option<usize>,
+    /// The node that was asked and passed it on.
+    through: Option<usize>,
 }
 
 /// What an office heard.
@@ -78,6 +82,8 @@ pub struct Offices {
     random: Random,
     open: Vec<Asked>,
     heard: Heard,
+    /// Answers that come through another node, and when.
+    under_way: Vec<(u64, usize, Told)>,
     next_command: u128,
     /// Commands of the beginning: units, offices.
     first: Vec<Command>,
@@ -94,6 +100,7 @@ impl Offices {
             random,
             open: Vec::new(),
             heard: Heard::default(),
+            under_way: Vec::new(),
             next_command: 1,
             first,
             accepted: Vec::new(),
@@ -122,18 +129,18 @@ impl Offices {
             Some(first) => (operator(), Wish::Outcome(self.envelope(first))),
             None => self.think(registry, now),
         };
-        self.open.push(Asked { submitter, wish, not_before: step, number: None });
+        self.open.push(Asked { submitter, wish, not_before: step, number: None, through: None });
     }
 
     fn think(&mut self, registry: &Registry, now: Timestamp) -> (Submitter, Wish) {
-        if !self.accepted.is_empty() && self.random.chance(120) {
+        if !self.accepted.is_empty() && self.random.chance(180) {
             let last = self.accepted.len() - 1;
-            let is_young = self.random.chance(300);
+            let is_young = self.random.chance(500);
             let place = if is_young { last } else { self.random.below(last as u64 + 1) as usize };
             let (submitter, envelope, acceptance) = self.accepted[place].clone();
-            return match self.random.below(4) {
-                0 => (submitter, Wish::Status(envelope.command_id)),
-                1 => {
+            return match self.random.below(6) {
+                0..=2 => (submitter, Wish::Status(envelope.command_id)),
+                3 => {
                     // No game has this basis: the content is another.
                     let other = CommandEnvelope { basis: Basis::of(BasisKind::Witness), ..envelope };
                     (submitter, Wish::TakenId(other))
@@ -176,8 +183,14 @@ impl Offices {
         }
     }
 
-    /// The next questions to put to some node, at most `room`.
-    pub fn ask(&mut self, history: &mut History, room: usize, step: u64, now: Duration) -> Vec<Waiting> {
+    /// The next questions to put to some node, at most `room`; `through` another, which passes them on.
+    pub fn ask(
+        &mut self,
+        history: &mut History,
+        (room, through): (usize, Option<usize>),
+        step: u64,
+        now: Duration,
+    ) -> Vec<Waiting> {
         let mut questions = Vec::new();
         for asked in &mut self.open {
             if questions.len() >= room || asked.number.is_some() || asked.not_before > step {
@@ -185,6 +198,7 @@ impl Offices {
             }
             let number = history.ask(asked.wish.submits());
             asked.number = Some(number);
+            asked.through = through;
             let mut ear = Ear { number, heard: Arc::clone(&self.heard), has_heard: false };
             let request = match &asked.wish {
                 Wish::Status(command_id) => Request::Status {
@@ -203,14 +217,33 @@ impl Offices {
         questions
     }
 
-    /// Answers that came since the last call, with what they answer.
-    pub fn take_heard(&mut self) -> Vec<(Asked, Told)> {
+    /// Answers that came since the last call, with what they answer. What was passed on comes back a little later, if the node that
+    /// passed it on is still up.
+    pub fn take_heard(&mut self, step: u64, is_up: impl Fn(usize) -> bool) -> Vec<(Asked, Told)> {
         let heard = std::mem::take(&mut *self.heard.lock().expect("a simulation has one thread"));
-        let mut answered = Vec::new();
         for (number, told) in heard {
-            if let Some(place) = self.open.iter().position(|asked| asked.number == Some(number)) {
-                answered.push((self.open.remove(place), told));
+            let asked = self.open.iter().find(|asked| asked.number == Some(number));
+            let is_passed_on = asked.is_some_and(|asked| asked.through.is_some());
+            let delay = if is_passed_on { self.random.below(MAX_WAY_STEPS) } else { 0 };
+            self.under_way.push((step + delay, number, told));
+        }
+        let (due, later) =
+            std::mem::take(&mut self.under_way).into_iter().partition(|(due, ..)| *due <= step);
+        self.under_way = later;
+        let due: Vec<(u64, usize, Told)> = due;
+        let mut answered = Vec::new();
+        for (_, number, told) in due {
+            let Some(place) = self.open.iter().position(|asked| asked.number == Some(number)) else {
+                continue;
+            };
+            let asked = self.open.remove(place);
+            let is_lost = asked.through.is_some_and(|node| !is_up(node) || self.random.chance(50));
+            if is_lost {
+                *self.counts.entry("answer_lost_on_its_way").or_default() += 1;
+            } else if asked.through.is_some() {
+                *self.counts.entry("answer_passed_on").or_default() += 1;
             }
+            answered.push((asked, if is_lost { Told::Nothing } else { told }));
         }
         answered
     }

@@ -171,9 +171,12 @@ impl Home {
         Ok(home)
     }
 
-    /// Makes a home for another node of a registry whose log nodes can share.
-    fn create_from(dir: &Path, from: &Path) -> Result<Self> {
-        let origin = Self::open(from)?;
+    /// Makes a home for another node of a registry whose log nodes can share. It may reach the same topic by other addresses.
+    fn create_from(dir: &Path, from: &Path, log: Option<&LogPlace>) -> Result<Self> {
+        let mut origin = Self::open(from)?;
+        if let Some(place) = log.filter(|place| place.is_same_topic(&origin.config.log)) {
+            origin.config.log = place.clone();
+        }
         origin.copy_keys(dir, |_| true)?;
         copy(&from.join(PIN_FILE), &dir.join(PIN_FILE))?;
         origin.name(dir)
@@ -272,7 +275,7 @@ impl Home {
     pub fn open_or_create(dir: &Path, new: NewHome) -> Result<Self> {
         let home = match &new.from {
             _ if dir.join(CONFIG_FILE).exists() => Self::open(dir)?,
-            Some(from) => Self::create_from(dir, from)?,
+            Some(from) => Self::create_from(dir, from, new.log.as_ref())?,
             None => return Self::create(dir, new),
         };
         let NewHome { clock, log, engine, .. } = new;

@@ -31,6 +31,11 @@ pub enum LogPlace {
 }
 
 impl LogPlace {
+    /// Whether both name a topic of one name, by whatever addresses. That it is the same one is known by its mark.
+    pub fn is_same_topic(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Kafka(one), Self::Kafka(other)) if one.topic == other.topic)
+    }
+
     /// As people name it; [`KafkaPlace::from_url`] reads it back.
     pub fn url(&self, home: &Home) -> String {
         match self {

@@ -1,5 +1,5 @@
 //! Real brokers, real nodes, real faults: two nodes share a log in Kafka, a third answers queries, offices submit to both. The leader is killed, paused
-//! and woken, told to hand over, ended in order; a broker is killed and comes back. Afterwards every answered command is in the log
+//! and woken, told to hand over, ended in order, cut off from the brokers; a broker is killed and comes back. Afterwards every answered command is in the log
 //! exactly once and where its answer said, every other one once or not at all (W1, W2, W8), what clients saw is linearizable (W10), terms
 //! never went back (W7), and all nodes' registries and views are equal to a fresh fold (R2).
 //!
@@ -8,6 +8,7 @@
 pub mod brokers;
 mod clients;
 mod nodes;
+mod proxy;
 
 use brokers::Brokers;
 use clients::{Clients, Heard};
@@ -18,6 +19,7 @@ use event_schemas::header::EntryKind;
 use event_schemas::ids::{CommandId, Lsn, OfficeId, Position, Term};
 use event_schemas::record::EntryBody;
 use nodes::{Kind, Node, Signal, run};
+use proxy::Proxy;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,20 +40,26 @@ enum Fault {
     BrokerKilled,
     LeaderEnded,
     TakeoverOrdered,
+    LeaderCutOff,
 }
 
-const FAULTS: [Fault; 5] = [
+const FAULTS: [Fault; 6] = [
     Fault::LeaderKilled,
     Fault::LeaderPaused,
     Fault::BrokerKilled,
     Fault::LeaderEnded,
     Fault::TakeoverOrdered,
+    Fault::LeaderCutOff,
 ];
+
+/// The node whose way to the brokers can be cut.
+const BEHIND_PROXY: usize = 1;
 
 struct System {
     nodes: Vec<Node>,
     query: Node,
     brokers: Brokers,
+    proxy: Proxy,
     clients: Clients,
     /// Longest time without an acceptance, by fault.
     pauses: BTreeMap<Fault, Vec<Duration>>,
@@ -64,10 +72,13 @@ struct System {
 impl System {
     fn start(minutes: f64) -> Self {
         let (dir, start) = (tempfile::tempdir().unwrap(), Instant::now());
-        let brokers = Brokers::start(&dir.path().join("kafka"), BROKERS);
+        let mut proxy = Proxy::new(BROKERS);
+        let brokers = Brokers::start_behind(&dir.path().join("kafka"), BROKERS, &proxy.ports);
+        proxy.lead_to(&brokers.ports_behind());
         run(&["topic", "create", "--bootstrap", &brokers.bootstrap]);
+        let ways = [("a", brokers.bootstrap.clone()), ("b", proxy.bootstrap())];
         let mut nodes: Vec<Node> =
-            ["a", "b"].map(|name| Node::new(dir.path(), name, Kind::Registry, &brokers.bootstrap)).into();
+            ways.map(|(name, way)| Node::new(dir.path(), name, Kind::Registry, &way)).into();
         let mut clients = Clients::new(&nodes, minutes);
         let date = clients.date();
         let mut query = Node::new(dir.path(), "q", Kind::Query, &brokers.bootstrap);
@@ -76,7 +87,7 @@ impl System {
         }
         clients.begin();
         println!("brokers and nodes are ready after {:.1} s", secs(start.elapsed()));
-        Self { nodes, query, brokers, clients, pauses: BTreeMap::new(), broker: 0, _dir: dir }
+        Self { nodes, query, brokers, proxy, clients, pauses: BTreeMap::new(), broker: 0, _dir: dir }
     }
 
     fn leader(&self) -> usize {
@@ -104,6 +115,10 @@ impl System {
 
     /// One fault, until commands are accepted again and everything runs again.
     fn strike(&mut self, fault: Fault) {
+        if fault == Fault::LeaderCutOff && self.leader() != BEHIND_PROXY {
+            self.nodes[BEHIND_PROXY].leader_command(&["--takeover"]);
+            self.wait_until("the other goes on leading", || self.leader() == BEHIND_PROXY);
+        }
         let leader = self.leader();
         let other = 1 - leader;
         let term = self.nodes[leader].term();
@@ -120,6 +135,7 @@ impl System {
                 self.broker = self.broker % BROKERS + 1;
                 self.brokers.kill(self.broker);
             }
+            Fault::LeaderCutOff => self.proxy.cut(),
         }
         self.wait_until("nothing is accepted any more", || {
             self.clients.accepted_since(begin) >= ANSWERS_AFTER
@@ -137,6 +153,11 @@ impl System {
                 assert_eq!(reason().as_deref(), Some("superseded"), "{}", self.said());
             }
             Fault::BrokerKilled => self.brokers.restart(self.broker),
+            Fault::LeaderCutOff => {
+                assert!(self.nodes[other].leads(), "{}", self.said());
+                self.proxy.heal();
+                self.wait_until("a leader that was cut off goes on", || !self.nodes[leader].leads());
+            }
             Fault::TakeoverOrdered => {}
         }
         if fault != Fault::BrokerKilled {

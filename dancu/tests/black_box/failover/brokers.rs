@@ -13,10 +13,17 @@ pub struct Brokers {
 
 impl Brokers {
     pub fn start(dir: &Path, count: usize) -> Self {
+        Self::start_behind(dir, count, &[])
+    }
+
+    /// Each listens at one more port, which it announces as one of these.
+    pub fn start_behind(dir: &Path, count: usize, announced: &[u16]) -> Self {
+        let announced: Vec<String> = announced.iter().map(u16::to_string).collect();
         let mut running = Command::new(script())
             .arg("run")
             .arg(dir)
             .arg(count.to_string())
+            .arg(announced.join(","))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -26,6 +33,12 @@ impl Brokers {
         let bootstrap = bootstrap.trim().to_owned();
         assert!(!bootstrap.is_empty(), "the brokers did not start");
         Self { running, dir: dir.to_owned(), bootstrap }
+    }
+
+    /// The ports behind those that were to be announced.
+    pub fn ports_behind(&self) -> Vec<u16> {
+        let ports = std::fs::read_to_string(self.dir.join("behind")).unwrap();
+        ports.lines().map(|port| port.parse().unwrap()).collect()
     }
 
     /// SIGKILL.

@@ -205,7 +205,7 @@ fn without_changed_names(entry: &AdmittedEntry) -> AdmittedEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::context::RULES;
+    use domain::rules::IN_FORCE;
     use event_schemas::header::ChainHead;
     use event_schemas::header::EntryKind;
     use event_schemas::ids::{ClaimId, CommandId, KeyId, OfficeId, OfficerId, Term};
@@ -219,7 +219,8 @@ mod tests {
         command.command_id = command_id;
         let changes =
             Changes { bases: Vec::new(), events: Vec::new(), rows: Vec::new(), restatements: Vec::new() };
-        let record = Record { office: OfficeId(1), officer: OfficerId(1), rules: RULES, command, changes };
+        let record =
+            Record { office: OfficeId(1), officer: OfficerId(1), rules: IN_FORCE.revision, command, changes };
         let header = EntryHeader {
             kind: EntryKind::Record,
             format: 0,

@@ -3,8 +3,9 @@
 
 use crate::follower::{self, EntryFault};
 use crate::history::{History, InFlightEntries};
-use domain::context::{Context, RULES};
+use domain::context::Context;
 use domain::registry::Registry;
+use domain::rules::{IN_FORCE, Rules};
 use domain::timeline::slots::Slots;
 use domain::{Decision, PinIssuer, TimelineSource, TimelineUnavailable};
 use event_log::{Admission, LogSource, Verdict};
@@ -96,33 +97,50 @@ pub fn check_term(
     Err(Violation::new("W7", lsn, what))
 }
 
-/// W4: the record is what the rules give for its command on the state before it. Numbers issued are taken from the record.
-pub fn check_decision(
-    registry: &Registry,
-    entry: &AdmittedEntry,
-    record: &Record,
-    timelines: &dyn TimelineSource,
-) -> Result<(), Violation> {
-    let pins = RecordedPins::of(registry, &record.changes.events);
-    let context = Context {
-        lsn: entry.lsn,
-        recorded_at: entry.header.recorded_at,
-        rules: record.rules,
-        office: record.office,
-        officer: record.officer,
-        pins: &pins,
-        timelines,
-    };
-    match domain::decide(registry, &record.command, &context) {
-        Decision::Accepted(accepted) if accepted.changes == record.changes => Ok(()),
-        Decision::Accepted(_) => {
-            let kind = record.command.command.name();
-            let what = format!("its command ({kind}), decided again, gives other changes");
-            Err(Violation::new("W4", entry.lsn, what))
-        }
-        Decision::Refused(faults) => {
-            let codes: Vec<&str> = faults.iter().map(|fault| fault.code.as_str()).collect();
-            Err(Violation::new("W4", entry.lsn, format!("its command, decided again, is refused: {codes:?}")))
+/// A recorded decision, on the state before it.
+pub struct Recorded<'a> {
+    registry: &'a Registry,
+    timelines: &'a dyn TimelineSource,
+    pub entry: &'a AdmittedEntry,
+    pub record: &'a Record,
+}
+
+impl Recorded<'_> {
+    /// What these rules give for its command. Numbers issued are taken from the record.
+    pub fn decide_again(&self, rules: &Rules) -> Decision {
+        let Self { registry, timelines, entry, record } = *self;
+        let pins = RecordedPins::of(registry, &record.changes.events);
+        let context = Context {
+            lsn: entry.lsn,
+            recorded_at: entry.header.recorded_at,
+            rules,
+            office: record.office,
+            officer: record.officer,
+            pins: &pins,
+            timelines,
+        };
+        domain::decide(registry, &record.command, &context)
+    }
+
+    /// W4: the record is what the rules of its day give for its command.
+    pub fn check(&self) -> Result<(), Violation> {
+        let Self { entry, record, .. } = *self;
+        let Some(rules) = Rules::of(record.rules) else {
+            let what = format!("it was decided by rules {}, which this program does not know", record.rules);
+            return Err(Violation::new("W4", entry.lsn, what));
+        };
+        match self.decide_again(rules) {
+            Decision::Accepted(accepted) if accepted.changes == record.changes => Ok(()),
+            Decision::Accepted(_) => {
+                let kind = record.command.command.name();
+                let what = format!("its command ({kind}), decided again, gives other changes");
+                Err(Violation::new("W4", entry.lsn, what))
+            }
+            Decision::Refused(faults) => {
+                let codes: Vec<&str> = faults.iter().map(|fault| fault.code.as_str()).collect();
+                let what = format!("its command, decided again, is refused: {codes:?}");
+                Err(Violation::new("W4", entry.lsn, what))
+            }
         }
     }
 }
@@ -293,13 +311,23 @@ impl Auditor {
     ) -> Decision {
         let lsn = self.registry.head().lsn.next();
         self.past.with_timelines(&self.registry, |timelines| {
-            let context = Context { lsn, recorded_at, rules: RULES, office, officer, pins, timelines };
+            let context = Context { lsn, recorded_at, rules: &IN_FORCE, office, officer, pins, timelines };
             domain::decide(&self.registry, envelope, &context)
         })
     }
 
-    /// Takes the next raw entry in; gives it decoded if it was admitted.
+    /// Takes the next raw entry in, every decision checked; gives it decoded if it was admitted.
     pub fn take(&mut self, position: Position, bytes: &[u8]) -> Result<Option<AdmittedEntry>, AuditError> {
+        self.take_and(position, bytes, |recorded| recorded.check())
+    }
+
+    /// Takes the next raw entry in; `judge` is shown each decision before it is folded.
+    pub fn take_and(
+        &mut self,
+        position: Position,
+        bytes: &[u8],
+        judge: impl FnOnce(&Recorded<'_>) -> Result<(), Violation>,
+    ) -> Result<Option<AdmittedEntry>, AuditError> {
         let before = *self.admission.state();
         let Verdict::Admitted { header, lsn } = self.admission.admit(position, bytes) else {
             return Ok(None);
@@ -310,7 +338,7 @@ impl Auditor {
         check_chain(before.head, lsn, &header)?;
         check_term((before.term, before.claim), lsn, &header)?;
         let entry = follower::decode(lsn, header, bytes)?;
-        self.check_content(&entry)?;
+        self.check_content(&entry, judge)?;
         self.registry.apply_entry(&entry);
         if let Past::Kept(kept) = &mut self.past {
             kept.digests.push(self.registry.head().digest);
@@ -320,7 +348,11 @@ impl Auditor {
         Ok(Some(entry))
     }
 
-    fn check_content(&mut self, entry: &AdmittedEntry) -> Result<(), AuditError> {
+    fn check_content(
+        &mut self,
+        entry: &AdmittedEntry,
+        judge: impl FnOnce(&Recorded<'_>) -> Result<(), Violation>,
+    ) -> Result<(), AuditError> {
         follower::check_digest(&self.registry, entry)?;
         if let Some(changes) = entry.changes() {
             check_versions(&self.registry, entry.lsn, changes)?;
@@ -332,7 +364,7 @@ impl Auditor {
                 return Err(Violation::new("W2", entry.lsn, what).into());
             }
             self.past.with_timelines(&self.registry, |timelines| {
-                check_decision(&self.registry, entry, record, timelines)
+                judge(&Recorded { registry: &self.registry, timelines, entry, record })
             })?;
         }
         if let (Some(changes), Past::Kept(kept)) = (entry.changes(), &mut self.past) {

@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use event_log::{Admission, LogSource, RawEntry, Verdict};
-use event_schemas::ids::Position;
+use event_schemas::ids::{Lsn, Position};
 use event_schemas::record::AdmittedEntry;
+use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -54,4 +55,10 @@ pub fn each_admitted(
         Verdict::Admitted { lsn, .. } => visit(&AdmittedEntry::decode(lsn, &raw.bytes)?),
         _ => Ok(ControlFlow::Continue(())),
     })
+}
+
+/// Progress through a log up to its entry `last`.
+pub fn lsn_bar(last: Lsn) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} lsn {pos}/{len}, {per_sec}, {eta} left");
+    ProgressBar::new(last.0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -1,13 +1,11 @@
 //! What a decision may know besides the state.
 
+use crate::rules::Rules;
 use event_schemas::Event;
-use event_schemas::ids::{EventAddress, Lsn, OfficeId, OfficerId, RulesRevision};
+use event_schemas::ids::{EventAddress, Lsn, OfficeId, OfficerId};
 use event_schemas::pin::PinCell;
 use event_schemas::row::{RowRef, StreamRef};
 use event_schemas::time::Timestamp;
-
-/// Rules that this program decides by.
-pub const RULES: RulesRevision = RulesRevision(1);
 
 /// Who asks, when, and where numbers and history come from.
 #[derive(Clone, Copy)]
@@ -16,7 +14,7 @@ pub struct Context<'a> {
     pub lsn: Lsn,
     /// Recorded time, set by the leader.
     pub recorded_at: Timestamp,
-    pub rules: RulesRevision,
+    pub rules: &'a Rules,
     pub office: OfficeId,
     pub officer: OfficerId,
     pub pins: &'a dyn PinIssuer,

@@ -3,6 +3,7 @@
 //! Layout:
 //! - [`registry`]: the decision state and its fold;
 //! - [`decide`](mod@decide): a command on a state gives events or refusals; one file per family of commands;
+//! - [`rules`]: the rules' figures, by revision;
 //! - [`refusal`]: the catalogue of refusals; [`context`]: what a decision may know besides the state;
 //! - [`invariants`]: what holds of every state, checked by tests and by the product alike;
 //! - [`timeline`]: streams in valid-time order, for late facts; [`permutation`]: how PINs are drawn.
@@ -17,6 +18,7 @@ pub mod invariants;
 pub mod permutation;
 pub mod refusal;
 pub mod registry;
+pub mod rules;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod timeline;

@@ -18,10 +18,10 @@ use crate::command_ids::CommandIds;
 use crate::gateway::Stats;
 use crate::restore::{self, HEAD_KEY, HEAD_TABLE, IDS_TABLE, LOOKUPS_TABLE, page_table};
 use crate::writer::{Failure, Surroundings, WriterOptions};
-use domain::context::RULES;
 use domain::registry::Registry;
 use domain::registry::lookups::LookupEntry;
 use domain::registry::pages::{PageError, PageRef};
+use domain::rules::IN_FORCE;
 use event_log::AdmissionState;
 use event_schemas::ids::{CommandId, Lsn};
 use sink::{Checkpoint, Done, Job, Sink};
@@ -312,7 +312,7 @@ impl Gathering {
             head_newest: state.head,
             recorded_at: self.base.recorded_at,
             format: 0,
-            rules: RULES,
+            rules: IN_FORCE.revision,
             fold_revision: self.identity.fold_revision,
         };
         Checkpoint { restart, rows: self.rows }

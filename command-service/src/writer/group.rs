@@ -6,10 +6,11 @@ use super::{Failure, InFlight, Mutant, Writer};
 use crate::gateway::{Answer, CommandStatus, SubmitError, Submitter, Told};
 use crate::history::History;
 use crate::named::{is_shown_in_dry_run, rows_named};
-use domain::context::{Context, RULES};
+use domain::context::Context;
 use domain::decide::lapsed;
 use domain::refusal::Code;
 use domain::registry::DIGEST_VERSION;
+use domain::rules::IN_FORCE;
 use domain::{Accepted, Decision};
 use event_log::{AppendGroup, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES};
 use event_schemas::CommandEnvelope;
@@ -206,7 +207,7 @@ impl Writer {
             let context = Context {
                 lsn: registry.head().lsn.next(),
                 recorded_at: group.now,
-                rules: RULES,
+                rules: &IN_FORCE,
                 office: submitter.office,
                 officer: submitter.officer,
                 pins: &*self.around.pins,
@@ -287,7 +288,7 @@ impl Writer {
         let record = Record {
             office: submitter.office,
             officer: submitter.officer,
-            rules: RULES,
+            rules: IN_FORCE.revision,
             command: *envelope,
             changes,
         };

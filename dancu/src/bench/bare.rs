@@ -3,9 +3,10 @@
 use super::workload::OFFICE;
 use anyhow::{Result, bail};
 use command_service::Submitter;
-use domain::context::{Context, RULES};
+use domain::context::Context;
 use domain::permutation::KeyedPins;
 use domain::registry::Registry;
+use domain::rules::IN_FORCE;
 use domain::{Accepted, Decision, TimelineSource, TimelineUnavailable};
 use event_schemas::codec::DRAFT;
 use event_schemas::header::{ChainHead, EntryHeader, EntryKind, HEADER_LEN};
@@ -117,7 +118,7 @@ impl Deciding {
         let context = Context {
             lsn: self.registry.head().lsn.next(),
             recorded_at: self.now,
-            rules: RULES,
+            rules: &IN_FORCE,
             office: submitter.office,
             officer: submitter.officer,
             pins: &self.pins,
@@ -127,8 +128,13 @@ impl Deciding {
             Decision::Accepted(accepted) => accepted,
             Decision::Refused(faults) => bail!("a command was refused: {}", faults[0].en),
         };
-        let record =
-            Record { office: submitter.office, officer: submitter.officer, rules: RULES, command, changes };
+        let record = Record {
+            office: submitter.office,
+            officer: submitter.officer,
+            rules: IN_FORCE.revision,
+            command,
+            changes,
+        };
         let body = EntryBody::Record(Box::new(record));
         let bytes = body.encode()?.len();
         Ok((body, begin.elapsed(), bytes))

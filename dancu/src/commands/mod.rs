@@ -17,6 +17,7 @@ mod query;
 mod query_node;
 mod query_totals;
 mod rebuild;
+mod reconsider;
 mod refusals;
 mod replay;
 mod restore;
@@ -91,6 +92,8 @@ pub enum Command {
     Units(units::Units),
     /// Check log and audit log: entries, chain, terms, versions, every decision, digests. Names the first bad place.
     Verify(verify::Verify),
+    /// Decide recorded commands again: by the rules of their day, and by other rules.
+    Reconsider(reconsider::Reconsider),
     /// Follow what is recorded, one line an entry.
     Watch(watch::Watch),
     /// Print records of a log as JSON.
@@ -136,6 +139,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Refusals(refusals) => refusals.run(),
         Command::Units(units) => units.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Reconsider(reconsider) => reconsider.run(),
         Command::Watch(watch) => waiting_for(watch.run()),
         Command::Inspect(inspect) => inspect.run(),
         Command::Rebuild(rebuild) => waiting_for(rebuild.run()),

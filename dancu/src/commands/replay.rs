@@ -1,13 +1,13 @@
 //! `dancu replay`
 
 use crate::home::{DEFAULT_DIR, Home};
+use crate::reading::lsn_bar;
 use crate::tables::table;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use command_service::http::{Limits, Stop, serve};
 use event_schemas::ids::{LogId, Lsn};
 use event_schemas::time::Timestamp;
-use indicatif::{ProgressBar, ProgressStyle};
 use projections::as_of::{KnownAt, last_recorded_by, recorded_at};
 use projections::checksum::Checksum;
 use projections::http::QueryState;
@@ -109,9 +109,7 @@ impl Replay {
     }
 
     async fn build(&self, views: &Views, purpose: &Purpose) -> Result<Checksum> {
-        let style = ProgressStyle::with_template("{bar:40} lsn {pos}/{len}, {per_sec}, {eta} left");
-        let bar = ProgressBar::new(purpose.lsn.0);
-        let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let bar = lsn_bar(purpose.lsn);
         loop {
             let progress = views.progress();
             bar.set_position(progress.lsn.0);

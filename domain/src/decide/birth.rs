@@ -20,8 +20,6 @@ use event_schemas::pin::PinOccasion;
 use event_schemas::place::Place;
 use std::fmt::Display;
 
-/// Days within which a birth is to be registered: Law 60/2014/QH13 Art. 15.
-const REGISTRATION_DAYS: i32 = 60;
 /// Children born together at most; more is a typing error.
 const MAX_CHILDREN_TOGETHER: u8 = 9;
 /// Grams; outside this range it is a typing error.
@@ -48,7 +46,7 @@ pub(super) fn birth(d: &mut Deciding<'_>, command: &Birth) {
             birth_order: command.child.birth_order,
             multiple: command.child.multiple,
             found,
-            late: birth.latest().plus_days(REGISTRATION_DAYS) < d.today,
+            late: birth.latest().plus_days(d.context.rules.birth_registration_days.into()) < d.today,
         };
         register_child(d, child, command, registration);
         for (link, _) in &links {

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::refusal::Code;
 use crate::registry::Registry;
 use crate::registry::rows::{FLAG_VIETNAMESE, PersonRow};
+use crate::rules::Rules;
 use crate::timeline::restate;
 use event_schemas::basis::BasisKind;
 use event_schemas::command::{Command, CommandEnvelope};
@@ -26,8 +27,6 @@ use std::fmt::Display;
 /// The office number of the registry's own authority: it registers units and offices, and is competent everywhere.
 pub const OPERATOR: OfficeId = OfficeId(0);
 
-/// Age of majority: Civil Code 2015 Art. 20.
-pub const MAJORITY_YEARS: i16 = 18;
 /// Events of an ordinary command: growing step by step would move them several times.
 const USUAL_EVENTS: usize = 4;
 
@@ -378,7 +377,8 @@ impl<'a> Deciding<'a> {
     /// Whether a registered person has full legal capacity on the day, see [`has_full_capacity`].
     pub fn has_capacity(&self, id: PersonId, on: Date) -> bool {
         let row = self.row(id);
-        PartialDate::from_packed(row.birth).is_some_and(|birth| has_full_capacity(birth, row.capacity, on))
+        PartialDate::from_packed(row.birth)
+            .is_some_and(|birth| has_full_capacity(self.context.rules, birth, row.capacity, on))
     }
 
     /// Whether the person is a citizen of Viet Nam.
@@ -449,9 +449,9 @@ impl<'a> Deciding<'a> {
 
 /// Whether somebody may head a household on the day: of age, and no court has decided otherwise. That somebody was stated as
 /// a minor says nothing of a later day. `capacity` is a [`LegalCapacity`] as rows keep it.
-pub(super) fn has_full_capacity(birth: PartialDate, capacity: u8, on: Date) -> bool {
+pub(super) fn has_full_capacity(rules: &Rules, birth: PartialDate, capacity: u8, on: Date) -> bool {
     let decided = [LegalCapacity::Lost as u8, LegalCapacity::Restricted as u8].contains(&capacity);
-    !decided && on.full_years_since(birth.latest()) >= MAJORITY_YEARS
+    !decided && on.full_years_since(birth.latest()) >= rules.majority_years
 }
 
 /// The date, or the day of what is known if that is later.

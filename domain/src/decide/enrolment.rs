@@ -1,6 +1,6 @@
 //! Enrolment: persons and households who lived before the registry knew them. Legacy data has gaps: they become defects.
 
-use super::deciding::{Deciding, MAJORITY_YEARS, has_full_capacity};
+use super::deciding::{Deciding, has_full_capacity};
 use super::departure::appoint_if_capable;
 use super::form::{check_at_most, check_described, check_names, check_nationality, check_sealed};
 use super::kinship::{ParentFacts, check_parents};
@@ -102,7 +102,7 @@ fn appoint_enrolled(
     field: impl Display + Copy,
 ) {
     let Enrolled { id, person } = head;
-    let capable = has_full_capacity(person.identity.birth, person.data.capacity as u8, on);
+    let capable = has_full_capacity(d.context.rules, person.identity.birth, person.data.capacity as u8, on);
     appoint_if_capable(d, household, *id, capable, on.into(), field);
 }
 
@@ -252,7 +252,7 @@ fn check_form(d: &mut Deciding<'_>, person: &NewPerson, field: impl Display + Co
 }
 
 fn note_gaps(d: &mut Deciding<'_>, id: PersonId, person: &NewPerson, on: Date) {
-    let minor = on.full_years_since(person.identity.birth.earliest()) < MAJORITY_YEARS;
+    let minor = on.full_years_since(person.identity.birth.earliest()) < d.context.rules.majority_years;
     let gaps = [
         (person.identity.birth.full().is_none(), DefectKind::BirthDateIncomplete),
         (person.identity.sex == Sex::Unknown, DefectKind::SexUnknown),

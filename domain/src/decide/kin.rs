@@ -22,8 +22,6 @@ pub(super) enum Kinship {
     None,
 }
 
-/// Whose grandparents are the same is kin within three generations.
-const GENERATIONS_UP: u8 = 2;
 /// Ancestors that are looked for in the direct line (O1): more generations do not live together.
 const GENERATIONS_OF_DIRECT_LINE: u8 = 6;
 
@@ -37,7 +35,8 @@ pub(super) fn kinship(
     for (ancestor, up_first) in &of_first {
         let Some(up_second) = of_second.get(ancestor) else { continue };
         let is_direct = *up_first == 0 || *up_second == 0;
-        if is_direct || (*up_first).max(*up_second) <= GENERATIONS_UP {
+        let generations = i16::from((*up_first).max(*up_second));
+        if is_direct || generations <= d.context.rules.kin_generations {
             return Ok(Kinship::Blood);
         }
     }

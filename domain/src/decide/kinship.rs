@@ -3,6 +3,7 @@
 use super::deciding::Deciding;
 use crate::refusal::Code;
 use crate::registry::fold::sex_of;
+use crate::rules::Rules;
 use event_schemas::defect::{DefectKind, MIN_PARENT_AGE_YEARS};
 use event_schemas::event::{EventBody, ParentLinked};
 use event_schemas::ids::PersonId;
@@ -11,9 +12,6 @@ use event_schemas::person::{Identity, Sex};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::time::PartialDate;
 use std::fmt::Display;
-
-/// Longest time between a father's death and a birth (*con sinh sau khi cha chết*): 300 days, Law 52/2014/QH13 Art. 88.
-pub(super) const MAX_DAYS_AFTER_FATHER: i32 = 300;
 
 /// What is known of a registered parent.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +61,7 @@ pub(super) fn check_parents(
 
 /// Whether somebody of this sex, born and dead on these days, can be the parent; what a court or legacy data may override counts too.
 pub(super) fn could_be_parent(
+    rules: &Rules,
     link: &ParentLink<PersonId>,
     birth: PartialDate,
     (sex, born, died): (Sex, Option<PartialDate>, Option<PartialDate>),
@@ -76,7 +75,7 @@ pub(super) fn could_be_parent(
     let is_old_enough = born.is_none_or(|born| age_at(birth, born) >= MIN_PARENT_AGE_YEARS);
     let lived = died.is_none_or(|died| match link.role {
         ParentRole::Mother => died.latest() >= birth.earliest(),
-        ParentRole::Father => died.latest().plus_days(MAX_DAYS_AFTER_FATHER) >= birth.earliest(),
+        ParentRole::Father => died.latest().plus_days(rules.days_after_father.into()) >= birth.earliest(),
     });
     is_old_enough && lived
 }
@@ -158,7 +157,9 @@ fn check_alive_when_it_matters(
         ParentRole::Mother if died.latest() < birth.earliest() => {
             d.fault_with(Code::MotherDeadAtBirth, field, &[&parent], RowRef::Person(parent));
         }
-        ParentRole::Father if died.latest().plus_days(MAX_DAYS_AFTER_FATHER) < birth.earliest() => {
+        ParentRole::Father
+            if died.latest().plus_days(d.context.rules.days_after_father.into()) < birth.earliest() =>
+        {
             let child = RowRef::Person(child);
             d.flag(Code::FatherDeadBeforeConception, field, &[&parent], child, DefectKind::FatherLongDead);
         }

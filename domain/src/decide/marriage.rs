@@ -14,6 +14,7 @@ use super::register::register_entry;
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
 use crate::registry::fold::sex_of;
+use crate::rules::Rules;
 use crate::timeline::in_valid_order;
 use crate::timeline::marriage::{Marital, Spouse, other_partner};
 use event_schemas::Event;
@@ -141,7 +142,7 @@ fn check_partner(
     let Some(birth) = birth.map(PartialDate::earliest) else { return };
     let code = if on < birth {
         Code::DateBeforeBirth
-    } else if first_day_of_age(birth, sex, on).is_some_and(|of_age| on < of_age) {
+    } else if first_day_of_age(d.context.rules, birth, sex, on).is_some_and(|of_age| on < of_age) {
         Code::TooYoungToMarry
     } else {
         return;
@@ -156,8 +157,8 @@ fn check_partner(
 }
 
 /// Whether somebody with this sex and birth may marry on the day.
-pub(super) fn is_of_age(birth: Date, sex: Sex, on: Date) -> bool {
-    on >= birth && first_day_of_age(birth, sex, on).is_none_or(|of_age| on >= of_age)
+pub(super) fn is_of_age(rules: &Rules, birth: Date, sex: Sex, on: Date) -> bool {
+    on >= birth && first_day_of_age(rules, birth, sex, on).is_none_or(|of_age| on >= of_age)
 }
 
 /// First day on which somebody may marry, by the law of the day of the marriage; `None` before the first such law.
@@ -165,8 +166,11 @@ pub(super) fn is_of_age(birth: Date, sex: Sex, on: Date) -> bool {
 /// The laws of 1959 (Art. 6), 1986 (Art. 5) and 2000 (Art. 9) ask for a woman of 18 and a man of 20 and were applied to whoever
 /// had *entered* that year (Resolution 02/2000/NQ-HĐTP), which is the day after the birthday before. The law of 2014 (Art. 8)
 /// asks for full years. Of somebody whose sex is not known the lower age is asked.
-fn first_day_of_age(birth: Date, sex: Sex, on: Date) -> Option<Date> {
-    let years = if sex == Sex::Male { 20 } else { 18 };
+fn first_day_of_age(rules: &Rules, birth: Date, sex: Sex, on: Date) -> Option<Date> {
+    let years = match sex {
+        Sex::Male => rules.marriage_age_man_years,
+        _ => rules.marriage_age_woman_years,
+    };
     let (year, ..) = on.ymd();
     match year {
         2015.. => Some(birth.plus_years(years)),

@@ -26,7 +26,7 @@ mod register;
 mod residence;
 
 pub use correction::MAX_OPEN_PROPOSALS;
-pub use deciding::{Accepted, Decision, MAJORITY_YEARS, OPERATOR, touches_of};
+pub use deciding::{Accepted, Decision, OPERATOR, touches_of};
 pub use lapse::{MAX_LAPSED, lapsed};
 pub use operation::{MAX_LOOKED_AT, MAX_OPEN_OPERATIONS, OPERATION_DAYS};
 

@@ -26,11 +26,6 @@ use event_schemas::row::{Aspect, RowRef, StreamRef};
 use event_schemas::time::Date;
 use std::fmt::Display;
 
-/// Shortest temporary residence: Law 68/2020/QH14 Art. 27.
-const MIN_STAY_DAYS: i32 = 30;
-/// Longest temporary residence registered at once: Law 68/2020/QH14 Art. 27.
-const MAX_STAY_YEARS: i16 = 2;
-
 pub(super) fn move_permanent(d: &mut Deciding<'_>, command: &MovePermanent) {
     d.check_not_future(command.effective_on, "command.move_permanent.effective_on");
     let successions = command.successions.len();
@@ -208,10 +203,10 @@ fn lived_in(unit: UnitId, from: Date, until: Date, recorded: Vec<(EventAddress, 
 
 fn check_length(d: &mut Deciding<'_>, from: Date, until: Date) {
     let field = "command.register_temporary_residence.until";
-    if until.0 - from.0 + 1 < MIN_STAY_DAYS {
+    if until.0 - from.0 + 1 < i32::from(d.context.rules.stay_min_days) {
         d.fault(Code::StayTooShort, field, &[]);
     }
-    if until >= from.plus_years(MAX_STAY_YEARS) {
+    if until >= from.plus_years(d.context.rules.stay_max_years) {
         d.fault(Code::StayTooLong, field, &[]);
     }
 }

@@ -31,11 +31,12 @@ pub use history::{History, TestPins};
 pub use people::{NewPersonOf, death_of, dies, id, man, woman};
 pub use units::*;
 
-use crate::context::{Context, RULES};
+use crate::context::Context;
 use crate::decide::{Accepted, Decision, OPERATOR, decide, lapsed, touches_of};
 use crate::invariants::violations;
 use crate::refusal::Code;
 use crate::registry::Registry;
+use crate::rules::IN_FORCE;
 use event_schemas::basis::{Basis, BasisKind};
 use event_schemas::command::{ApproveCorrection, Command, CommandEnvelope, Correct, ProposeCorrection};
 use event_schemas::correction::{CorrectionDigest, Edit, StatedFact};
@@ -189,7 +190,7 @@ impl World {
         let context = Context {
             lsn: self.registry.head().lsn.next(),
             recorded_at: self.history.next_time(self.today()),
-            rules: RULES,
+            rules: &IN_FORCE,
             office,
             officer: self.officer,
             pins: &self.pins,
@@ -206,7 +207,7 @@ impl World {
                 let record = Record {
                     office,
                     officer: context.officer,
-                    rules: RULES,
+                    rules: IN_FORCE.revision,
                     command: envelope,
                     changes: accepted.changes.clone(),
                 };

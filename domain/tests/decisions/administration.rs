@@ -1,6 +1,6 @@
 //! Units, offices, dwellings: given, when, then.
 
-use domain::context::RULES;
+use domain::rules::IN_FORCE;
 use domain::testing::*;
 use domain::{Context, Decision, Registry, decide};
 use event_schemas::command::administration::{MAX_AREAS, MAX_UNITS};
@@ -206,7 +206,7 @@ fn nothing_is_decided_before_a_day_is_opened() {
     let context = Context {
         lsn: Lsn(1),
         recorded_at: Timestamp(0),
-        rules: RULES,
+        rules: &IN_FORCE,
         office: OfficeId(0),
         officer: OfficerId(1),
         pins: &world.pins,

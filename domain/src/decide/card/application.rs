@@ -1,6 +1,6 @@
 //! Applications: who may apply for what.
 
-use super::law::{COMPULSORY_AGE_YEARS, Law, is_in_force};
+use super::law::{Law, is_in_force};
 use super::reason::check_reason;
 use super::{Deciding, card_and_holder};
 use crate::refusal::Code;
@@ -105,8 +105,10 @@ impl Application<'_> {
             d.fault_with(Code::DocumentNotForPerson, field, &[&person], RowRef::Person(person));
         }
         let lowest = match document {
-            DocumentKind::Cccd2021 => Law::Of2014.lowest_age_years(),
-            DocumentKind::CanCuoc2024 | DocumentKind::IdentityCertificate => Law::Of2023.lowest_age_years(),
+            DocumentKind::Cccd2021 => Law::Of2014.lowest_age_years(d.context.rules),
+            DocumentKind::CanCuoc2024 | DocumentKind::IdentityCertificate => {
+                Law::Of2023.lowest_age_years(d.context.rules)
+            }
         };
         if age_of(d, person, on).is_some_and(|age| age < lowest) {
             d.fault_with(Code::TooYoungForCard, field, &[&person], RowRef::Person(person));
@@ -118,7 +120,8 @@ impl Application<'_> {
         let field = "command.representative";
         let (person, on) = (self.person, self.received_on);
         let Some(reference) = self.representative else {
-            let is_child = age_of(d, person, on).is_some_and(|age| age < COMPULSORY_AGE_YEARS);
+            let is_child =
+                age_of(d, person, on).is_some_and(|age| age < d.context.rules.card_compulsory_age_years);
             if is_child && self.document != DocumentKind::Cccd2021
                 || d.row(person).capacity == LegalCapacity::Lost as u8
             {

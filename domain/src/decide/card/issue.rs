@@ -64,7 +64,7 @@ pub(in crate::decide) fn produce_card(d: &mut Deciding<'_>, command: &ProduceCar
         document,
         serial: command.serial.clone(),
         pin,
-        expires_on: expiry(document, birth, on),
+        expires_on: expiry(d.context.rules, document, birth, on),
     };
     d.emit(on, EventBody::CardProduced(produced));
 }

@@ -4,18 +4,12 @@
 //! Whoever was born on 29 February reaches an age on 1 March of a common year. Of a partial date of birth the latest day
 //! counts: nobody is obliged, and no card ends, before the age is certainly reached.
 
+use crate::rules::Rules;
 use event_schemas::card::{ApplicationReason, DocumentKind, WithdrawalReason};
 use event_schemas::time::{Date, PartialDate};
 
-/// Age from which a card is compulsory; below it somebody else applies.
-pub(super) const COMPULSORY_AGE_YEARS: i16 = 14;
-
-/// Ages at which a card ends: Law 59/2014/QH13 Art. 21(1), Law 26/2023/QH15 Art. 21(1). That of 14 ends only what is issued
-/// under the later law: the earlier one gives no cards to children.
-const EXCHANGE_AGES_YEARS: [i16; 4] = [COMPULSORY_AGE_YEARS, 25, 40, 60];
-
-/// A card issued within so many years before an exchange age is valid to the next one: Art. 21(2) of both laws.
-const EARLY_YEARS: i16 = 2;
+/// Ages at which a card ends, beside that from which it is compulsory: Law 59/2014/QH13 Art. 21(1), Law 26/2023/QH15 Art. 21(1).
+const EXCHANGE_AGES_YEARS: [i16; 3] = [25, 40, 60];
 
 /// The law in force.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,9 +30,9 @@ impl Law {
 
     /// Art. 19 of the earlier law, Art. 19 of the later one: from then on children get a card if their representative
     /// wishes it.
-    pub fn lowest_age_years(self) -> i16 {
+    pub fn lowest_age_years(self, rules: &Rules) -> i16 {
         match self {
-            Self::Of2014 => COMPULSORY_AGE_YEARS,
+            Self::Of2014 => rules.card_compulsory_age_years,
             Self::Of2023 => 0,
         }
     }
@@ -79,26 +73,36 @@ pub(super) fn document_made(applied_for: DocumentKind, on: Date) -> DocumentKind
 
 /// Last day of a card issued on `issued_on`: the birthday at the next exchange age that is more than two years away; none
 /// after the last.
-pub(super) fn expiry(document: DocumentKind, birth: PartialDate, issued_on: Date) -> Option<Date> {
+pub(super) fn expiry(
+    rules: &Rules,
+    document: DocumentKind,
+    birth: PartialDate,
+    issued_on: Date,
+) -> Option<Date> {
     let birthday = birth.latest();
-    let ages = match document {
-        DocumentKind::Cccd2021 => &EXCHANGE_AGES_YEARS[1..],
-        DocumentKind::CanCuoc2024 | DocumentKind::IdentityCertificate => &EXCHANGE_AGES_YEARS[..],
+    // The compulsory age ends only what is issued under the later law: the earlier one gives no cards to children.
+    let first = match document {
+        DocumentKind::Cccd2021 => None,
+        DocumentKind::CanCuoc2024 | DocumentKind::IdentityCertificate => {
+            Some(rules.card_compulsory_age_years)
+        }
     };
-    let next = ages.iter().find(|&&age| issued_on < birthday.plus_years(age - EARLY_YEARS));
-    next.map(|&age| birthday.plus_years(age))
+    let mut ages = first.into_iter().chain(EXCHANGE_AGES_YEARS);
+    let next = ages.find(|age| issued_on < birthday.plus_years(age - rules.card_early_years));
+    next.map(|age| birthday.plus_years(age))
 }
 
 /// First day on which a card with this last day is exchanged for age: whoever comes earlier would get a card that ends on the
 /// same day.
-pub(super) fn exchanged_from(birth: PartialDate, last_day: Date) -> Date {
+pub(super) fn exchanged_from(rules: &Rules, birth: PartialDate, last_day: Date) -> Date {
     let birthday = birth.latest();
-    birthday.plus_years(last_day.full_years_since(birthday) - EARLY_YEARS)
+    birthday.plus_years(last_day.full_years_since(birthday) - rules.card_early_years)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::IN_FORCE;
     use event_schemas::card::DocumentKind::{CanCuoc2024, Cccd2021, IdentityCertificate};
     use proptest::prelude::*;
 
@@ -111,7 +115,8 @@ mod tests {
     }
 
     fn last_day(document: DocumentKind, birth: &str, issued: &str) -> String {
-        expiry(document, born(birth), date(issued)).map_or("never".to_owned(), |date| date.to_string())
+        expiry(&IN_FORCE, document, born(birth), date(issued))
+            .map_or("never".to_owned(), |date| date.to_string())
     }
 
     /// Two years before each exchange age, the day before and the day after.
@@ -180,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_exchange_for_age_is_possible_from_two_years_before() {
-        let from = |birth: &str, last: &str| exchanged_from(born(birth), date(last)).to_string();
+        let from = |birth: &str, last: &str| exchanged_from(&IN_FORCE, born(birth), date(last)).to_string();
         assert_eq!(from("2000-03-14", "2025-03-14"), "2023-03-14");
         assert_eq!(from("2013-07-02", "2027-07-02"), "2025-07-02");
         assert_eq!(from("2000-02-29", "2025-03-01"), "2023-03-01");
@@ -200,15 +205,15 @@ mod tests {
             let document = [Cccd2021, CanCuoc2024, IdentityCertificate][kind];
             let issued = birthday.plus_days(issued);
             let age = issued.full_years_since(birthday);
-            match expiry(document, birth, issued) {
+            match expiry(&IN_FORCE, document, birth, issued) {
                 None => prop_assert!(age >= 58),
                 Some(last) => {
                     prop_assert!([14, 25, 40, 60].contains(&last.full_years_since(birthday)));
                     prop_assert!(last.plus_days(-1).full_years_since(birthday) < last.full_years_since(birthday));
-                    let from = exchanged_from(birth, last);
+                    let from = exchanged_from(&IN_FORCE, birth, last);
                     prop_assert!(issued < from && from < last);
-                    prop_assert_eq!(expiry(document, birth, from.plus_days(-1)), Some(last));
-                    prop_assert!(expiry(document, birth, from).is_none_or(|next| next > last));
+                    prop_assert_eq!(expiry(&IN_FORCE, document, birth, from.plus_days(-1)), Some(last));
+                    prop_assert!(expiry(&IN_FORCE, document, birth, from).is_none_or(|next| next > last));
                 }
             }
         }

@@ -145,7 +145,7 @@ fn check_age(d: &mut Deciding<'_>, exchange: &Exchange<'_>) {
         return;
     }
     let Some(birth) = PartialDate::from_packed(d.row(person).birth) else { return };
-    let from = exchanged_from(birth, Date(card.expires));
+    let from = exchanged_from(d.context.rules, birth, Date(card.expires));
     if on < from {
         d.fault_with(Code::AgeExchangeEarly, field, &[&id, &from], RowRef::Card(id));
     }

@@ -10,6 +10,7 @@ use super::plan::{Plan, Planned, Restated, Timeline};
 use super::{EDITS, steps};
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
+use crate::rules::Rules;
 use crate::timeline::in_valid_order;
 use event_schemas::event::{Event, EventBody, Origin};
 use event_schemas::ids::{EventAddress, PersonId};
@@ -38,6 +39,11 @@ pub struct Book<'p> {
 impl<'p> Book<'p> {
     pub fn new(d: &'p Deciding<'p>, plan: &'p Plan) -> Self {
         Self { d, plan, others: RefCell::new(BTreeMap::new()) }
+    }
+
+    /// The rules that decide.
+    pub fn rules(&self) -> &'p Rules {
+        self.d.context.rules
     }
 
     /// Calls `visit` with a stream's timeline.

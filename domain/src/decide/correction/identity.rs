@@ -92,7 +92,7 @@ fn unlawful(
             }
         }
         let same = sex != Sex::Unknown && sex == other;
-        if same || !is_of_age(birth.earliest(), sex, on) {
+        if same || !is_of_age(book.rules(), birth.earliest(), sex, on) {
             unlawful.push(at);
         }
     }
@@ -105,7 +105,7 @@ fn unlawful(
     for (at, event) in book.timeline(stream(person, Aspect::Membership), which)? {
         let on = event.effective_on.earliest();
         let is_head = matches!(&event.body, EventBody::HeadAppointed(e) if e.head == person);
-        if is_head && !has_full_capacity(birth, row.capacity, on) {
+        if is_head && !has_full_capacity(book.rules(), birth, row.capacity, on) {
             unlawful.push(at);
         }
     }
@@ -125,7 +125,7 @@ fn is_possible(
     let facts = (sex_of(row.sex), PartialDate::from_packed(row.birth), book.death(parent, which)?);
     Ok(parent != linked.child
         && on.earliest() >= birth.earliest()
-        && could_be_parent(&linked.link, birth, facts))
+        && could_be_parent(book.rules(), &linked.link, birth, facts))
 }
 
 /// A number that the corrected data contradict is cancelled, and another issued (Circular 59/2021/TT-BCA Art. 6). The old one leads to the

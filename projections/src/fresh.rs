@@ -19,7 +19,7 @@ use crate::apply::{Applier, decode_row, encode_row};
 use crate::derived::{Derived, Parts};
 use crate::layout::{TABLES, TOTALS, row_ref};
 use crate::projector::{ProjectorError, restart_point};
-use crate::rebuild::RebuildError;
+use crate::rebuild::{RebuildError, Watch};
 use crate::reference::Reference;
 use crate::sorter::Sorter;
 use crate::view::View;
@@ -34,7 +34,6 @@ use state_store::tables::TableKind;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
@@ -49,21 +48,24 @@ pub(crate) fn fill(
     source: &dyn LogSource,
     scratch: &Path,
     bounds: Bounds,
-    stop: &AtomicBool,
+    watch: &Watch,
 ) -> Result<View, RebuildError> {
     let log_id = view.log_id();
+    watch.expect(source.end().0);
     view.refilled(|store| {
-        let first = Pass::run(source, log_id, bounds, 0, None, stop)?;
+        let first = Pass::run(source, log_id, bounds, 0, None, watch)?;
         let Some((state, highest_id)) = first.read.reached() else {
             return Ok(());
         };
         let lsn = state.last_lsn;
         let mut writing = Writing::begin(store, scratch, lsn)?;
-        writing.write(first.rows, &first.reference, stop)?;
+        writing.write(first.rows, &first.reference, watch)?;
         let mut sorted = first.sorted;
-        for number in 1..=highest_id / bounds.ids_a_pass {
-            let pass = Pass::run(source, log_id, bounds, number, Some(lsn), stop)?;
-            writing.write(pass.rows, &pass.reference, stop)?;
+        let passes = highest_id / bounds.ids_a_pass;
+        watch.expect(state.next.0 * u64::from(passes + 1));
+        for number in 1..=passes {
+            let pass = Pass::run(source, log_id, bounds, number, Some(lsn), watch)?;
+            writing.write(pass.rows, &pass.reference, watch)?;
             sorted = pass.sorted;
         }
         writing.finish(sorted, &restart_point(log_id, source.instance(), &state))
@@ -98,11 +100,11 @@ impl Pass {
         bounds: Bounds,
         number: u32,
         last: Option<Lsn>,
-        stop: &AtomicBool,
+        watch: &Watch,
     ) -> Result<Self, RebuildError> {
         let (sender, receiver) = sync_channel(MAX_WAITING_BATCHES);
         std::thread::scope(|scope| {
-            let reading = scope.spawn(move || read_log(source, last.unwrap_or(bounds.until), stop, &sender));
+            let reading = scope.spawn(move || read_log(source, last.unwrap_or(bounds.until), watch, &sender));
             let folded = fold(log_id, bounds, number, &receiver);
             // A fold that stopped early lets go of its end: the reader then ends too.
             drop(receiver);
@@ -128,17 +130,18 @@ type Decoded = Vec<(Lsn, Result<AdmittedEntry, crate::ApplyError>)>;
 fn read_log(
     source: &dyn LogSource,
     last: Lsn,
-    stop: &AtomicBool,
+    watch: &Watch,
     sender: &SyncSender<Decoded>,
 ) -> Result<AdmissionState, RebuildError> {
     let state = AdmissionState::default();
     let mut reader = source.open_reader(state.next).map_err(ProjectorError::from)?;
     let mut admission = Admission::resume(state);
     loop {
-        if stop.load(Ordering::Acquire) {
+        if watch.is_stopping() {
             return Err(RebuildError::Stopping);
         }
         let batch = reader.read(READ_ENTRIES, READ_BYTES, Duration::ZERO).map_err(ProjectorError::from)?;
+        watch.have_read(batch.entries.len());
         let mut decoded = Vec::with_capacity(batch.entries.len());
         for entry in &batch.entries {
             if admission.state().last_lsn == last {
@@ -225,16 +228,11 @@ impl<'a> Writing<'a> {
     }
 
     /// Rows in the order of their ids; what is derived from them is gathered.
-    fn write(
-        &mut self,
-        rows: HeldRows,
-        reference: &Reference,
-        stop: &AtomicBool,
-    ) -> Result<(), RebuildError> {
+    fn write(&mut self, rows: HeldRows, reference: &Reference, watch: &Watch) -> Result<(), RebuildError> {
         for (table, chunks) in rows.tables {
             let mut chunks = chunks.into_iter();
             loop {
-                if stop.load(Ordering::Acquire) {
+                if watch.is_stopping() {
                     return Err(RebuildError::Stopping);
                 }
                 let some: Vec<_> = chunks.by_ref().take(self.threads).collect();

@@ -82,7 +82,7 @@ pub use generations::engine_in_use;
 pub use layout::{FOLD_REVISION, ResidenceKind};
 pub use options::Options;
 pub use projector::{Projector, ProjectorError, Step};
-pub use rebuild::{RebuildError, RebuildReport};
+pub use rebuild::{RebuildError, RebuildProgress, RebuildReport};
 pub use service::{Progress, ViewService, Views, WaitError};
 pub use totals::Counted;
 pub use view::{Listing, Reading, UnitCounts, View};

@@ -4,6 +4,11 @@
 //! the live *projector*: both views are brought to one lsn and compared there, readers go on meanwhile, and the halt
 //! shows as lag.
 
+mod progress;
+
+pub use progress::RebuildProgress;
+pub(crate) use progress::Watch;
+
 use crate::checksum::{Checksum, Difference, checksum, first_difference};
 use crate::fresh::{Bounds, fill};
 use crate::projector::{Projector, ProjectorError};
@@ -14,7 +19,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use state_store::store::StoreError;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Unsaved changes at which a fold saves itself.
@@ -60,13 +64,13 @@ pub(crate) fn fold_all(
     source: &dyn LogSource,
     scratch: &Path,
     bounds: Bounds,
-    stop: &AtomicBool,
+    watch: &Watch,
 ) -> Result<Projector, RebuildError> {
     let until = bounds.until;
-    let mut projector = Projector::open(fill(view, source, scratch, bounds, stop)?, source)?;
+    let mut projector = Projector::open(fill(view, source, scratch, bounds, watch)?, source)?;
     // What was recorded meanwhile.
     loop {
-        if stop.load(Ordering::Acquire) {
+        if watch.is_stopping() {
             return Err(RebuildError::Stopping);
         }
         let step = projector.step_until(STEP_ENTRIES, STEP_WAIT, until)?;

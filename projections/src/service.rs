@@ -5,7 +5,7 @@ use crate::fresh::Bounds;
 use crate::generations::Generations;
 use crate::options::Options;
 use crate::projector::{Projector, ProjectorError};
-use crate::rebuild::{RebuildError, RebuildReport, bring_to, compare, fold_all};
+use crate::rebuild::{RebuildError, RebuildProgress, RebuildReport, Watch, bring_to, compare, fold_all};
 use crate::view::View;
 use event_log::LogSource;
 use event_schemas::ids::{LogId, Lsn, Position};
@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use state_store::engine::EngineKind;
 use state_store::store::StoreError;
 use state_store::tables::SealedCheckpoint;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -49,6 +48,9 @@ pub struct Progress {
     pub seconds_behind: u64,
     /// Why the projector stopped, if it did: the view goes no further.
     pub stopped: Option<String>,
+    /// The rebuild that is under way beside it, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<RebuildProgress>,
 }
 
 /// Why a view does not show what a caller waits for.
@@ -77,8 +79,7 @@ struct Shared {
     log_id: LogId,
     ids_at_once: u32,
     until: Lsn,
-    stopping: AtomicBool,
-    rebuilding: AtomicBool,
+    watch: Watch,
 }
 
 /// What waits for the projector to rest between two steps.
@@ -125,8 +126,7 @@ impl Views {
             log_id,
             ids_at_once: options.ids_at_once.max(1),
             until: options.until,
-            stopping: AtomicBool::new(false),
-            rebuilding: AtomicBool::new(false),
+            watch: Watch::default(),
         });
         let driver = Driver {
             shared: Arc::clone(&shared),
@@ -159,7 +159,8 @@ impl Views {
 
     /// How far the view is.
     pub fn progress(&self) -> Progress {
-        self.shared.progress.borrow().clone()
+        let rebuild = self.shared.watch.progress();
+        Progress { rebuild, ..self.shared.progress.borrow().clone() }
     }
 
     /// Waits until the view shows `wanted`, at most `timeout` and [`MAX_WAIT`].
@@ -210,19 +211,7 @@ impl Views {
         kind: EngineKind,
         accept_difference: bool,
     ) -> Result<RebuildReport, RebuildError> {
-        if self.shared.rebuilding.swap(true, Ordering::AcqRel) {
-            return Err(RebuildError::UnderWay);
-        }
-        let outcome = self.rebuild_alone(kind, accept_difference);
-        self.shared.rebuilding.store(false, Ordering::Release);
-        outcome
-    }
-
-    fn rebuild_alone(
-        &self,
-        kind: EngineKind,
-        accept_difference: bool,
-    ) -> Result<RebuildReport, RebuildError> {
+        let _under_way = self.shared.watch.begin().ok_or(RebuildError::UnderWay)?;
         let (generation, view) = self.shared.generations().begin(kind)?;
         let rebuilt = self.shared.fold_into(generation, view)?;
         let (reply, answer) = sync_channel(1);
@@ -236,7 +225,7 @@ impl Views {
 impl ViewService {
     /// Saves what is shown and ends the thread.
     pub fn stop(self) {
-        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.watch.stop();
         if self.thread.join().is_err() {
             tracing::error!("the projector's thread had panicked");
         }
@@ -249,7 +238,7 @@ impl Shared {
         view.remove_when_unused();
         let scratch = self.generations().scratch(generation).map_err(StoreError::Io)?;
         let bounds = Bounds { ids_a_pass: self.ids_at_once, until: self.until, ..Bounds::default() };
-        fold_all(view, &*self.source, scratch.path(), bounds, &self.stopping)
+        fold_all(view, &*self.source, scratch.path(), bounds, &self.watch)
     }
 
     fn generations(&self) -> MutexGuard<'_, Generations> {
@@ -274,7 +263,7 @@ impl Driver {
             // Step by step it comes as far as it can, and says where it stops.
             Err(error) => tracing::warn!(%error, "the views cannot be folded at once"),
         }
-        while !self.shared.stopping.load(Ordering::Acquire) {
+        while !self.shared.watch.is_stopping() {
             if self.stopped.is_some() || self.is_complete() {
                 self.rest(requests);
                 continue;
@@ -470,5 +459,6 @@ fn progress_of(
         entries_behind,
         seconds_behind: if entries_behind == 0 { 0 } else { seconds },
         stopped,
+        rebuild: None,
     }
 }

@@ -3,10 +3,10 @@
 use crate::client::{Api, Target};
 use crate::home::{EngineChoice, Home};
 use crate::tables::table;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use indicatif::ProgressBar;
-use projections::{Options, RebuildReport, Views, engine_in_use};
+use indicatif::{ProgressBar, ProgressStyle};
+use projections::{Options, Progress, RebuildReport, Views, engine_in_use};
 use reqwest::Method;
 use state_store::home::{engine_of, remove_store};
 use std::path::{Path, PathBuf};
@@ -36,21 +36,24 @@ pub struct Rebuild {
 }
 
 const TICK: Duration = Duration::from_millis(200);
+/// How often a service is asked how far it is.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 /// Views that differ from a fresh fold of the log.
 const DIFFERENT: u8 = 2;
 
 impl Rebuild {
     pub async fn run(self) -> Result<ExitCode> {
-        let spinner = ProgressBar::new_spinner().with_message("folding the log anew");
-        spinner.enable_steady_tick(TICK);
+        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} entries, {per_sec}, {eta} left")?;
+        let bar = ProgressBar::new(0).with_style(style);
         let report = match &self.dir {
             Some(dir) => {
                 let (dir, engine, accept) = (dir.clone(), self.engine, self.accept_difference);
-                tokio::task::spawn_blocking(move || rebuild_in(&dir, engine, accept)).await??
+                let bar = bar.clone();
+                tokio::task::spawn_blocking(move || rebuild_in(&dir, engine, accept, &bar)).await??
             }
-            None => self.ask_service().await?,
+            None => self.ask_service(&bar).await?,
         };
-        spinner.finish_and_clear();
+        bar.finish_and_clear();
         if self.json {
             println!("{}", serde_json::to_string(&report)?);
         } else {
@@ -60,16 +63,43 @@ impl Rebuild {
         Ok(if proved || report.switched { ExitCode::SUCCESS } else { ExitCode::from(DIFFERENT) })
     }
 
-    async fn ask_service(&self) -> Result<RebuildReport> {
+    async fn ask_service(&self, bar: &ProgressBar) -> Result<RebuildReport> {
         let api = Api::new(&self.target)?;
         let request = api
             .request(Method::POST, "/v1/views/rebuild")
             .query(&[("accept_difference", self.accept_difference)]);
-        serde_json::from_value(api.answer(request).await?).context("the service's report cannot be read")
+        let report = tokio::select! {
+            report = api.answer(request) => report?,
+            () = follow(&api, bar) => unreachable!("it is followed until it is over"),
+        };
+        serde_json::from_value(report).context("the service's report cannot be read")
     }
 }
 
-fn rebuild_in(dir: &Path, engine: Option<EngineChoice>, accept_difference: bool) -> Result<RebuildReport> {
+/// Shows how far a service's rebuild is. Progress that cannot be asked for now is asked for again.
+async fn follow(api: &Api, bar: &ProgressBar) {
+    loop {
+        tokio::time::sleep(ASK_EVERY).await;
+        let asked = api.answer(api.request(Method::GET, "/v1/views/progress")).await;
+        if let Some(told) = asked.ok().and_then(|told| serde_json::from_value::<Progress>(told).ok()) {
+            show(&told, bar);
+        }
+    }
+}
+
+fn show(progress: &Progress, bar: &ProgressBar) {
+    if let Some(rebuild) = &progress.rebuild {
+        bar.set_length(rebuild.of);
+        bar.set_position(rebuild.read);
+    }
+}
+
+fn rebuild_in(
+    dir: &Path,
+    engine: Option<EngineChoice>,
+    accept_difference: bool,
+    bar: &ProgressBar,
+) -> Result<RebuildReport> {
     let home = Home::open(dir)?;
     let (source, admission) = crate::log::open_read_only(&home)?;
     let last = admission.last_lsn;
@@ -85,7 +115,14 @@ fn rebuild_in(dir: &Path, engine: Option<EngineChoice>, accept_difference: bool)
     if let Some(why) = views.progress().stopped {
         tracing::warn!(why, "the views in use had stopped; the fresh ones take their place");
     }
-    let report = views.rebuild_with(wanted.into(), accept_difference);
+    let report = std::thread::scope(|scope| {
+        let rebuilding = scope.spawn(|| views.rebuild_with(wanted.into(), accept_difference));
+        while !rebuilding.is_finished() {
+            std::thread::sleep(TICK);
+            show(&views.progress(), bar);
+        }
+        rebuilding.join().map_err(|_| anyhow!("the thread that rebuilt the views panicked"))
+    })?;
     service.stop();
     match report {
         Ok(report) if report.switched => switch_saved_state(home, wanted).map(|()| report),

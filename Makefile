@@ -22,7 +22,7 @@ help:
 	@echo 'make soak   the same tests with the full counts; takes hours'
 	@echo 'make chaos  nodes and brokers are killed, paused and woken while offices submit (MINUTES=)'
 	@echo 'make lint   formatting and clippy, warnings denied'
-	@echo 'make bench  measurements as JSON, one object a line'
+	@echo 'make bench  measurements as JSON, one object a line; LOG=kafka those of brokers (NODES=)'
 	@echo 'make scale  a nation rehearsed: years of life, all views, a restart (PERSONS= YEARS= ENGINE= DIR=)'
 	@echo 'make fuzz   fuzz each target for FUZZ_SECONDS (60)'
 
@@ -56,9 +56,19 @@ lint: preflight
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-bench: preflight
+# make bench LOG=kafka NODES=3: families kafka, fold and views on brokers of its own.
+NODES ?= 1
+KAFKA_LIBS := $(or $(DANCU_KAFKA_LIBS),target/kafka/libs)
+
+bench: preflight $(if $(filter kafka,$(LOG)),preflight-kafka)
 	$(CARGO) build --locked --release -p dancu
+ifeq ($(LOG),kafka)
+	@run=$$(mktemp -d) && trap 'kafka/cluster stop "$$run"; rm -r "$$run"' EXIT && \
+		bootstrap=$$(kafka/cluster start "$$run" $(NODES)) && \
+		$(DANCU) bench --json --bootstrap "$$bootstrap" --kafka-libs "$(KAFKA_LIBS)"
+else
 	$(DANCU) bench --json
+endif
 
 # make scale PERSONS=10000000 ENGINE=fjall DIR=/some/disk; what is not given, `dancu scale` decides.
 scale: preflight

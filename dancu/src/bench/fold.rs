@@ -7,16 +7,17 @@ use super::writer::Alone;
 use crate::home::{Home, wall_clock};
 use anyhow::Result;
 use command_service::follower::{Follower, decode};
-use event_log::{Admission, EmbeddedHandle, LogSource, RawEntry, Verdict};
+use event_log::{Admission, LogSource, RawEntry, Verdict};
 use event_schemas::ids::Position;
 use std::time::{Duration, Instant};
 
 const READ_ENTRIES: usize = 4_096;
 const READ_BYTES: usize = 8 << 20;
+const READ_WAIT: Duration = Duration::from_secs(1);
 
 pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
     setup.progress("fold: writing the log");
-    let alone = Alone::start(&setup.dir.join("fold")).await?;
+    let alone = Alone::start(setup, "fold").await?;
     let mut workload = Workload::new(wall_clock()().vietnam_date())?;
     for size in household_parts(setup.households()) {
         submit_parts(&alone.writing.gateway, [workload.households(size)]).await?;
@@ -31,15 +32,17 @@ pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
 }
 
 fn folded(setup: &Setup, home: &Home) -> Result<Vec<Measured>> {
+    let (log, _) = crate::log::open_read_only(home)?;
+    let log = &*log;
     let (mut decoding, mut folding) = (Vec::new(), Vec::new());
     let (mut events, mut entries) = (0, 0);
     for round in 0..setup.rounds {
         setup.progress(&format!("fold, round {} of {}", round + 1, setup.rounds));
         let begin = Instant::now();
-        (entries, events) = decode_all(home)?;
+        (entries, events) = decode_all(log)?;
         decoding.push(begin.elapsed().as_secs_f64());
         let begin = Instant::now();
-        fold_all(home)?;
+        fold_all(log)?;
         folding.push(begin.elapsed().as_secs_f64());
     }
     let rate = |seconds: &[f64]| events as f64 / median(seconds);
@@ -52,10 +55,10 @@ fn folded(setup: &Setup, home: &Home) -> Result<Vec<Measured>> {
 }
 
 /// Entries and events of the log.
-pub fn decode_all(home: &Home) -> Result<(usize, usize)> {
+pub fn decode_all(log: &dyn LogSource) -> Result<(usize, usize)> {
     let mut admission = Admission::new();
     let (mut entries, mut events) = (0, 0);
-    each_batch(home, |batch| {
+    each_batch(log, |batch| {
         for raw in &batch {
             let Verdict::Admitted { header, lsn } = admission.admit(raw.position, &raw.bytes) else {
                 continue;
@@ -69,9 +72,9 @@ pub fn decode_all(home: &Home) -> Result<(usize, usize)> {
     Ok((entries, events))
 }
 
-fn fold_all(home: &Home) -> Result<()> {
+fn fold_all(log: &dyn LogSource) -> Result<()> {
     let mut follower = Follower::new();
-    each_batch(home, |batch| {
+    each_batch(log, |batch| {
         for raw in &batch {
             if let Verdict::Admitted { header, lsn } = follower.admit(raw) {
                 follower.take(lsn, header, &raw.bytes)?;
@@ -85,14 +88,11 @@ fn fold_all(home: &Home) -> Result<()> {
 }
 
 /// Every batch of the log, in order.
-pub fn each_batch(home: &Home, mut take: impl FnMut(Vec<RawEntry>) -> Result<()>) -> Result<()> {
-    let log = EmbeddedHandle::open_read_only(home.log_dir())?;
+pub fn each_batch(log: &dyn LogSource, mut take: impl FnMut(Vec<RawEntry>) -> Result<()>) -> Result<()> {
+    let end = log.end();
     let mut reader = log.open_reader(Position(0))?;
-    loop {
-        let batch = reader.read(READ_ENTRIES, READ_BYTES, Duration::ZERO)?;
-        if batch.entries.is_empty() {
-            return Ok(());
-        }
-        take(batch.entries)?;
+    while reader.position() < end {
+        take(reader.read(READ_ENTRIES, READ_BYTES, READ_WAIT)?.entries)?;
     }
+    Ok(())
 }

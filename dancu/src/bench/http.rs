@@ -6,7 +6,7 @@ use super::workload::{OFFICE, Workload, household_parts, prepare, submit_parts};
 use super::writer::Alone;
 use super::{READY_WAIT, Setup};
 use crate::client::{Api, Target};
-use crate::home::{Home, NewHome, wall_clock};
+use crate::home::{Home, wall_clock};
 use crate::service::{Running, Settings, guard};
 use access::{Caller, Issuer, Scope, SecretKey};
 use anyhow::{Result, ensure};
@@ -82,12 +82,11 @@ struct Ground {
 
 impl Ground {
     async fn start(setup: &Setup) -> Result<Self> {
-        let new = NewHome::default();
-        let home = Home::create(&setup.dir.join("http"), new)?;
+        let home = setup.new_home("http")?;
         let running = Running::start(&home, settings()).await?;
         running.wait_until_leading(READY_WAIT).await?;
         prepare(&running.gateway).await?;
-        let alone = Alone::start(&setup.dir.join("http-alone")).await?;
+        let alone = Alone::start(setup, "http-alone").await?;
         let (stop, stopped) = Stop::new();
         let guard = guard(&alone.home)?;
         let limits = settings().limits;

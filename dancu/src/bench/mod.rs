@@ -2,12 +2,13 @@
 //!
 //! Layout: [`measured`] a figure and how it is printed; [`workload`] what is submitted; [`stepped`] the writer with groups of a
 //! chosen size; [`simple_view`] the smallest view; [`bare`] what the machine does without us; [`wire`] HTTP by hand. One file for each family of figures:
-//! [`writer`], [`http`], [`views`], [`pins`], [`fold`], [`ids`], [`registry`].
+//! [`writer`], [`http`], [`views`], [`pins`], [`fold`], [`ids`], [`registry`], [`kafka`].
 
 mod bare;
 mod fold;
 mod http;
 mod ids;
+mod kafka;
 mod measured;
 mod past;
 mod pins;
@@ -20,9 +21,12 @@ mod workload;
 mod writer;
 
 use self::measured::Measured;
+use crate::home::{Home, NewHome};
+use crate::log::{KafkaPlace, LogEngine, LogPlace};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use command_service::Answer;
+use event_log::kafka::create_topic;
 use event_schemas::outcome::Outcome;
 use futures_util::future::LocalBoxFuture;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -59,8 +63,19 @@ pub struct Bench {
     /// Where the registries are made; on the disk that is to be measured.
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Keep the logs in Kafka, host:port of its brokers: families kafka, fold and views. Each log is a new topic, which stays.
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap: Option<String>,
+    /// Directory of Kafka's jars, to measure its own ProducerPerformance beside the writer.
+    #[arg(long, value_name = "DIR", requires = "bootstrap")]
+    kafka_libs: Option<PathBuf>,
+    /// Bytes of a record of ProducerPerformance: those of a usual entry.
+    #[arg(long, value_name = "BYTES", requires = "kafka_libs", default_value_t = USUAL_ENTRY_BYTES)]
+    entry_bytes: u32,
 }
 
+/// Of the mixed commands, see the method of `writer_groups_64`.
+const USUAL_ENTRY_BYTES: u32 = 400;
 const READY_WAIT: Duration = Duration::from_secs(30);
 /// Persons that commands of the smaller measurements are about.
 const FEW_PERSONS: u32 = 100_000;
@@ -69,6 +84,8 @@ const FEW_PERSONS: u32 = 100_000;
 struct Family {
     name: &'static str,
     figures: &'static [&'static str],
+    /// Whether it can be measured with logs in files, and with logs in Kafka.
+    logs: &'static [LogEngine],
     measure: for<'a> fn(&'a Setup) -> LocalBoxFuture<'a, Result<Vec<Measured>>>,
 }
 
@@ -84,6 +101,7 @@ const FAMILIES: &[Family] = &[
             "writer_commands_projected",
             "writer_moves",
         ],
+        logs: &[LogEngine::Embedded],
         measure: |setup| Box::pin(writer::measure(setup)),
     },
     Family {
@@ -96,22 +114,31 @@ const FAMILIES: &[Family] = &[
             "http_single_p50",
             "http_single_p99",
         ],
+        logs: &[LogEngine::Embedded],
         measure: |setup| Box::pin(http::measure(setup)),
     },
     Family {
         name: "views",
         figures: &["views_sled", "simple_view_sled", "views_fjall", "simple_view_fjall"],
+        logs: &[LogEngine::Embedded, LogEngine::Kafka],
         measure: |setup| Box::pin(views::measure(setup)),
     },
     Family {
         name: "pins",
         figures: &["pin_bulk", "pin_bulk_commit", "pin_bulk_shown"],
+        logs: &[LogEngine::Embedded],
         measure: |setup| Box::pin(pins::measure(setup)),
     },
-    Family { name: "fold", figures: &["registry_fold"], measure: |setup| Box::pin(fold::measure(setup)) },
+    Family {
+        name: "fold",
+        figures: &["registry_fold"],
+        logs: &[LogEngine::Embedded, LogEngine::Kafka],
+        measure: |setup| Box::pin(fold::measure(setup)),
+    },
     Family {
         name: "ids",
         figures: &["command_id_absent", "command_id_present", "command_id_memory", "command_id_disk"],
+        logs: &[LogEngine::Embedded],
         measure: |setup| Box::pin(ids::measure(setup)),
     },
     Family {
@@ -130,7 +157,14 @@ const FAMILIES: &[Family] = &[
             "as_of_time_p99",
             "restart",
         ],
+        logs: &[LogEngine::Embedded],
         measure: |setup| Box::pin(registry::measure(setup)),
+    },
+    Family {
+        name: "kafka",
+        figures: &["kafka_commands", "kafka_alone_p50", "kafka_alone_p99"],
+        logs: &[LogEngine::Kafka],
+        measure: |setup| Box::pin(kafka::measure(setup)),
     },
 ];
 
@@ -141,10 +175,37 @@ struct Setup {
     commands: u32,
     rounds: u32,
     persons: u32,
+    kafka: Option<Target>,
     bar: ProgressBar,
 }
 
+/// Brokers that keep the logs.
+#[derive(Clone)]
+struct Target {
+    bootstrap: String,
+    /// Kafka's jars.
+    libs: Option<PathBuf>,
+    entry_bytes: u32,
+}
+
+impl Target {
+    /// A topic that there is not yet.
+    fn new_place(&self) -> KafkaPlace {
+        let topic = format!("dancu-bench-{}", Uuid::new_v4());
+        KafkaPlace { bootstrap: self.bootstrap.clone(), topic, settings: None }
+    }
+}
+
 impl Setup {
+    /// A registry of its own, its log where it is to be measured.
+    fn new_home(&self, name: &str) -> Result<Home> {
+        let place = self.kafka.as_ref().map(Target::new_place);
+        if let Some(place) = &place {
+            create_topic(&place.connection()?, None)?;
+        }
+        Home::create(&self.dir.join(name), NewHome { log: place.map(LogPlace::Kafka), ..NewHome::default() })
+    }
+
     /// Says what is under way.
     fn progress(&self, what: &str) {
         self.bar.set_message(what.to_owned());
@@ -200,7 +261,17 @@ impl Bench {
         }
         let is_any_wanted =
             |family: &&Family| family.figures.iter().any(|figure| self.is_wanted(family, figure));
-        Ok(FAMILIES.iter().filter(is_any_wanted).collect())
+        let engine = if self.bootstrap.is_some() { LogEngine::Kafka } else { LogEngine::Embedded };
+        let wanted: Vec<&Family> = FAMILIES
+            .iter()
+            .filter(is_any_wanted)
+            .filter(|it| self.list || it.logs.contains(&engine))
+            .collect();
+        ensure!(
+            !wanted.is_empty(),
+            "that is not measured with logs of this engine; --bootstrap says that they are in Kafka"
+        );
+        Ok(wanted)
     }
 
     fn is_wanted(&self, family: &Family, figure: &str) -> bool {
@@ -213,8 +284,10 @@ impl Bench {
         let dir = parent.join(format!("dancu-bench-{}", Uuid::new_v4()));
         fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{elapsed} {msg}")?);
-        let Self { commands, rounds, persons, .. } = *self;
-        let setup = Setup { dir: dir.clone(), commands, rounds, persons, bar };
+        let Self { commands, rounds, persons, entry_bytes, .. } = *self;
+        let libs = self.kafka_libs.clone();
+        let kafka = self.bootstrap.clone().map(|bootstrap| Target { bootstrap, libs, entry_bytes });
+        let setup = Setup { dir: dir.clone(), commands, rounds, persons, kafka, bar };
         setup.progress(family.name);
         let found = (family.measure)(&setup).await;
         setup.bar.finish_and_clear();
@@ -255,6 +328,9 @@ mod tests {
             list: false,
             json: false,
             dir: None,
+            bootstrap: None,
+            kafka_libs: None,
+            entry_bytes: USUAL_ENTRY_BYTES,
         }
     }
 
@@ -266,7 +342,11 @@ mod tests {
     fn a_family_or_a_figure_can_be_measured_alone() {
         assert_eq!(families(&["http"]), ["http"]);
         assert_eq!(families(&["writer_moves", "restart"]), ["writer", "registry"]);
-        assert_eq!(families(&[]).len(), FAMILIES.len());
+        assert_eq!(families(&[]).len(), FAMILIES.len() - 1, "all that need no brokers");
+        assert!(of(&["kafka"]).families().err().unwrap().to_string().contains("--bootstrap"));
+        let in_kafka = Bench { bootstrap: Some("127.0.0.1:9092".to_owned()), ..of(&[]) };
+        let names: Vec<_> = in_kafka.families().unwrap().iter().map(|family| family.name).collect();
+        assert_eq!(names, ["views", "fold", "kafka"]);
         assert!(of(&["nothing"]).families().err().unwrap().to_string().contains("dancu bench --list"));
     }
 

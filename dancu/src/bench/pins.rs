@@ -4,7 +4,7 @@ use super::measured::{ANSWERED, Measured};
 use super::registry::catch_up;
 use super::workload::{HOUSEHOLD_PERSONS, OPERATOR, Workload, household_parts, prepare, submit_parts};
 use super::{READY_WAIT, Setup};
-use crate::home::{Home, NewHome, wall_clock};
+use crate::home::wall_clock;
 use crate::service::{Running, Settings};
 use anyhow::{Context, Result, bail, ensure};
 use command_service::{CommandGateway, Submitter};
@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(5);
 const STAGED: &str = "each step answered after fdatasync and read-back";
 
 pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
-    let home = Home::create(&setup.dir.join("pins"), NewHome::default())?;
+    let home = setup.new_home("pins")?;
     let running = Running::start(&home, Settings::on_any_port()).await?;
     running.wait_until_leading(READY_WAIT).await?;
     prepare(&running.gateway).await?;

@@ -7,7 +7,7 @@ use super::past;
 use super::wire::{self, RequestBytes, closed_loop, paced};
 use super::workload::{HOUSEHOLD_PERSONS, OFFICE, Workload, household_parts, prepare, submit_parts};
 use super::{READY_WAIT, Setup, disk_bytes, expect_accepted};
-use crate::home::{Home, NewHome, wall_clock};
+use crate::home::{Home, wall_clock};
 use crate::service::Running;
 use anyhow::{Context, Result, ensure};
 use command_service::service::Handle;
@@ -41,7 +41,7 @@ const COMMANDS_PER_S: u32 = 5_000;
 const TICKS_PER_S: u32 = 100;
 
 pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
-    let home = Home::create(&setup.dir.join("registry"), NewHome::default())?;
+    let home = setup.new_home("registry")?;
     let running = start(&home).await?;
     prepare(&running.gateway).await?;
     setup.progress("registry: enrolling");

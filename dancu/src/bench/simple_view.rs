@@ -2,12 +2,11 @@
 //! least, with nothing of the product's own views in it.
 
 use super::fold::each_batch;
-use crate::home::Home;
 use anyhow::{Context, Result};
-use event_log::{Admission, RawEntry, Verdict};
+use event_log::{Admission, LogSource, RawEntry, Verdict};
 use event_schemas::event::EventBody;
 use event_schemas::header::ChainHead;
-use event_schemas::ids::{InstanceId, Lsn, Position, RulesRevision};
+use event_schemas::ids::{InstanceId, LogId, Lsn, Position, RulesRevision};
 use event_schemas::record::AdmittedEntry;
 use event_schemas::time::Timestamp;
 use state_store::TablesBuild;
@@ -33,7 +32,7 @@ const WAITING: usize = 2;
 type Changed = Vec<(u32, u32)>;
 
 /// Read and admitted on one thread, decoded on others, folded in order, written once.
-pub fn fold(home: &Home, dir: &Path, kind: EngineKind) -> Result<()> {
+pub fn fold(log: &dyn LogSource, dir: &Path, kind: EngineKind) -> Result<()> {
     let mut unit_of: Vec<u32> = Vec::new();
     let mut last = Lsn::ZERO;
     std::thread::scope(|scope| -> Result<()> {
@@ -51,7 +50,7 @@ pub fn fold(home: &Home, dir: &Path, kind: EngineKind) -> Result<()> {
             inputs.push(input);
             outputs.push(decoded);
         }
-        let reading = scope.spawn(move || read_into(home, &inputs));
+        let reading = scope.spawn(move || read_into(log, &inputs));
         // Batches went out in turn, so they come back in turn.
         for decoded in (0..DECODERS).cycle() {
             let Ok(changed) = outputs[decoded].recv() else { break };
@@ -65,13 +64,13 @@ pub fn fold(home: &Home, dir: &Path, kind: EngineKind) -> Result<()> {
         last = reading.join().map_err(|_| anyhow::anyhow!("the thread that read the log panicked"))??;
         Ok(())
     })?;
-    write(home, dir, kind, last, &unit_of)
+    write(dir, kind, last, &unit_of)
 }
 
-fn read_into(home: &Home, inputs: &[SyncSender<Vec<(Lsn, RawEntry)>>]) -> Result<Lsn> {
+fn read_into(log: &dyn LogSource, inputs: &[SyncSender<Vec<(Lsn, RawEntry)>>]) -> Result<Lsn> {
     let mut admission = Admission::new();
     let mut turn = 0;
-    each_batch(home, |batch| {
+    each_batch(log, |batch| {
         let mut admitted = Vec::with_capacity(batch.len());
         for raw in batch {
             if let Verdict::Admitted { lsn, .. } = admission.admit(raw.position, &raw.bytes) {
@@ -103,8 +102,8 @@ fn changed_in(batch: &[(Lsn, RawEntry)]) -> Result<Changed> {
     Ok(changed)
 }
 
-fn write(home: &Home, dir: &Path, kind: EngineKind, last: Lsn, unit_of: &[u32]) -> Result<()> {
-    let (log_id, instance) = (home.config.log_id, InstanceId(1));
+fn write(dir: &Path, kind: EngineKind, last: Lsn, unit_of: &[u32]) -> Result<()> {
+    let (log_id, instance) = (LogId(1), InstanceId(1));
     let identity = StoreIdentity { log_id, instance, formats: 0..=0, fold_revision: 1 };
     let store = Store::open_dir(dir, kind.into(), &identity)?.store;
     let mut build = TablesBuild::begin(&store, &SPECS, last)?;

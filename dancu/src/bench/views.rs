@@ -8,7 +8,8 @@ use super::workload::{Workload, household_parts, submit, submit_parts};
 use super::writer::Alone;
 use crate::home::{Home, wall_clock};
 use anyhow::{Result, bail};
-use event_log::EmbeddedHandle;
+use event_log::LogSource;
+use event_schemas::ids::Lsn;
 use projections::{Options, Views};
 use state_store::engine::EngineKind;
 use std::path::Path;
@@ -23,7 +24,7 @@ const DURABLE: &str = "synced with its restart point";
 
 pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
     setup.progress("views: writing the log");
-    let alone = Alone::start(&setup.dir.join("views")).await?;
+    let alone = Alone::start(setup, "views").await?;
     let mut workload = Workload::new(wall_clock()().vietnam_date())?;
     for size in household_parts(setup.persons_households()) {
         submit_parts(&alone.writing.gateway, [workload.households(size)]).await?;
@@ -38,6 +39,8 @@ pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
 }
 
 fn folded(setup: &Setup, home: &Home) -> Result<Vec<Measured>> {
+    let (log, admission) = crate::log::open_read_only(home)?;
+    let last = admission.last_lsn;
     let mut decoding = Vec::new();
     let mut all = [const { Vec::new() }; EngineKind::ALL.len()];
     let mut simple = [const { Vec::new() }; EngineKind::ALL.len()];
@@ -45,12 +48,12 @@ fn folded(setup: &Setup, home: &Home) -> Result<Vec<Measured>> {
     for round in 0..setup.rounds {
         setup.progress(&format!("views, round {} of {}", round + 1, setup.rounds));
         let begin = Instant::now();
-        (entries, events) = decode_all(home)?;
+        (entries, events) = decode_all(&*log)?;
         decoding.push(begin.elapsed().as_secs_f64());
         for (place, kind) in EngineKind::ALL.into_iter().enumerate() {
             let dir = setup.dir.join(format!("folded-{kind}"));
-            all[place].push(timed(&dir, |dir| fold_all(home, dir, kind))?);
-            simple[place].push(timed(&dir, |dir| simple_view::fold(home, dir, kind))?);
+            all[place].push(timed(&dir, |dir| fold_all(home, (&log, last), dir, kind))?);
+            simple[place].push(timed(&dir, |dir| simple_view::fold(&*log, dir, kind))?);
         }
     }
     let rate = |seconds: &[f64]| events as f64 / median(seconds);
@@ -84,11 +87,14 @@ fn timed(dir: &Path, work: impl FnOnce(&Path) -> Result<()>) -> Result<f64> {
     Ok(seconds)
 }
 
-fn fold_all(home: &Home, dir: &Path, kind: EngineKind) -> Result<()> {
-    let log = EmbeddedHandle::open_read_only(home.log_dir())?;
-    let last = log.admission().last_lsn;
+fn fold_all(
+    home: &Home,
+    (log, last): (&Arc<dyn LogSource>, Lsn),
+    dir: &Path,
+    kind: EngineKind,
+) -> Result<()> {
     let options = Options { engine: kind.into(), at_once_from: 0, ..Options::in_directory(dir) };
-    let (views, service) = Views::start(options, home.config.log_id, Arc::new(log))?;
+    let (views, service) = Views::start(options, home.config.log_id, Arc::clone(log))?;
     loop {
         let progress = views.progress();
         if let Some(why) = progress.stopped {

@@ -6,18 +6,17 @@ use super::measured::{ANSWERED, Measured, median};
 use super::stepped::{LARGEST_GROUP, Stepped};
 use super::workload::{OFFICE, PART_COMMANDS, PARTS_IN_FLIGHT, Workload, foundation, prepare, submit};
 use super::{READY_WAIT, Setup};
-use crate::home::{Home, NewHome, wall_clock};
+use crate::home::{Home, wall_clock};
 use crate::service::{Running, Settings, Writing, WritingOptions, wait_until_leading};
 use anyhow::{Context, Result};
 use event_schemas::CommandEnvelope;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Entries of a group.
 const GROUPS: [usize; 3] = [64, 512, LARGEST_GROUP];
 /// What a single PostgreSQL 15 that validates in memory reached with the same kind of command, clients in process.
 const POSTGRES_MOVES_PER_S: f64 = 50_000.0;
-const MIXED: &str =
+pub const MIXED: &str =
     "of ten commands three moves of households, two births, two changes of name, one enrolment, two stays";
 
 pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
@@ -108,8 +107,8 @@ pub struct Alone {
 }
 
 impl Alone {
-    pub async fn start(dir: &Path) -> Result<Self> {
-        let home = Home::create(dir, NewHome::default())?;
+    pub async fn start(setup: &Setup, name: &str) -> Result<Self> {
+        let home = setup.new_home(name)?;
         let opened = home.clone();
         let open = move || Writing::open(&opened, &WritingOptions::default());
         let writing = tokio::task::spawn_blocking(open).await??;
@@ -124,8 +123,8 @@ impl Alone {
 }
 
 async fn through_gateway(setup: &Setup) -> Result<Vec<Measured>> {
-    let alone = Alone::start(&setup.dir.join("alone")).await?;
-    let home = Home::create(&setup.dir.join("projected"), NewHome::default())?;
+    let alone = Alone::start(setup, "alone").await?;
+    let home = setup.new_home("projected")?;
     let running = Running::start(&home, Settings::on_any_port()).await?;
     running.wait_until_leading(READY_WAIT).await?;
     prepare(&running.gateway).await?;

@@ -133,6 +133,11 @@ fn a_refusal_that_the_claim_of_another_releases_is_found() {
 }
 
 #[test]
+fn a_copy_that_is_led_before_it_is_whole_is_found() {
+    is_found(Mutant::LeadsUnfinishedCopy);
+}
+
+#[test]
 fn a_feed_that_goes_on_at_the_highest_place_of_all_partitions_is_found() {
     find("feed", |settings| Settings { feed_goes_on_at_highest: true, ..settings });
 }

@@ -139,6 +139,7 @@ impl Writer {
         match state.standing(self.log.instance(), self.log.copy_of()) {
             Standing::Open | Standing::GoesOnHere => None,
             Standing::Moved { to } => Some(Barred::LogSealed { goes_on_in: to }),
+            Standing::Unfinished { .. } if self.mutant == Some(Mutant::LeadsUnfinishedCopy) => None,
             Standing::Unfinished { of } => Some(Barred::CopyUnfinished { of }),
         }
     }

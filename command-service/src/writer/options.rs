@@ -32,6 +32,8 @@ pub enum Mutant {
     CheckpointWithoutClaim,
     /// The claim of another counts as the entry behind a refusal.
     RefusalByOtherClaim,
+    /// A copy is led whether or not it is whole.
+    LeadsUnfinishedCopy,
 }
 
 /// Names a log that does not exist yet.

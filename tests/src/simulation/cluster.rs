@@ -14,7 +14,7 @@ use crate::linearizability::History;
 use command_service::gateway::{Role, Stats};
 use command_service::invariants::Violation;
 use command_service::saver::StoreOpener;
-use command_service::writer::{Mutant, Surroundings, Timer, Waiting, Writer, WriterOptions};
+use command_service::writer::{Failure, Mutant, Surroundings, Timer, Waiting, Writer, WriterOptions};
 use command_service::{Clock, ScriptedClock};
 use domain::permutation::KeyedPins;
 use event_log::{FaultPlan, Hint, SimulatedLog};
@@ -163,6 +163,10 @@ impl Cluster {
             subscriber.step(&self.log, log_id, is_stormy)?;
         }
         let now = (self.steps.now(), self.nodes[0].clock.now());
+        if let Some(moving) = self.moving.as_mut().filter(|moving| moving.wants_early(now.0)) {
+            let around = surroundings(&self.nodes[0].clock, &self.steps, Random::new(now.0));
+            moving.begin_early(options(self.nodes.len(), false), around, self.mutant)?;
+        }
         if let Some(moving) = self.moving.as_mut().filter(|_| has_begun)
             && moving.step(&self.log, now, is_stormy)?
         {
@@ -250,7 +254,9 @@ impl Cluster {
         self.passed_on = later;
         let due: Vec<PassedOn> = due;
         for PassedOn { to, waiting, .. } in due {
-            if let State::Up(writer) | State::Paused(writer, _) = &mut self.nodes[to].state
+            // The claim may be of a node that is none of these, and is gone.
+            let node = self.nodes.get_mut(to).map(|node| &mut node.state);
+            if let Some(State::Up(writer) | State::Paused(writer, _)) = node
                 && writer.room() > 0
             {
                 writer.accept(waiting);
@@ -267,12 +273,17 @@ impl Cluster {
         match &mut node.state {
             State::Down(until) if now >= *until => return self.start(number),
             State::Paused(_, until) if now >= *until => {
-                let State::Paused(writer, _) = std::mem::replace(&mut node.state, State::Down(now)) else {
+                let State::Paused(mut writer, _) = std::mem::replace(&mut node.state, State::Down(now))
+                else {
                     unreachable!("just seen");
                 };
                 let term = self.judge.auditor().admission().state().term;
                 if writer.is_leading() && writer.follower().admission().state().term < term {
                     self.report.count("leader_woken_after_takeover");
+                }
+                // It was in the middle of something, perhaps before it decides.
+                if self.random.chance(300) {
+                    writer.decide().map_err(|failure| stopped(&writer, &failure))?;
                 }
                 node.state = State::Up(writer);
             }
@@ -300,9 +311,7 @@ impl Cluster {
             }
             _ => writer.step(Duration::ZERO),
         };
-        outcome.map_err(|failure| {
-            Violation::new("R5", writer.follower().registry.head().lsn, failure.to_string())
-        })
+        outcome.map_err(|failure| stopped(writer, &failure))
     }
 
     fn start(&mut self, number: usize) -> Result<(), Violation> {
@@ -310,13 +319,7 @@ impl Cluster {
         let log = WatchedLog::new(self.log.node(), self.watch.clone());
         let home = node.home.clone();
         let opener: StoreOpener = Box::new(move |identity| Store::open(Box::new(home.clone()), identity));
-        let around = Surroundings {
-            clock: Arc::new(node.clock.clone()),
-            timer: Arc::new(self.steps.clone()),
-            random: Box::new(self.random.fork()),
-            pins: Arc::new(KeyedPins::new(1, PIN_KEY)),
-            saves_in_thread: false,
-        };
+        let around = surroundings(&node.clock, &self.steps, self.random.fork());
         let source = Arc::new(self.log.clone());
         let broken = |why: String| Violation::new("R3", Lsn::ZERO, format!("a node cannot start: {why}"));
         let options = WriterOptions { command_ids_dir: node.ids.path(), ..options(node.number, false) };
@@ -442,5 +445,19 @@ impl Cluster {
         self.report.steps = self.steps.now();
         self.report.add("restated_stream", self.judge.late_facts);
         self.report
+    }
+}
+
+fn stopped(writer: &Writer, failure: &Failure) -> Violation {
+    Violation::new("R5", writer.follower().registry.head().lsn, failure.to_string())
+}
+
+fn surroundings(clock: &ScriptedClock, steps: &Steps, random: Random) -> Surroundings {
+    Surroundings {
+        clock: Arc::new(clock.clone()),
+        timer: Arc::new(steps.clone()),
+        random: Box::new(random),
+        pins: Arc::new(KeyedPins::new(1, PIN_KEY)),
+        saves_in_thread: false,
     }
 }

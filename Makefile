@@ -20,7 +20,7 @@ help:
 	@echo 'make demo   a synthetic province lives for some years (PERSONS= PROVINCE= YEARS= SEED= DIR=); LOG=kafka on a real broker'
 	@echo 'make test   every test, with the counts of the gate'
 	@echo 'make soak   the same tests with the full counts; takes hours'
-	@echo 'make chaos  nodes and brokers are killed, paused and woken while offices submit (MINUTES=)'
+	@echo 'make chaos  nodes and brokers are killed, paused, cut off and woken while offices submit (MINUTES=)'
 	@echo 'make lint   formatting and clippy, warnings denied'
 	@echo 'make bench  measurements as JSON, one object a line; LOG=kafka those of brokers (NODES=)'
 	@echo 'make scale  a nation rehearsed: years of life, all views, a restart (PERSONS= YEARS= ENGINE= DIR=)'

@@ -4,6 +4,7 @@ mod card;
 mod changes;
 mod disclosed;
 mod effect;
+mod foreseen;
 mod household;
 mod operation;
 mod person;
@@ -17,6 +18,7 @@ pub use disclosed::{
     DisclosedBand, DisclosedSizes, DisclosedStructure, DisclosedVital, Hidden, HouseholdSizeCell, VitalCell,
 };
 pub use effect::{EffectView, FollowUp, IndexChange, IndexEffect, RowEffect, RowView, Withheld};
+pub use foreseen::{IndexCounts, ItemEffect, OperationEffectAnswer, OperationItemsAnswer, RowCounts};
 pub use household::{HouseholdBrief, HouseholdView, MemberView};
 pub use operation::{
     ApprovalView, LeftOutAnswer, LeftOutView, NoticeView, NoticesAnswer, OperationAnswer, OperationView,

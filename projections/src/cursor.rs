@@ -27,6 +27,7 @@ pub enum ListingKind {
     ResidentsThen = 8,
     Operations = 20,
     LeftOut = 21,
+    OperationItems = 24,
     PinCells = 22,
     PinNotices = 23,
 }

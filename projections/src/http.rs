@@ -1,7 +1,7 @@
 //! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
 //!
 //! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads; `past`, `past_rows`, `changes`, `members` what may be asked for any time;
-//! `persons`, `search`, `households`, `cards`, `units`, `operations`, `totals`, `disclosed`, `views` the handlers; `area` what totals are asked for; `live` a stream; `effects` what a record would change.
+//! `persons`, `search`, `households`, `cards`, `units`, `operations`, `totals`, `disclosed`, `views` the handlers; `area` what totals are asked for; `live` a stream; `effects`, `operation_effects` what a record, or an operation, would change.
 
 mod area;
 mod ask;
@@ -12,6 +12,7 @@ mod effects;
 mod households;
 mod live;
 mod members;
+mod operation_effects;
 mod operations;
 mod past;
 mod past_rows;
@@ -29,8 +30,9 @@ use crate::answers::{
     CardAnswer, CardsDueAnswer, ChangesAnswer, ChronicleAnswer, DelaysAnswer, DisclosedSizes,
     DisclosedStructure, DisclosedVital, DossierAnswer, ExplanationAnswer, FlowsAnswer, HistoryAnswer,
     HouseholdAnswer, HouseholdSizesAnswer, HouseholdsAnswer, LeftOutAnswer, MembersAnswer, MovesAnswer,
-    NoticesAnswer, OperationAnswer, OperationsAnswer, PersonAnswer, PinCellsAnswer, PopulationAnswer,
-    Reflecting, ResidenceAnswer, SearchAnswer, StructureAnswer, UnitAnswer, VitalAnswer,
+    NoticesAnswer, OperationAnswer, OperationEffectAnswer, OperationItemsAnswer, OperationsAnswer,
+    PersonAnswer, PinCellsAnswer, PopulationAnswer, Reflecting, ResidenceAnswer, SearchAnswer,
+    StructureAnswer, UnitAnswer, VitalAnswer,
 };
 use crate::checksum::Checksum;
 use crate::live::Summary;
@@ -265,6 +267,22 @@ pub fn routes() -> RouteTable<QueryState> {
         Route::get(UNITS, "/v1/operations/{id}", "An operation, and how far it is.", operations::by_id)
             .query::<ReadToken>()
             .answer::<Reflecting<OperationAnswer>>(),
+        Route::get(
+            UNITS,
+            "/v1/operations/{id}/effect",
+            "What an operation of corrections would change if it were committed now: rows by kind, keys by index, every total.",
+            operation_effects::sums,
+        )
+        .query::<ReadToken>()
+        .answer::<Reflecting<OperationEffectAnswer>>(),
+        Route::get(
+            PERSONS,
+            "/v1/operations/{id}/effect/items",
+            "The same, one correction after the other, with every row before and after.",
+            operation_effects::items,
+        )
+        .query::<Paging>()
+        .answer::<Reflecting<OperationItemsAnswer>>(),
         Route::get(
             PERSONS,
             "/v1/operations/{id}/left-out",

@@ -8,7 +8,7 @@
 //! - [`projector`]: the step function that keeps a view up to date; [`service`]: the thread that drives it, `options`: how;
 //! - [`checksum`], [`rebuild`], `generations`: proving a view equal to a fresh fold, and switching to it;
 //! - `fresh`: a whole view folded at once, with `sorter`; `target`: what entries are applied to, there and here;
-//! - [`trial`]: what a record would change, without its being recorded;
+//! - [`trial`]: what a record would change, without its being recorded; `foreseen`: what an operation would;
 //! - `walk`: a row's records, newest first, through the log; [`history`]: pages of them; [`cursor`]: how listings go on;
 //! - [`as_of`]: rows as they were on a day, as known at a record; `streams`: what a record says of a row's streams;
 //!   `row_source`: answers of now and of then from the same code;
@@ -45,6 +45,7 @@ pub mod disclosure;
 pub mod due;
 pub mod explanation;
 pub mod flows;
+mod foreseen;
 mod fresh;
 mod generations;
 pub mod history;

@@ -205,6 +205,12 @@ impl<T: Target> Applier<'_, T> {
     }
 }
 
+/// What a staged part holds.
+pub(crate) fn staged_content(mut value: &[u8]) -> Result<PartContent, StoreError> {
+    let (content, _): (PartContent, Vec<LeftOut>) = decode_from(&mut value).map_err(damaged)?;
+    Ok(content)
+}
+
 fn damaged(error: CodecError) -> StoreError {
     StoreError::Damaged(format!("a staged part: {error}"))
 }

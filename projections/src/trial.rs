@@ -53,8 +53,8 @@ impl EntryChange {
 /// What a record at `lsn` would change of a reading.
 pub fn foresee(reading: &Reading<'_>, lsn: Lsn, changes: &Changes) -> Result<Effect, ApplyError> {
     let stored = |error| ApplyError::Store { lsn, error };
-    let reference = Reference::load(reading).map_err(stored)?;
-    Trial::of(reading, &reference, (lsn, 0), changes)?.effect().map_err(stored)
+    let mut reference = Reference::load(reading).map_err(stored)?;
+    Trial::of(reading, &mut reference, (lsn, 0), changes)?.effect().map_err(stored)
 }
 
 /// A reading as it would be.
@@ -68,14 +68,12 @@ impl<'a> Trial<'a> {
     /// As a record at `lsn` would leave it, its first event at the place `first`.
     pub fn of(
         reading: &'a Reading<'a>,
-        reference: &Reference,
+        reference: &mut Reference,
         (lsn, first): (Lsn, u32),
         changes: &Changes,
     ) -> Result<Self, ApplyError> {
-        // A correction opens no day and establishes no unit, so nothing is noted in the copy.
-        let mut reference = reference.clone();
         let trial = Self { reading, rows: BTreeMap::new(), entries: BTreeMap::new() };
-        let mut applier = Applier::new(trial, &mut reference, reading.log_id());
+        let mut applier = Applier::new(trial, reference, reading.log_id());
         applier.change_rows(lsn, first, changes)?;
         changes.events.iter().for_each(|event| applier.cells.take(&event.body));
         applier.unpublished()

@@ -67,7 +67,7 @@ pub struct Correct {
     /// Print the service's answer as it is.
     #[arg(long, global = true)]
     json: bool,
-    /// Why rows are read, which `amend` and a dry run do; it is recorded. A dry run takes the reason unless it is stated.
+    /// Why rows are read, which `amend`, a dry run and `bulk effect --rows` do; it is recorded. A dry run takes the reason unless it is stated.
     #[arg(long, env = "DANCU_PURPOSE", global = true)]
     purpose: Option<String>,
     #[command(flatten)]
@@ -122,8 +122,8 @@ impl Correct {
         match &self.edit {
             EditArgument::Approve { proposal } => return self.approve(&api, *proposal).await,
             EditArgument::Bulk { step } => {
-                let bulk =
-                    bulk::Bulk { api, basis: self.basis(), reason: self.reason.clone(), json: self.json };
+                let (basis, reason, purpose) = (self.basis(), self.reason.clone(), self.purpose.clone());
+                let bulk = bulk::Bulk { api, basis, reason, purpose, json: self.json };
                 return bulk.run(step).await;
             }
             _ => {}

@@ -29,6 +29,8 @@ pub const MAX_LIMIT: usize = 1_000;
 const DEFAULT_WAIT_MS: u64 = 5_000;
 /// Readings at a time (O1).
 const MAX_READINGS: usize = 64;
+/// Whole operations that are folded at a time (O1).
+const MAX_FORESEEN: usize = 1;
 /// How long a question waits for its turn.
 const MAX_TURN_WAIT: Duration = Duration::from_secs(5);
 
@@ -40,6 +42,7 @@ pub struct QueryState {
     listeners: Listeners,
     trees: Trees,
     references: References,
+    foreseeing: Arc<Semaphore>,
     hide_below: u64,
     stopped: watch::Receiver<bool>,
 }
@@ -166,7 +169,9 @@ impl QueryState {
     pub fn new(views: Views, stopped: watch::Receiver<bool>) -> Self {
         let readings = Arc::new(Semaphore::new(MAX_READINGS));
         let (listeners, trees, references) = (Listeners::default(), Trees::default(), References::default());
-        Self { views, readings, listeners, trees, references, hide_below: DEFAULT_THRESHOLD, stopped }
+        let foreseeing = Arc::new(Semaphore::new(MAX_FORESEEN));
+        let hide_below = DEFAULT_THRESHOLD;
+        Self { views, readings, listeners, trees, references, foreseeing, hide_below, stopped }
     }
 
     /// Counts from one up to below this are hidden from whoever may see no persons.
@@ -191,6 +196,11 @@ impl QueryState {
     /// What every row is counted against.
     pub(super) fn references(&self) -> References {
         self.references.clone()
+    }
+
+    /// Turns of folding a whole operation.
+    pub(super) fn foreseeing(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.foreseeing)
     }
 
     /// Turns of reading.

@@ -30,8 +30,8 @@ impl QueryState {
         self.off_the_async_threads(move || {
             let view = views.current();
             let reading = view.read();
-            let reference = references.of(&reading)?;
-            let trial = Trial::of(&reading, &reference, (lsn, 0), &changes)?;
+            let mut reference = references.of(&reading)?;
+            let trial = Trial::of(&reading, &mut reference, (lsn, 0), &changes)?;
             let (body, shown) = EffectView::of(&caller, &reading, &trial)?;
             let body = Reflecting { log_id, lsn: reading.lsn(), as_of: None, body };
             Ok(Answer { body, lsn: reading.lsn(), shown })
@@ -58,15 +58,15 @@ pub struct References(Arc<Mutex<Option<Known>>>);
 type Known = ((Lsn, Option<Date>), Arc<Reference>);
 
 impl References {
-    /// As of this reading.
-    pub(crate) fn of(&self, reading: &Reading<'_>) -> Result<Arc<Reference>, StoreError> {
+    /// As of this reading; a copy, because whatever is folded may add to it.
+    pub(super) fn of(&self, reading: &Reading<'_>) -> Result<Reference, StoreError> {
         let as_of = (reading.units_changed()?, reading.day()?);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, reference)) = known.as_ref().filter(|(of, _)| *of == as_of) {
-            return Ok(Arc::clone(reference));
+            return Ok((**reference).clone());
         }
         let reference = Arc::new(Reference::load(reading)?);
         *known = Some((as_of, Arc::clone(&reference)));
-        Ok(reference)
+        Ok((*reference).clone())
     }
 }

@@ -50,6 +50,7 @@ kinds! {
     VIEW_STOPPED = "view_stopped", 503, "The views have stopped before this point; the operator's log says why.", "Việc cập nhật dữ liệu tra cứu đã dừng trước thời điểm yêu cầu.";
     VIEW_UNAVAILABLE = "view_unavailable", 503, "The views cannot be read now; the operator's log says why.", "Hiện không đọc được dữ liệu tra cứu.";
     TOO_BUSY = "too_busy", 503, "Too many questions are being answered.", "Hệ thống đang xử lý quá nhiều yêu cầu tra cứu.";
+    NOTHING_FORESEEN = "nothing_foreseen", 409, "This is told of operations of corrections that are neither committed nor abandoned.", "Chỉ xem trước được đợt đính chính chưa hoàn tất và chưa bị hủy.";
     ROWS_MOVED = "rows_moved", 409, "Something that the correction touches was recorded meanwhile; try it again.", "Dữ liệu liên quan vừa được ghi nhận thay đổi; hãy thử lại.";
     REBUILD_UNDER_WAY = "rebuild_under_way", 409, "A rebuild is under way already.", "Đang dựng lại dữ liệu tra cứu.";
     REBUILD_FAILED = "rebuild_failed", 503, "The rebuild failed; the views in use serve on, the operator's log says why.", "Dựng lại dữ liệu tra cứu không thành công; dữ liệu hiện tại vẫn được dùng.";

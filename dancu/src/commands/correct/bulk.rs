@@ -1,5 +1,6 @@
 //! `dancu correct bulk`
 
+use super::foresee::Effect;
 use super::select::Select;
 use crate::client::Api;
 use crate::commands::operation::{conclude_staging, refused, show, stage, submit};
@@ -49,6 +50,8 @@ pub enum Step {
     },
     /// Go on staging the taking back of an operation.
     ResumeReverse { operation: OperationId },
+    /// Show what an operation would change if it were committed now: sums, or with --rows one correction after the other.
+    Effect(Effect),
 }
 
 /// Where everybody is at home whose record is corrected.
@@ -80,6 +83,7 @@ pub struct Bulk {
     pub api: Api,
     pub basis: Basis,
     pub reason: Option<Text<200>>,
+    pub purpose: Option<String>,
     pub json: bool,
 }
 
@@ -117,6 +121,7 @@ impl Bulk {
                 );
                 stage(&self.api, &self.basis, operation, (1, MAX_PART_ROWS), self.json).await
             }
+            Step::Effect(effect) => effect.run(&self).await,
             Step::ResumeReverse { operation } => {
                 let found = show(&self.api, *operation, None).await?;
                 let done =

@@ -1,14 +1,77 @@
 //! What a correction would change of what is shown: rows member by member, indexes, totals, what follows.
 
+use super::bulk::Bulk;
 use crate::client::Api;
 use crate::tables::{plain, print_rows, table};
 use anyhow::{Context, Result};
+use clap::Args;
 use event_schemas::CommandEnvelope;
+use event_schemas::ids::OperationId;
 use reqwest::Method;
 use serde_json::{Map, Value};
+use std::process::ExitCode;
 
 /// Totals and keys of indexes that are shown to people; `--json` tells all.
 const MAX_SHOWN: usize = 40;
+
+/// What an operation would change.
+#[derive(Debug, Args)]
+pub struct Effect {
+    operation: OperationId,
+    /// One correction after the other, with every row before and after.
+    #[arg(long)]
+    rows: bool,
+    /// Where a page goes on, as the page before said.
+    #[arg(long, requires = "rows")]
+    after: Option<String>,
+    /// Most corrections of a page.
+    #[arg(long, requires = "rows")]
+    limit: Option<u32>,
+}
+
+impl Effect {
+    /// Asks and prints.
+    pub async fn run(&self, bulk: &Bulk) -> Result<ExitCode> {
+        let operation = self.operation;
+        let path = format!("/v1/operations/{operation}/effect{}", if self.rows { "/items" } else { "" });
+        let mut request = bulk.api.request(Method::GET, &path);
+        request = request.query(&self.after.iter().map(|after| ("after", after)).collect::<Vec<_>>());
+        request = request.query(&self.limit.iter().map(|limit| ("limit", limit)).collect::<Vec<_>>());
+        if let Some(purpose) = &bulk.purpose {
+            request = request.header("x-purpose", purpose.as_bytes());
+        }
+        let answer = bulk.api.answer(request).await?;
+        match self.rows {
+            _ if bulk.json => println!("{answer}"),
+            true => print_items(&answer),
+            false => print_sums(&answer),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn print_items(answer: &Value) {
+    for item in list(answer, "items") {
+        println!("correction {} of part {}", plain(&item["place"]), plain(&item["part"]));
+        match &item["effect"] {
+            Value::Null => println!("left out: a row of it has moved since it was staged"),
+            effect => print_effect(effect),
+        }
+    }
+    if let Some(next) = answer["next"].as_str() {
+        println!("more with --after {next}");
+    }
+    println!("as of lsn {}", plain(&answer["lsn"]));
+}
+
+fn print_sums(answer: &Value) {
+    println!("{} corrections; left out, because a row has moved: {}", answer["items"], answer["moved"]);
+    println!("rows: {}", plain(&answer["rows"]));
+    print_first("indexes", list(answer, "indexes"));
+    let totals: Vec<Value> = list(answer, "totals").iter().map(total).collect();
+    print_first("totals", &totals);
+    println!("as of lsn {}", plain(&answer["lsn"]));
+}
 
 /// The dry run's outcome with its effect, or what is said against it.
 pub async fn ask(api: &Api, envelope: &CommandEnvelope, purpose: Option<&str>) -> Result<Value> {
@@ -21,6 +84,11 @@ pub async fn ask(api: &Api, envelope: &CommandEnvelope, purpose: Option<&str>) -
 
 /// For people.
 pub fn print(effect: &Value) {
+    print_effect(effect);
+    println!("as of lsn {}", plain(&effect["lsn"]));
+}
+
+fn print_effect(effect: &Value) {
     for row in list(effect, "rows") {
         print_row(row);
     }
@@ -41,7 +109,6 @@ pub fn print(effect: &Value) {
             withheld.join(", ")
         );
     }
-    println!("as of lsn {}", plain(&effect["lsn"]));
 }
 
 fn list<'a>(effect: &'a Value, name: &str) -> &'a [Value] {

@@ -1,5 +1,6 @@
 //! From the log to the topic: reads admitted entries, and sends what the receiver sees of their events.
 
+use crate::committed::each_fact;
 use crate::message::{Message, source_of};
 use crate::publishing::{Place, Publishing, partition_of};
 use crate::receiver::Receiver;
@@ -8,6 +9,7 @@ use event_log::{
     Admission, AdmissionState, LogError, LogReader, LogSource, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES, RawEntry,
     Verdict,
 };
+use event_schemas::event::Event;
 use event_schemas::header::{EntryHeader, EntryKind, seal_target};
 use event_schemas::ids::{EventAddress, LogId, Lsn};
 use event_schemas::record::{AdmittedEntry, EntryError};
@@ -28,6 +30,8 @@ pub enum FeedError {
     Topic(#[from] TopicError),
     #[error("the admitted entry at lsn {lsn} cannot be decoded: {cause}")]
     Undecodable { lsn: Lsn, cause: EntryError },
+    #[error("the log gives no entry at lsn {lsn}, of which a later one speaks")]
+    Missing { lsn: Lsn },
     #[error("the topic holds more than the log, which ends at lsn {end}: it is the feed of another log")]
     LogShorter { end: Lsn },
 }
@@ -98,11 +102,11 @@ impl<T: Target> Feeder<T> {
         Ok(Self { receiver, source, reader, admission, topic, publishing, fed, recorded_at, marked })
     }
 
-    /// Sends what can be read now; waits up to `wait` if nothing can.
-    pub fn step(&mut self, wait: Duration) -> Result<Fed, FeedError> {
+    /// Sends what can be read of the log now; waits up to `wait` if nothing can.
+    pub fn step(&mut self, log: &dyn LogSource, wait: Duration) -> Result<Fed, FeedError> {
         let batch = self.reader.read(MAX_GROUP_ENTRIES, MAX_GROUP_BYTES, wait)?;
         for raw in &batch.entries {
-            self.take(raw)?;
+            self.take(log, raw)?;
         }
         self.fed.at_end = batch.at_end;
         if batch.at_end && self.marked.1.elapsed() >= WATERMARK_EVERY {
@@ -119,27 +123,31 @@ impl<T: Target> Feeder<T> {
         Ok(self.fed)
     }
 
-    fn take(&mut self, raw: &RawEntry) -> Result<(), FeedError> {
+    fn take(&mut self, log: &dyn LogSource, raw: &RawEntry) -> Result<(), FeedError> {
         let Verdict::Admitted { header, lsn } = self.admission.admit(raw.position, &raw.bytes) else {
             return Ok(());
         };
         let entry =
             AdmittedEntry::decode(lsn, &raw.bytes).map_err(|cause| FeedError::Undecodable { lsn, cause })?;
         for (index, event) in entry.changes().map_or(&[][..], |changes| &changes.events).iter().enumerate() {
-            let Some(seen) = self.receiver.view(event) else { continue };
-            let at = EventAddress { lsn, index: index as u32 };
-            let message = Message::of_event(&self.source, at, header.recorded_at, event, &seen);
-            let key = message.key.as_deref().unwrap_or_default();
-            let partition = partition_of(key, self.publishing.partitions());
-            if self.publishing.takes(partition, message.place) {
-                self.send(partition, &message)?;
-            } else {
-                self.fed.passed_over += 1;
-            }
+            self.publish(EventAddress { lsn, index: index as u32 }, header.recorded_at, event)?;
+            each_fact(log, lsn, event, &mut |at, fact| self.publish(at, header.recorded_at, fact))?;
         }
         self.fed.lsn = lsn;
         self.recorded_at = header.recorded_at;
         self.mark(WATERMARK_LAG)
+    }
+
+    fn publish(&mut self, at: EventAddress, recorded_at: Timestamp, event: &Event) -> Result<(), FeedError> {
+        let Some(seen) = self.receiver.view(event) else { return Ok(()) };
+        let message = Message::of_event(&self.source, at, recorded_at, event, &seen);
+        let key = message.key.as_deref().unwrap_or_default();
+        let partition = partition_of(key, self.publishing.partitions());
+        if !self.publishing.takes(partition, message.place) {
+            self.fed.passed_over += 1;
+            return Ok(());
+        }
+        self.send(partition, &message)
     }
 
     fn mark_all(&mut self) -> Result<(), FeedError> {

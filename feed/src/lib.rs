@@ -5,11 +5,12 @@
 //! - [`message`]: one event as a CloudEvent;
 //! - [`publishing`]: what is still to be sent after any end, pure;
 //! - [`topic`]: the target topic;
-//! - [`feeder`]: from the log to the topic.
+//! - [`feeder`]: from the log to the topic; [`committed`]: the facts that the commit of an operation brings.
 //!
 //! *Architecture invariant:* where a feed goes on is known from the target topic alone.
 //! *Architecture invariant:* nothing is published that was not admitted, and nothing of a sealed event but that it is there.
 
+pub mod committed;
 pub mod feeder;
 pub mod message;
 pub mod publishing;

@@ -99,7 +99,7 @@ impl Feed {
         let is_over = |fed: &Fed| fed.at_end && (self.once || log.held.is_some());
         let (mut told_at, mut told) = (Instant::now(), Lsn::ZERO);
         while !stop.load(Ordering::Acquire) {
-            let fed = feeder.step(WAIT)?;
+            let fed = feeder.step(&*log.source, WAIT)?;
             if fed.lsn != told && (told == Lsn::ZERO || told_at.elapsed() >= TELL_EVERY) {
                 (told_at, told) = (Instant::now(), fed.lsn);
                 self.tell("published", &fed);

@@ -3,13 +3,16 @@
 
 use super::random::Random;
 use command_service::invariants::Violation;
+use domain::Registry;
 use event_log::{Admission, SimulatedLog, Verdict};
-use event_schemas::ids::{EventAddress, LogId, Lsn, Position};
+use event_schemas::event::{Event, EventBody, OperationCommitted, OperationPart};
+use event_schemas::ids::{EventAddress, LogId, Lsn, PersonId, Position};
+use event_schemas::operation::PartContent;
 use event_schemas::record::AdmittedEntry;
 use feed::message::{Message, subject_of};
 use feed::publishing::{Place, partition_of};
 use feed::{Feeder, Receiver, Target, TopicError};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -143,7 +146,7 @@ impl Subscriber {
                 Feeder::begin(log, (log_id, end), self.partitions.clone(), RECEIVER.clone())?
             }
         };
-        let fed = feeder.step(Duration::ZERO)?;
+        let fed = feeder.step(log, Duration::ZERO)?;
         self.feeder = Some(feeder);
         Ok(fed.at_end)
     }
@@ -182,16 +185,59 @@ impl Subscriber {
 /// What belongs into each partition.
 fn wanted(log: &SimulatedLog) -> Vec<Vec<Place>> {
     let mut partitions = vec![Vec::new(); PARTITIONS];
+    let mut told = |at: EventAddress, key: String| {
+        partitions[partition_of(&key, PARTITIONS)].push(Place::Event(at));
+    };
+    let is_seen = |event: &Event| RECEIVER.view(event).is_some();
+    let mut registry = Registry::new();
+    let mut parts: Vec<OperationPart> = Vec::new();
     let mut admission = Admission::new();
     for (at, bytes) in log.raw_entries().into_iter().enumerate() {
         let Verdict::Admitted { lsn, .. } = admission.admit(Position(at as u64), &bytes) else { continue };
         let entry = AdmittedEntry::decode(lsn, &bytes).expect("the auditor has decoded it");
+        let numbers = numbers_of(&registry);
+        registry.apply_entry(&entry);
+        registry.take_lookup_changes();
         let events = entry.changes().map_or(&[][..], |changes| &changes.events);
-        for (index, event) in events.iter().enumerate().filter(|(_, event)| RECEIVER.view(event).is_some()) {
-            let key = subject_of(event).unwrap_or_default();
-            let place = Place::Event(EventAddress { lsn, index: index as u32 });
-            partitions[partition_of(&key, PARTITIONS)].push(place);
+        for (index, event) in (0..).zip(events) {
+            if is_seen(event) {
+                told(EventAddress { lsn, index }, subject_of(event).unwrap_or_default());
+            }
+            match &event.body {
+                EventBody::OperationPart(part) => parts.push(part.clone()),
+                EventBody::OperationCommitted(committed) => {
+                    for (at, fact) in corrected(&parts, lsn, committed).filter(|(_, fact)| is_seen(fact)) {
+                        told(at, subject_of(fact).unwrap_or_default());
+                    }
+                    let given =
+                        numbers_of(&registry).into_iter().filter(|it| numbers.get(&it.0) != Some(&it.1));
+                    for (index, (person, _)) in (1..).zip(given) {
+                        told(EventAddress { lsn, index }, format!("person/{person}"));
+                    }
+                }
+                _ => {}
+            }
         }
     }
     partitions
+}
+
+/// Everybody's number. A commit that changes any is one of numbers: those that a correction cancels are not corrected in bulk.
+fn numbers_of(registry: &Registry) -> BTreeMap<PersonId, u64> {
+    registry.persons().map(|(person, row)| (person, row.pin.get())).collect()
+}
+
+/// Facts that a commit puts in place, by the addresses that it gives them.
+fn corrected<'a>(
+    parts: &'a [OperationPart],
+    lsn: Lsn,
+    committed: &'a OperationCommitted,
+) -> impl Iterator<Item = (EventAddress, &'a Event)> {
+    let of_operation = parts.iter().filter(|part| part.operation == committed.operation);
+    let said = of_operation.filter_map(|part| match &part.content {
+        PartContent::Corrections(said) => Some(said),
+        PartContent::Pins(_) => None,
+    });
+    let items = said.flat_map(|said| said.placed()).filter(|(_, item)| !committed.leaves_out(item));
+    items.flat_map(move |(first, item)| item.events_at(lsn, first))
 }

@@ -5,17 +5,23 @@
 //! `DANCU_KILL_ROUNDS` sets the number of kills of the whole, half as many as there are rounds of the other kill test.
 
 mod corrections;
+mod published;
 
+use domain::registry::Registry as DecisionState;
+use event_log::{EmbeddedHandle, LogSource};
 use event_schemas::CommandEnvelope;
 use event_schemas::command::Command as Order;
 use event_schemas::examples::example;
-use event_schemas::ids::CommandId;
+use event_schemas::ids::{CommandId, Lsn};
+use event_schemas::pin::Pin;
+use event_schemas::record::AdmittedEntry;
 use event_schemas::text::Text;
+use published::published;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -248,4 +254,27 @@ fn whatever_is_killed_all_have_their_numbers_or_nobody_has() {
     let home = registry.home();
     let verified = registry.run(&["verify", "--dir", home.to_str().unwrap()]);
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+
+    // Whoever gets the feed knows everybody's number, as if each had been issued alone.
+    let told = published(&home, serde_json::json!({ "pin_issued": ["person", "pin"] }));
+    let numbers: BTreeMap<u64, String> = told
+        .values()
+        .map(|(_, issued)| (issued["person"].as_u64().unwrap(), issued["pin"].as_str().unwrap().to_owned()))
+        .collect();
+    assert_eq!((told.len(), numbers.len() as u64), (numbers.len(), everybody));
+    for (person, row) in folded(&home).persons() {
+        assert_eq!(Pin::from_number(row.pin.get()).unwrap().to_string(), numbers[&u64::from(person.0)]);
+    }
+}
+
+/// The registry that the log folds to.
+fn folded(home: &Path) -> DecisionState {
+    let log = EmbeddedHandle::open_read_only(home.join("log")).unwrap();
+    let mut state = DecisionState::new();
+    for lsn in (1..=log.admission().last_lsn.0).map(Lsn) {
+        let bytes = log.fetch(lsn).unwrap().unwrap();
+        state.apply_entry(&AdmittedEntry::decode(lsn, &bytes).unwrap());
+        state.take_lookup_changes();
+    }
+    state
 }

@@ -37,10 +37,10 @@ pub(super) fn scan(segment: &Segment, sectors: Sectors) -> Result<Scanned, LogEr
     let mut scanned =
         Scanned { offset: FIRST_GROUP, frontier: segment.head.start, last_group: None, tail: Tail::Empty };
     let mut index = segment.index();
-    let (mut buffer, mut buffer_at) = (Vec::new(), FIRST_GROUP);
+    let (mut buffer, mut filled, mut buffer_at) = (Vec::new(), 0, FIRST_GROUP);
     let mut content = Vec::new();
     loop {
-        let held: &[u8] = &buffer[(scanned.offset - buffer_at) as usize..];
+        let held: &[u8] = &buffer[(scanned.offset - buffer_at) as usize..filled];
         match unpack(sectors, held, &Expected::from(&scanned.frontier), &mut content) {
             Unpacked::Whole { head, link } => {
                 let admission = judge_group(segment, &scanned, &head, &content)?;
@@ -52,11 +52,12 @@ pub(super) fn scan(segment: &Segment, sectors: Sectors) -> Result<Scanned, LogEr
             }
             Unpacked::NeedMore { bytes } => {
                 let held_len = held.len();
-                buffer.resize(bytes.max(CHUNK_BYTES), 0);
-                let read = segment.read_at(&mut buffer, scanned.offset)?;
-                buffer.truncate(read);
+                if buffer.len() < bytes.max(CHUNK_BYTES) {
+                    buffer = vec![0; bytes.max(CHUNK_BYTES)];
+                }
+                filled = segment.read_at(&mut buffer, scanned.offset)?;
                 buffer_at = scanned.offset;
-                if read <= held_len {
+                if filled <= held_len {
                     break;
                 }
             }

@@ -83,6 +83,11 @@ impl<'a, T: Target> Applier<'a, T> {
         self.batch.bytes()
     }
 
+    /// How totals change over everything applied.
+    pub fn totals(&self) -> &TotalChanges {
+        &self.totals
+    }
+
     /// Applies one entry that admission let in at `lsn`.
     pub fn apply(&mut self, lsn: Lsn, bytes: &[u8]) -> Result<(), ApplyError> {
         self.apply_decoded(lsn, decode_entry(lsn, bytes)?)

@@ -318,6 +318,11 @@ impl TotalChanges {
         Ok(())
     }
 
+    /// How the totals under these keys change together.
+    pub fn sum(&self, is_wanted: &dyn Fn(&TotalKey) -> bool) -> i64 {
+        self.0.iter().filter(|(key, _)| is_wanted(key)).map(|(_, change)| change).sum()
+    }
+
     /// Writes what was noted. A total of zero has no entry. `Err(key)`: a total would fall below zero.
     pub fn write(self, batch: &mut impl Target) -> Result<Result<(), TotalKey>, StoreError> {
         for (key, change) in self.0 {

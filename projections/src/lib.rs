@@ -13,7 +13,7 @@
 //! - [`as_of`]: rows as they were on a day, as known at a record; `streams`: what a record says of a row's streams;
 //!   `row_source`: answers of now and of then from the same code;
 //! - [`chronicle`]: everything recorded of a row, and what was believed before; `page`: the same to be printed;
-//!   [`explanation`]: why a row is what it is; [`difference`]: what changed between two pairs of times; [`labels`]: what events and aspects are called;
+//!   [`explanation`]: why a row is what it is; [`causes`]: which records made a total what it is; [`difference`]: what changed between two pairs of times; [`labels`]: what events and aspects are called;
 //! - [`names`]: how names are compared; [`search`]: finding persons by what is known of them;
 //! - [`due`]: who needs a card; [`operations`]: operations, cells of PINs, notices due;
 //! - [`definition`]: who is counted where; [`changes`], [`vital`]: how a person came to be counted, and what happened, from the row
@@ -33,6 +33,7 @@
 pub mod answers;
 mod apply;
 pub mod as_of;
+pub mod causes;
 pub mod changes;
 pub mod checksum;
 pub mod chronicle;

@@ -2,8 +2,10 @@
 //! thread, tests from a seed.
 
 use crate::apply::{Applier, ApplyError};
+use crate::derived::TotalChanges;
 use crate::layout::FOLD_REVISION;
 use crate::reference::Reference;
+use crate::totals::TotalKey;
 use crate::view::View;
 use event_log::{Admission, AdmissionState, DropCounters, LogError, LogReader, LogSource, RawEntry, Verdict};
 use event_schemas::header::{EntryHeader, EntryKind};
@@ -18,6 +20,9 @@ use std::time::Duration;
 
 /// Most bytes that one read of the log takes (O1).
 const READ_BYTES: usize = 4 << 20;
+
+/// Entries that are read at once where each is published alone.
+const READ_ENTRIES: usize = 256;
 
 /// Most memory of one unpublished batch (O1).
 const MAX_BATCH_BYTES: usize = 16 << 20;
@@ -93,8 +98,38 @@ impl Projector {
         wait: Duration,
         last: Lsn,
     ) -> Result<Step, ProjectorError> {
+        self.advance((max_entries, max_entries), wait, last, &mut |_| {})
+    }
+
+    /// The next admitted entry alone: how the totals under these keys change by it. `None` if nothing came in time.
+    pub(crate) fn step_counting(
+        &mut self,
+        wait: Duration,
+        is_wanted: &dyn Fn(&TotalKey) -> bool,
+    ) -> Result<Option<i64>, ProjectorError> {
+        loop {
+            let mut change = 0;
+            let step = self.advance((READ_ENTRIES, 1), wait, Lsn(u64::MAX), &mut |totals| {
+                change = totals.sum(is_wanted);
+            })?;
+            match step {
+                Step { applied: 0, read: 0, .. } => return Ok(None),
+                Step { applied: 0, .. } => {}
+                _ => return Ok(Some(change)),
+            }
+        }
+    }
+
+    /// Reads up to so many entries, and publishes up to so many; `look` sees how totals change by those.
+    fn advance(
+        &mut self,
+        (max_read, max_entries): (usize, usize),
+        wait: Duration,
+        last: Lsn,
+        look: &mut dyn FnMut(&TotalChanges),
+    ) -> Result<Step, ProjectorError> {
         if self.waiting.is_empty() {
-            let batch = self.reader.read(max_entries, READ_BYTES, wait)?;
+            let batch = self.reader.read(max_read, READ_BYTES, wait)?;
             self.reader_at_end = batch.at_end;
             self.waiting.extend(batch.entries);
         }
@@ -114,6 +149,7 @@ impl Projector {
             }
         }
         if step.applied > 0 {
+            look(applier.totals());
             applier.publish()?;
         }
         self.admission = admission;

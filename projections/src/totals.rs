@@ -245,6 +245,14 @@ pub(crate) fn counted_in(key: &[u8]) -> Option<(UnitId, Counted)> {
     Some((UnitId(u32::from_be_bytes(*unit)), counted))
 }
 
+/// Where the people are whom a key counts by birth or cohort.
+pub(crate) fn whereabouts_of(key: &[u8]) -> Option<Whereabouts> {
+    use Whereabouts::{AtHome, AwayBriefly, AwayUsually, StayingBriefly, StayingUsually};
+    let kind = key.get(4)? & (Grain::BirthsRolledUp as u8 - 1);
+    let all = [AtHome, AwayBriefly, AwayUsually, StayingBriefly, StayingUsually];
+    all.into_iter().find(|whereabouts| *whereabouts as u8 == kind)
+}
+
 /// Whether a key counts with all units below.
 pub(crate) fn is_rolled_up(key: &[u8]) -> bool {
     key.get(4).is_some_and(|kind| (5..16).contains(kind) || *kind >= Grain::BirthsRolledUp as u8)

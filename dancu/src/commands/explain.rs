@@ -1,12 +1,13 @@
 //! `dancu explain`
 
+use super::explain_total::ExplainTotal;
 use super::past::{Asking, Times};
 use crate::client::{Api, Target};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
-/// Say which events make a person, a household or a card what the views say: aspect by aspect, with who recorded them when.
+/// Say which events make a person, a household, a card or a total what the views say, with who recorded them when.
 #[derive(Debug, Args)]
 pub struct Explain {
     #[command(subcommand)]
@@ -31,17 +32,22 @@ enum What {
     Household { household: String },
     /// A card, by id (C3).
     Card { card: String },
+    /// A total, from the log itself.
+    Total(ExplainTotal),
 }
 
 impl Explain {
     pub async fn run(self) -> Result<ExitCode> {
-        let api = Api::new(&self.target)?;
-        let asking = Asking { api: &api, purpose: self.purpose.as_deref() };
         let row = match self.what {
             What::Person { person } => person,
             What::Household { household } => household,
             What::Card { card } => card,
+            What::Total(total) => {
+                return tokio::task::spawn_blocking(move || total.run(self.json)).await?;
+            }
         };
+        let api = Api::new(&self.target)?;
+        let asking = Asking { api: &api, purpose: self.purpose.as_deref() };
         asking.explain(&row, &self.times.parameters(), self.json).await?;
         Ok(ExitCode::SUCCESS)
     }

@@ -5,6 +5,7 @@ mod correct;
 mod diff;
 mod example;
 mod explain;
+mod explain_total;
 mod feed;
 mod init;
 mod inspect;
@@ -78,7 +79,7 @@ pub enum Command {
     Operation(operation::Operation),
     /// Ask for a person, a household, a card, a unit, a history.
     Query(query::Query),
-    /// Say which events make a person, a household or a card what the views say.
+    /// Say which events make a person, a household, a card or a total what the views say.
     Explain(explain::Explain),
     /// Say what is told otherwise by two pairs of times in a unit, and which events caused it.
     Diff(diff::Diff),

@@ -3,9 +3,11 @@
 //!
 //! `DANCU_DEMO_PERSONS` sets the number of persons.
 
-use crate::program::good;
+use crate::program::{folded, good};
+use domain::registry::rows::{ABROAD, PersonRow};
 use event_schemas::time::{Date, Timestamp};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
 
@@ -17,6 +19,7 @@ fn a_province_lives_and_the_views_agree_with_its_ledger_everywhere() {
     let persons = std::env::var("DANCU_DEMO_PERSONS").unwrap_or_else(|_| PERSONS.to_owned());
     let dir = live(&["--persons", &persons, "--years", "1"]);
     other_rules_change_what_they_speak_of(dir.path().join("demo").to_str().unwrap());
+    every_change_of_a_total_is_explained(&dir.path().join("demo"));
 }
 
 /// Long enough for cards to reach their last day, which ends them by itself, and for the law of cards to change.
@@ -71,4 +74,30 @@ fn other_rules_change_what_they_speak_of(home: &str) {
     let table = good(&younger);
     assert!(table.contains("register_marriage refused with too_young_to_marry"), "{table}");
     assert!(table.contains("1 are listed"), "{table}");
+}
+
+/// Records that changed a total add up to it, from the beginning and from the middle on; and it is what the registry's fold says.
+fn every_change_of_a_total_is_explained(home: &Path) {
+    let dir = home.to_str().unwrap();
+    let explain = |more: &[&str]| -> Value {
+        let all = ["explain", "total", "VN", "--dir", dir, "--json", "--limit", "1000000"];
+        serde_json::from_str(&good(&[&all[..], more].concat())).unwrap()
+    };
+    let number = |value: &Value| value.as_i64().unwrap();
+    let causes = |told: &Value| told["causes"].as_array().unwrap().clone();
+
+    let whole = explain(&["--definition", "permanent"]);
+    let is_home = |row: &PersonRow| row.died == 0 && row.unit != 0 && row.unit != ABROAD;
+    let living = folded(home).persons().filter(|(_, row)| is_home(row)).count();
+    assert_eq!((number(&whole["before"]), number(&whole["after"])), (0, living as i64));
+    let sum: i64 = causes(&whole).iter().map(|cause| number(&cause["change"])).sum();
+    assert_eq!(sum, living as i64);
+
+    let middle = number(&whole["to"]) / 2;
+    let rest = explain(&["--definition", "permanent", "--from", &middle.to_string()]);
+    let (earlier, later): (Vec<Value>, Vec<Value>) =
+        causes(&whole).into_iter().partition(|cause| number(&cause["lsn"]) < middle);
+    assert_eq!(number(&rest["before"]), number(&earlier.last().unwrap()["total"]));
+    assert_eq!(causes(&rest), later);
+    assert!(later.iter().any(|cause| cause["command"] == "death"));
 }

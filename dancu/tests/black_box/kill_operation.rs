@@ -7,21 +7,19 @@
 mod corrections;
 mod published;
 
-use domain::registry::Registry as DecisionState;
-use event_log::{EmbeddedHandle, LogSource};
+use crate::program::folded;
 use event_schemas::CommandEnvelope;
 use event_schemas::command::Command as Order;
 use event_schemas::examples::example;
-use event_schemas::ids::{CommandId, Lsn};
+use event_schemas::ids::CommandId;
 use event_schemas::pin::Pin;
-use event_schemas::record::AdmittedEntry;
 use event_schemas::text::Text;
 use published::published;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -265,16 +263,4 @@ fn whatever_is_killed_all_have_their_numbers_or_nobody_has() {
     for (person, row) in folded(&home).persons() {
         assert_eq!(Pin::from_number(row.pin.get()).unwrap().to_string(), numbers[&u64::from(person.0)]);
     }
-}
-
-/// The registry that the log folds to.
-fn folded(home: &Path) -> DecisionState {
-    let log = EmbeddedHandle::open_read_only(home.join("log")).unwrap();
-    let mut state = DecisionState::new();
-    for lsn in (1..=log.admission().last_lsn.0).map(Lsn) {
-        let bytes = log.fetch(lsn).unwrap().unwrap();
-        state.apply_entry(&AdmittedEntry::decode(lsn, &bytes).unwrap());
-        state.take_lookup_changes();
-    }
-    state
 }

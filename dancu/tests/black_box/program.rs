@@ -1,5 +1,9 @@
 //! The program as operators and offices use it.
 
+use domain::Registry;
+use event_log::{EmbeddedHandle, LogSource};
+use event_schemas::ids::Lsn;
+use event_schemas::record::AdmittedEntry;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -89,4 +93,16 @@ pub fn live(service: &Service, dir: &Path, home: &str) -> u64 {
     service.ask(&operator, &["submit", units.to_str().unwrap()]);
     service.submit_example(dir, &operator, "register_office");
     service.submit_example(dir, &office, "enrol_household")["lsn"].as_u64().unwrap()
+}
+
+/// The registry that the log folds to.
+pub fn folded(home: &Path) -> Registry {
+    let log = EmbeddedHandle::open_read_only(home.join("log")).unwrap();
+    let mut state = Registry::new();
+    for lsn in (1..=log.admission().last_lsn.0).map(Lsn) {
+        let bytes = log.fetch(lsn).unwrap().unwrap();
+        state.apply_entry(&AdmittedEntry::decode(lsn, &bytes).unwrap());
+        state.take_lookup_changes();
+    }
+    state
 }

@@ -10,8 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 /// An engine may let go of its lock from another thread some time after its last handle was dropped.
-const OPEN_ATTEMPTS: u32 = 100;
-const OPEN_RETRY_DELAY: Duration = Duration::from_millis(20);
+const OPEN_ATTEMPTS: u32 = 8;
+/// Before the second attempt; each later one waits twice as long, all together some two and a half seconds.
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// Opens an engine, patiently. Some damage makes engines panic instead of answering an error; both become
 /// [`EngineError::Damaged`].
@@ -19,9 +20,11 @@ pub(crate) fn open_patiently<E>(
     name: &str,
     attempt: impl Fn() -> Result<E, EngineError>,
 ) -> Result<E, EngineError> {
-    for attempts_left in (0..OPEN_ATTEMPTS).rev() {
+    for number in 1..=OPEN_ATTEMPTS {
         match catch_unwind(AssertUnwindSafe(&attempt)) {
-            Ok(Err(EngineError::InUse)) if attempts_left > 0 => thread::sleep(OPEN_RETRY_DELAY),
+            Ok(Err(EngineError::InUse)) if number < OPEN_ATTEMPTS => {
+                thread::sleep(FIRST_RETRY_DELAY * 2_u32.pow(number - 1));
+            }
             Ok(outcome) => return outcome,
             Err(_) => return Err(EngineError::Damaged(format!("{name} panicked while it opened its files"))),
         }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::conformance::{self, Scribe, Subject};
 use crate::engine::RawEntry;
+use crate::hint::{Hint, LeaderHint};
 use local::LocalCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::sync::Mutex;
@@ -213,4 +214,38 @@ fn entries_are_fetched_again_after_the_broker_was_killed_and_came_back() {
     for (place, entry) in entries.iter().enumerate() {
         assert_eq!(handle.fetch(Lsn(place as u64 + 1)).unwrap().as_ref(), Some(entry));
     }
+}
+
+fn wait_for_hint(node: &Candidacy, wanted: Hint, within: Duration) -> bool {
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < within {
+        if node.hint() == wanted {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
+
+/// Whoever gave its place back is chosen again when nobody else is there, and whenever the other one is gone.
+#[test]
+fn a_place_that_was_given_back_comes_back_when_nobody_has_it() {
+    let _in_use = InUse::begin();
+    let connection = fresh_topic();
+    let session = Duration::from_secs(6);
+    let first = Candidacy::begin(&connection, session).unwrap();
+    assert!(wait_for_hint(&first, Hint::Chosen, WAIT), "alone");
+    for round in 0..2 {
+        first.give_back();
+        assert!(wait_for_hint(&first, Hint::Standby, WAIT), "given back in round {round}");
+        assert!(wait_for_hint(&first, Hint::Chosen, WAIT), "chosen again in round {round}");
+    }
+    let second = Candidacy::begin(&connection, session).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    first.give_back();
+    assert!(wait_for_hint(&second, Hint::Chosen, WAIT), "the other one takes the place");
+    assert!(wait_for_hint(&first, Hint::Standby, WAIT));
+    std::thread::sleep(Duration::from_secs(2));
+    Box::new(second).leave();
+    assert!(wait_for_hint(&first, Hint::Chosen, WAIT), "the other one is gone");
 }

@@ -75,7 +75,7 @@ pub struct Bench {
 }
 
 /// Of the mixed commands, see the method of `writer_groups_64`.
-const USUAL_ENTRY_BYTES: u32 = 400;
+const USUAL_ENTRY_BYTES: u32 = 365;
 const READY_WAIT: Duration = Duration::from_secs(30);
 /// Persons that commands of the smaller measurements are about.
 const FEW_PERSONS: u32 = 100_000;

@@ -9,7 +9,7 @@ use crate::generations::Generations;
 use crate::month::Month;
 use crate::options::Options;
 use crate::projector::Projector;
-use crate::rebuild::{RebuildError, Watch, fold_all};
+use crate::rebuild::{RebuildError, Watch, fold_all, save_when_large};
 use crate::totals::{Counted, TotalKey, cohort_in, counted_in, happened_of, is_rolled_up, whereabouts_of};
 use crate::view::Reading;
 use crate::vital::{self, ByPlace, Vital};
@@ -129,6 +129,7 @@ pub fn causes(
         let is_wanted = |key: &TotalKey| asked.holds(key.as_bytes());
         let step = projector.step_counting(READ_WAIT, &is_wanted)?;
         let Some(change) = step else { return Err(RebuildError::NoProgress(*lsns.end())) };
+        save_when_large(&projector)?;
         progress(projector.lsn());
         if change != 0 {
             total += change;

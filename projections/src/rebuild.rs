@@ -74,14 +74,20 @@ pub(crate) fn fold_all(
             return Err(RebuildError::Stopping);
         }
         let step = projector.step_until(STEP_ENTRIES, STEP_WAIT, until)?;
-        if projector.view().tables().dirty_bytes() > CHECKPOINT_BYTES {
-            projector.checkpoint()?;
-        }
+        save_when_large(&projector)?;
         if step.at_end || projector.lsn() >= until {
             projector.checkpoint()?;
             return Ok(projector);
         }
     }
+}
+
+/// What is folded and not saved yet stays bounded (O1).
+pub(crate) fn save_when_large(projector: &Projector) -> Result<(), ProjectorError> {
+    if projector.view().tables().dirty_bytes() > CHECKPOINT_BYTES {
+        projector.checkpoint()?;
+    }
+    Ok(())
 }
 
 /// Brings a projector to exactly `lsn`.

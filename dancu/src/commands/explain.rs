@@ -3,7 +3,7 @@
 use super::explain_total::ExplainTotal;
 use super::past::{Asking, Times};
 use crate::client::{Api, Target};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
@@ -43,6 +43,10 @@ impl Explain {
             What::Household { household } => household,
             What::Card { card } => card,
             What::Total(total) => {
+                ensure!(
+                    self.times.parameters().is_empty(),
+                    "a total is explained by the records from --from to --to, not by --valid-on or --known-at"
+                );
                 return tokio::task::spawn_blocking(move || total.run(self.json)).await?;
             }
         };

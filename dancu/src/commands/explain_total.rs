@@ -39,7 +39,7 @@ pub struct ExplainTotal {
     #[arg(long, default_value = DEFAULT_DIR)]
     dir: PathBuf,
     /// Who is counted: permanent (the default), temporary, present or usual.
-    #[arg(long, default_value = "permanent", value_parser = named::<Definition>)]
+    #[arg(long, default_value = "permanent", value_parser = named::<Definition>, conflicts_with = "vital")]
     definition: Definition,
     /// What happened is counted instead: birth, death, marrying, divorcing, marriage or divorce.
     #[arg(long, value_parser = named::<Vital>, conflicts_with = "flow")]
@@ -47,9 +47,9 @@ pub struct ExplainTotal {
     /// What brings people into the population, or takes them out of it, is counted instead.
     #[arg(long, value_enum)]
     flow: Option<Flow>,
-    /// By date of event (the default) or registration.
-    #[arg(long, default_value = "event", value_parser = named::<ByDate>)]
-    by: ByDate,
+    /// Of flows and what happened: by date of event (the default) or registration.
+    #[arg(long, value_parser = named::<ByDate>)]
+    by: Option<ByDate>,
     /// Of what happened: by place of residence (the default), event or registration.
     #[arg(long, default_value = "residence", value_parser = named::<ByPlace>, requires = "vital")]
     place: ByPlace,
@@ -137,6 +137,15 @@ struct Report {
 
 impl ExplainTotal {
     pub fn run(&self, as_json: bool) -> Result<ExitCode> {
+        let happens = self.vital.is_some() || self.flow.is_some();
+        ensure!(
+            happens || (self.month.is_none() && self.by.is_none()),
+            "--month and --by are for what happened (--vital) and for flows (--flow): a population is that of a record"
+        );
+        ensure!(
+            self.vital != Some(Vital::Move),
+            "moves are counted as flows: --flow moved_in, --flow moved_out"
+        );
         let home = Home::open(&self.dir)?;
         let (log, admission) = crate::log::open_read_only(&home)?;
         let to = self.to.unwrap_or(admission.last_lsn);
@@ -177,9 +186,10 @@ impl ExplainTotal {
     }
 
     fn asked(&self) -> Asked {
+        let by = self.by.unwrap_or_default();
         let total = match (self.vital, self.flow) {
-            (Some(event), _) => Total::Vital(event, self.by, self.place),
-            (None, Some(flow)) => Total::Flow(flow.into(), self.definition, self.by),
+            (Some(event), _) => Total::Vital(event, by, self.place),
+            (None, Some(flow)) => Total::Flow(flow.into(), self.definition, by),
             (None, None) => Total::Population(self.definition),
         };
         let Self { month, sex, category, .. } = *self;

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use projections::{Options, Progress, RebuildReport, Views, engine_in_use};
 use reqwest::Method;
 use state_store::home::{engine_of, remove_store};
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -70,14 +71,14 @@ impl Rebuild {
             .query(&[("accept_difference", self.accept_difference)]);
         let report = tokio::select! {
             report = api.answer(request) => report?,
-            () = follow(&api, bar) => unreachable!("it is followed until it is over"),
+            never = follow(&api, bar) => match never {},
         };
         serde_json::from_value(report).context("the service's report cannot be read")
     }
 }
 
 /// Shows how far a service's rebuild is. Progress that cannot be asked for now is asked for again.
-async fn follow(api: &Api, bar: &ProgressBar) {
+async fn follow(api: &Api, bar: &ProgressBar) -> Infallible {
     loop {
         tokio::time::sleep(ASK_EVERY).await;
         let asked = api.answer(api.request(Method::GET, "/v1/views/progress")).await;

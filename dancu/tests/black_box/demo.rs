@@ -3,7 +3,7 @@
 //!
 //! `DANCU_DEMO_PERSONS` sets the number of persons.
 
-use crate::program::{folded, good};
+use crate::program::{folded, good, refused};
 use domain::registry::rows::{ABROAD, PersonRow};
 use event_schemas::time::{Date, Timestamp};
 use serde_json::{Value, json};
@@ -99,5 +99,10 @@ fn every_change_of_a_total_is_explained(home: &Path) {
         causes(&whole).into_iter().partition(|cause| number(&cause["lsn"]) < middle);
     assert_eq!(number(&rest["before"]), number(&earlier.last().unwrap()["total"]));
     assert_eq!(causes(&rest), later);
+    // What would be passed over in silence is refused.
+    for more in [["--month", "2021-03"], ["--by", "registration"], ["--vital", "move"], ["--known-at", "5"]] {
+        let said = refused(&[&["explain", "total", "VN", "--dir", dir][..], &more].concat());
+        assert!(said.contains("--"), "{said}");
+    }
     assert!(later.iter().any(|cause| cause["command"] == "death"));
 }

@@ -1,6 +1,6 @@
 //! Questions over HTTP.
-use crate::common::serving::{Api, caught_up, start};
 
+use crate::common::serving::{Api, caught_up, start};
 use crate::common::town::{Town, WARDS, names};
 use crate::common::{LOG, date, event};
 use access::http::OpenApi;

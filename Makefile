@@ -20,7 +20,7 @@ help:
 	@echo 'make demo   a synthetic province lives for some years (PERSONS= PROVINCE= YEARS= SEED= DIR=); LOG=kafka on a real broker'
 	@echo 'make test   every test, with the counts of the gate'
 	@echo 'make soak   the same tests with the full counts; takes hours'
-	@echo 'make chaos  nodes and brokers are killed, paused, cut off and woken while offices submit (MINUTES=)'
+	@echo 'make chaos  nodes and brokers are killed, paused, cut off and woken while offices submit (MINUTES= FAULTS= DIR=)'
 	@echo 'make lint   formatting and clippy, warnings denied'
 	@echo 'make bench  measurements as JSON, one object a line; LOG=kafka those of brokers (NODES=)'
 	@echo 'make scale  a nation rehearsed: years of life, all views, a restart (PERSONS= YEARS= ENGINE= DIR=)'
@@ -46,11 +46,12 @@ soak: preflight preflight-kafka
 		$(CARGO) test --locked --release --workspace --no-fail-fast -- --nocapture
 	$(MAKE) fuzz FUZZ_SECONDS=1800
 
-# Minutes of faults; the gate runs each once.
+# Minutes of faults; the gate runs each once. make chaos FAULTS=LeaderPaused,BrokerKilled DIR=/some/disk: of these alone, and logs are kept.
 MINUTES ?= 10
 
 chaos: preflight preflight-kafka
-	DANCU_CHAOS_MINUTES=$(MINUTES) $(CARGO) test --locked --release -p dancu --test black_box failover -- --nocapture
+	DANCU_CHAOS_MINUTES=$(MINUTES) $(if $(FAULTS),DANCU_CHAOS_FAULTS=$(FAULTS)) $(if $(DIR),DANCU_CHAOS_DIR=$(abspath $(DIR))) \
+		$(CARGO) test --locked --release -p dancu --test black_box failover -- --nocapture
 
 lint: preflight
 	$(CARGO) fmt --all --check

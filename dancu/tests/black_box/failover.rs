@@ -3,7 +3,8 @@
 //! exactly once and where its answer said, every other one once or not at all (W1, W2, W8), what clients saw is linearizable (W10), terms
 //! never went back (W7), and all nodes' registries and views are equal to a fresh fold (R2).
 //!
-//! `DANCU_CHAOS_MINUTES` goes on with faults for so long. What it prints is measured; nothing measured is asserted.
+//! `DANCU_CHAOS_MINUTES` goes on with faults for so long, `DANCU_CHAOS_FAULTS` names those that are wanted (`LeaderPaused,BrokerKilled`),
+//! `DANCU_CHAOS_DIR` keeps what nodes and brokers logged. What it prints is measured; nothing measured is asserted.
 
 pub mod brokers;
 mod clients;
@@ -21,6 +22,7 @@ use event_schemas::record::EntryBody;
 use nodes::{Kind, Node, Signal, run};
 use proxy::Proxy;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tests::linearizability::judge;
@@ -52,6 +54,15 @@ const FAULTS: [Fault; 6] = [
     Fault::LeaderCutOff,
 ];
 
+/// The faults that are named, with commas between; all where nothing is.
+fn faults_named(named: Option<&str>) -> Vec<Fault> {
+    let fault = |name: &str| {
+        let found = FAULTS.into_iter().find(|fault| format!("{fault:?}") == name.trim());
+        found.unwrap_or_else(|| panic!("{name} is no fault; there are {FAULTS:?}"))
+    };
+    named.map_or(FAULTS.to_vec(), |named| named.split(',').map(fault).collect())
+}
+
 /// The node whose way to the brokers can be cut.
 const BEHIND_PROXY: usize = 1;
 
@@ -63,31 +74,46 @@ struct System {
     clients: Clients,
     /// Longest time without an acceptance, by fault.
     pauses: BTreeMap<Fault, Vec<Duration>>,
+    /// From the fault until another node led. What clients notice beyond is their own patience with a node that does not answer.
+    takeovers: BTreeMap<Fault, Vec<Duration>>,
     /// The broker that was killed last.
     broker: usize,
     /// Holds the files of all; goes last.
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl System {
     fn start(minutes: f64) -> Self {
-        let (dir, start) = (tempfile::tempdir().unwrap(), Instant::now());
+        let start = Instant::now();
+        let kept = std::env::var_os("DANCU_CHAOS_DIR").map(PathBuf::from);
+        let temporary = kept.is_none().then(|| tempfile::tempdir().unwrap());
+        let dir = temporary.as_ref().map_or(kept.as_deref(), |it| Some(it.path())).unwrap();
+        std::fs::create_dir_all(dir).unwrap();
         let mut proxy = Proxy::new(BROKERS);
-        let brokers = Brokers::start_behind(&dir.path().join("kafka"), BROKERS, &proxy.ports);
+        let brokers = Brokers::start_behind(&dir.join("kafka"), BROKERS, &proxy.ports);
         proxy.lead_to(&brokers.ports_behind());
         run(&["topic", "create", "--bootstrap", &brokers.bootstrap]);
         let ways = [("a", brokers.bootstrap.clone()), ("b", proxy.bootstrap())];
-        let mut nodes: Vec<Node> =
-            ways.map(|(name, way)| Node::new(dir.path(), name, Kind::Registry, &way)).into();
+        let mut nodes: Vec<Node> = ways.map(|(name, way)| Node::new(dir, name, Kind::Registry, &way)).into();
         let mut clients = Clients::new(&nodes, minutes);
         let date = clients.date();
-        let mut query = Node::new(dir.path(), "q", Kind::Query, &brokers.bootstrap);
+        let mut query = Node::new(dir, "q", Kind::Query, &brokers.bootstrap);
         for node in nodes.iter_mut().chain([&mut query]) {
             node.start(date);
         }
         clients.begin();
         println!("brokers and nodes are ready after {:.1} s", secs(start.elapsed()));
-        Self { nodes, query, brokers, proxy, clients, pauses: BTreeMap::new(), broker: 0, _dir: dir }
+        Self {
+            nodes,
+            query,
+            brokers,
+            proxy,
+            clients,
+            pauses: BTreeMap::new(),
+            takeovers: BTreeMap::new(),
+            broker: 0,
+            _dir: temporary,
+        }
     }
 
     fn leader(&self) -> usize {
@@ -137,6 +163,12 @@ impl System {
             }
             Fault::LeaderCutOff => self.proxy.cut(),
         }
+        let mut taken_over = String::new();
+        if fault != Fault::BrokerKilled {
+            self.wait_until("nobody takes over", || self.nodes[other].leads());
+            taken_over = format!(", another leads after {:.2} s", secs(begin.elapsed()));
+            self.takeovers.entry(fault).or_default().push(begin.elapsed());
+        }
         self.wait_until("nothing is accepted any more", || {
             self.clients.accepted_since(begin) >= ANSWERS_AFTER
         });
@@ -148,9 +180,10 @@ impl System {
             Fault::LeaderPaused => {
                 assert!(self.nodes[other].leads(), "{}", self.said());
                 self.nodes[leader].signal(Signal::Continue);
-                let reason = || self.nodes[leader].last_step_down();
-                self.wait_until("a woken leader does not step down", || reason().is_some());
-                assert_eq!(reason().as_deref(), Some("superseded"), "{}", self.said());
+                let has_read_on = || self.nodes[leader].term() > term;
+                self.wait_until("a woken leader does not step down", has_read_on);
+                let reason = self.nodes[leader].last_step_down();
+                assert_eq!(reason.as_deref(), Some("superseded"), "{}", self.said());
             }
             Fault::BrokerKilled => self.brokers.restart(self.broker),
             Fault::LeaderCutOff => {
@@ -166,7 +199,8 @@ impl System {
         self.wait_until("not every node is ready", || self.nodes.iter().all(Node::is_ready));
         let end = Instant::now();
         let pause = self.clients.longest_pause(begin, end);
-        println!("{fault:?}: writes paused {:.2} s, all ready after {:.2} s", secs(pause), secs(end - begin));
+        let (paused, all_ready) = (secs(pause), secs(end - begin));
+        println!("{fault:?}{taken_over}: writes paused {paused:.2} s, all ready after {all_ready:.2} s");
         self.pauses.entry(fault).or_default().push(pause);
     }
 
@@ -203,7 +237,11 @@ impl System {
         println!("{answered} commands answered, {} sent again, term {}", heard.repeats, log.term.0);
         for (fault, pauses) in &self.pauses {
             let longest = pauses.iter().max().unwrap();
-            println!("{fault:?}: {} times, longest pause of writes {:.2} s", pauses.len(), secs(*longest));
+            let taken_over = self.takeovers.get(fault).and_then(|taken| taken.iter().max());
+            let taken_over = taken_over
+                .map_or(String::new(), |longest| format!(", longest takeover {:.2} s", secs(*longest)));
+            let times = pauses.len();
+            println!("{fault:?}: {times} times, longest pause of writes {:.2} s{taken_over}", secs(*longest));
         }
     }
 
@@ -284,10 +322,11 @@ fn check(heard: &Heard, log: &Log) -> usize {
 #[test]
 fn whatever_befalls_leaders_and_brokers_answers_stay_and_nodes_agree() {
     let minutes = std::env::var("DANCU_CHAOS_MINUTES").ok().and_then(|minutes| minutes.parse().ok());
+    let faults = faults_named(std::env::var("DANCU_CHAOS_FAULTS").ok().as_deref());
     let begin = Instant::now();
     let mut system = System::start(minutes.unwrap_or(1.0));
     loop {
-        for fault in FAULTS {
+        for &fault in &faults {
             system.strike(fault);
         }
         if minutes.is_none_or(|minutes: f64| begin.elapsed().as_secs_f64() >= minutes * 60.0) {

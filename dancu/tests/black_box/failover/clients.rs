@@ -1,4 +1,4 @@
-//! Offices that submit all the while, each at one node until it fails them, then at the other; and ask the other what became of it.
+//! Offices that submit all the while, each at one node until it does not answer, then at the other; and ask the other what became of it.
 
 use super::nodes::{Kind, Node};
 use event_schemas::CommandEnvelope;
@@ -118,8 +118,9 @@ impl Clients {
                 while !is_ending.load(Ordering::Acquire) {
                     std::thread::sleep(PACE);
                     let Some(task) = next(&shared, &token_node) else { continue };
-                    let answers = submit(&client, &urls[at % urls.len()], &task);
-                    at += usize::from(answers.len() < task.commands.len());
+                    let (answers, is_silent) = submit(&client, &urls[at % urls.len()], &task);
+                    // A node that says that it cannot answer now finds the leader as soon as there is one.
+                    at += usize::from(is_silent);
                     let asked = (task.commands[0].command_id, task.token.clone());
                     take(&shared, task, answers);
                     ask_after(&shared, &client, &urls[(at + 1) % urls.len()], asked);
@@ -178,8 +179,8 @@ fn next(shared: &Mutex<Shared>, token_node: &Node) -> Option<Task> {
     Some(Task { office, commands, token, number: numbers[0] })
 }
 
-/// Answers to the lines that were answered; fewer if the node, or its leader, could not say.
-fn submit(client: &reqwest::blocking::Client, url: &str, task: &Task) -> Vec<(CommandId, Outcome)> {
+/// Answers to the lines that were answered, fewer if the node, or its leader, could not say; and whether the node said nothing at all.
+fn submit(client: &reqwest::blocking::Client, url: &str, task: &Task) -> (Vec<(CommandId, Outcome)>, bool) {
     let mut body = Vec::new();
     for command in &task.commands {
         serde_json::to_writer(&mut body, command).unwrap();
@@ -187,14 +188,15 @@ fn submit(client: &reqwest::blocking::Client, url: &str, task: &Task) -> Vec<(Co
     }
     let request = client.post(format!("{url}/batch")).bearer_auth(&task.token);
     let request = request.header("content-type", "application/x-ndjson").body(body);
-    let text = request.send().and_then(|response| response.text()).unwrap_or_default();
+    let answer = request.send().and_then(|response| response.text());
+    let (is_silent, text) = (answer.is_err(), answer.unwrap_or_default());
     let mut answers = Vec::new();
     for (command, line) in task.commands.iter().zip(text.lines()) {
         let Ok(value) = serde_json::from_str::<Value>(line) else { break };
         let Ok(outcome) = serde_json::from_value::<Outcome>(value) else { break };
         answers.push((command.command_id, outcome));
     }
-    answers
+    (answers, is_silent)
 }
 
 /// Asks what became of a command, answered or not.

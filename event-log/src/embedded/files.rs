@@ -40,7 +40,12 @@ pub(super) fn write_meta(disk: &dyn Disk, meta: Meta) -> Result<(), LogError> {
 }
 
 /// A file appears under its name only when it is whole and durable.
-fn make_file(disk: &dyn Disk, name: &str, content: &[u8], len: Option<u64>) -> io::Result<Arc<dyn DiskFile>> {
+pub(super) fn make_file(
+    disk: &dyn Disk,
+    name: &str,
+    content: &[u8],
+    len: Option<u64>,
+) -> io::Result<Arc<dyn DiskFile>> {
     let new_name = format!("{name}{NEW_SUFFIX}");
     let fill = || {
         let file = disk.create(&new_name)?;
@@ -70,6 +75,12 @@ pub(super) fn read_meta(disk: &dyn Disk) -> Result<Option<Meta>, LogError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io_failure(format!("reading {place}"), &error)),
     }
+}
+
+/// Whether there is a segment of this number.
+pub(super) fn segment_exists(disk: &dyn Disk, number: u64) -> Result<bool, LogError> {
+    let failed = |error| io_failure(format!("listing {}", disk.place("")), &error);
+    Ok(disk.list().map_err(failed)?.contains(&segment_name(number)))
 }
 
 /// Opens a segment and checks that it is the one of its name, in this log.
@@ -102,14 +113,14 @@ pub(super) fn open_segment(
     Ok(segment)
 }
 
-fn first_sector(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+pub(super) fn first_sector(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
     let mut block = vec![0; SECTOR];
     let read = file.read_at(&mut block, 0)?;
     block.truncate(read);
     Ok(block)
 }
 
-fn block_failure(place: String, error: BlockError) -> LogError {
+pub(super) fn block_failure(place: String, error: BlockError) -> LogError {
     match error {
         BlockError::Foreign => {
             LogError::Foreign { place, why: "its first bytes are not those of such a file".to_owned() }

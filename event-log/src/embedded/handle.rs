@@ -1,5 +1,6 @@
 //! Access to an open log from other threads, and to a log that another process writes.
 
+use super::following::open_to_follow;
 use super::index::{fetch, locate};
 use super::open::open_for_reading;
 use super::reader::EmbeddedReader;
@@ -30,6 +31,23 @@ impl EmbeddedHandle {
         let disk = RealDisk::open(directory)
             .map_err(|error| io_failure(format!("opening {}", directory.display()), &error))?;
         Self::open_read_only_on(&disk)
+    }
+
+    /// The log in a directory, for readers beside a running writer, or none: takes no lock and changes nothing. What is appended later
+    /// is seen by readers once it is durable, and by [`LogSource::end`] once a reader has seen it.
+    ///
+    /// # Errors
+    /// If no writer has opened it since there are followers: its mark is missing.
+    pub fn follow(directory: impl AsRef<Path>) -> Result<Self, LogError> {
+        let directory = directory.as_ref();
+        let disk = RealDisk::open(directory)
+            .map_err(|error| io_failure(format!("opening {}", directory.display()), &error))?;
+        Self::follow_on(Arc::new(disk))
+    }
+
+    /// As [`Self::follow`], on any disk.
+    pub fn follow_on(disk: Arc<dyn Disk>) -> Result<Self, LogError> {
+        open_to_follow(disk).map(Self::new)
     }
 
     /// As [`Self::open_read_only`], on any disk.

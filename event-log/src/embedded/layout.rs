@@ -1,6 +1,6 @@
 //! The bytes of a log's files. All numbers are little-endian.
 //!
-//! `log.meta` and the first sector of every segment `<number>.seg` are sealed blocks (see [`seal`]). A segment's groups
+//! `log.meta`, `log.mark` and the first sector of every segment `<number>.seg` are sealed blocks (see [`seal`]). A segment's groups
 //! begin at [`FIRST_GROUP`], one directly behind the other, each in sectors of its own (see [`super::sector`]). The
 //! content of a group:
 //!
@@ -30,10 +30,12 @@ pub(super) const STORAGE_FORMAT: u32 = 2;
 
 pub(super) const META_NAME: &str = "log.meta";
 pub(super) const LOCK_NAME: &str = "log.lock";
+pub(super) const MARK_NAME: &str = "log.mark";
 /// Ending of a file that is being made; such files are removed on open.
 pub(super) const NEW_SUFFIX: &str = ".new";
 
 const META_MAGIC: [u8; 8] = *b"DANCULOG";
+const MARK_MAGIC: [u8; 8] = *b"DANCUMRK";
 const SEGMENT_MAGIC: [u8; 8] = *b"DANCUSEG";
 const GROUP_MAGIC: [u8; 4] = *b"DGRP";
 
@@ -129,6 +131,26 @@ impl Meta {
             |at: usize| InstanceId(u128::from_le_bytes(*block[at..].first_chunk().expect("inside a block")));
         let copy_of = (block[40] != 0).then(|| instance_at(41));
         Ok(Self { instance: instance_at(16), copy_of, segments: u64_at(block, 32) })
+    }
+}
+
+/// What `log.mark` says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct DurableMark {
+    pub instance: InstanceId,
+    /// Every group before this one is durable.
+    pub sequence: u64,
+}
+
+impl DurableMark {
+    pub(super) fn to_bytes(self) -> [u8; SECTOR] {
+        seal(MARK_MAGIC, &[&self.instance.0.to_le_bytes(), &self.sequence.to_le_bytes()])
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, BlockError> {
+        let block = unseal(MARK_MAGIC, bytes)?;
+        let instance = InstanceId(u128::from_le_bytes(*block[16..].first_chunk().expect("inside a block")));
+        Ok(Self { instance, sequence: u64_at(block, 32) })
     }
 }
 
@@ -306,6 +328,8 @@ mod tests {
         assert_eq!(Meta::from_bytes(&meta.to_bytes()), Ok(meta));
         let copy = Meta { copy_of: Some(InstanceId(9)), ..meta };
         assert_eq!(Meta::from_bytes(&copy.to_bytes()), Ok(copy));
+        let mark = DurableMark { instance: InstanceId(5), sequence: 7 };
+        assert_eq!(DurableMark::from_bytes(&mark.to_bytes()), Ok(mark));
         let start = Frontier { sequence: 9, position: Position(4), link: 7, ..Frontier::start() };
         let head = SegmentHead { instance: InstanceId(5), number: 2, len: 8_192, start };
         assert_eq!(SegmentHead::from_bytes(&head.to_bytes()), Ok(head));

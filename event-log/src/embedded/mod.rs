@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `log.lock` | nothing; its lock is held for the life of the writer |
 //! | `log.meta` | the log's instance id, which one it is a copy of, the storage format, how many segments there are |
+//! | `log.mark` | up to which group it is durable, for processes that follow it |
 //! | `0000000000.seg` … | a header page, then groups of entries, then zeroes |
 //!
 //! What is found on open, and what becomes of it:
@@ -22,10 +23,12 @@
 //! which writes the last group again, makes it usable.
 
 mod files;
+mod following;
 mod group;
 mod handle;
 mod index;
 mod layout;
+mod mark_file;
 mod open;
 mod reader;
 mod scan;
@@ -42,6 +45,7 @@ use crate::disk::{Disk, DiskLock, RealDisk};
 use crate::engine::{AppendGroup, AppendOutcome, EventLog, GroupId, LogError, LogReader, SubmitError};
 use event_schemas::ids::{InstanceId, Position};
 use layout::FIRST_GROUP;
+use open::Opened;
 use shared::{Shared, io_failure};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -134,8 +138,8 @@ impl EmbeddedLog {
     pub fn open(options: Options) -> Result<Self, LogError> {
         assert!(options.max_groups_in_flight > 0, "at least one group must be allowed in flight");
         let segment_bytes = options.segment_bytes.max(FIRST_GROUP);
-        let (lock, shared) = open::open_for_writing(&options)?;
-        let writer = Writer::new(Arc::clone(&options.disk), Arc::clone(&shared), segment_bytes);
+        let Opened { lock, shared, mark } = open::open_for_writing(&options)?;
+        let writer = Writer::new(Arc::clone(&options.disk), Arc::clone(&shared), mark, segment_bytes);
         let flusher = match options.flush_by {
             FlushBy::Caller => Flusher::Caller { writer: Box::new(writer), queue: VecDeque::new() },
             FlushBy::Thread => Flusher::Thread(FlushThread::start(

@@ -2,8 +2,10 @@
 
 use super::files::{create_segment, open_segment, read_meta, write_meta};
 use super::layout::{
-    Frontier, LOCK_NAME, MAX_GROUP_SECTORS, META_NAME, Meta, NEW_SUFFIX, segment_name, segment_number,
+    Frontier, LOCK_NAME, MARK_NAME, MAX_GROUP_SECTORS, META_NAME, Meta, NEW_SUFFIX, segment_name,
+    segment_number,
 };
+use super::mark_file::MarkFile;
 use super::scan::{Scanned, Tail, scan};
 use super::sector::{SECTOR, Sectors};
 use super::shared::{Mark, Segment, Shared, io_failure};
@@ -15,8 +17,15 @@ use std::sync::Arc;
 /// A reader beside a running writer may meet a sector that is being written; it looks again this often.
 const READ_ONLY_ATTEMPTS: usize = 3;
 
+/// A log that is open for its one writer.
+pub(super) struct Opened {
+    pub lock: Box<dyn DiskLock>,
+    pub shared: Arc<Shared>,
+    pub mark: MarkFile,
+}
+
 /// Takes the lock, makes the log if there is none, repairs what a crash left, and gives the log as it is then.
-pub(super) fn open_for_writing(options: &Options) -> Result<(Box<dyn DiskLock>, Arc<Shared>), LogError> {
+pub(super) fn open_for_writing(options: &Options) -> Result<Opened, LogError> {
     let disk = &*options.disk;
     let place = disk.place("");
     let lock = disk
@@ -52,18 +61,16 @@ pub(super) fn open_for_writing(options: &Options) -> Result<(Box<dyn DiskLock>, 
     if is_uncounted {
         write_meta(disk, Meta { segments: segments.len() as u64, ..meta })?;
     }
+    let mark = MarkFile::begin(disk, meta.instance, scanned.frontier.sequence)?;
     let may_wait = options.flush_by == FlushBy::Thread;
-    Ok((lock, Arc::new(share(meta, segments, &scanned, may_wait, None))))
+    Ok(Opened { lock, shared: Arc::new(share(meta, segments, &scanned, may_wait, None)), mark })
 }
 
 /// The log as it is now, without its lock and without changing anything. If its end is damaged, everything before that
 /// can be read, and the damage is told to whoever reads that far.
 pub(super) fn open_for_reading(disk: &dyn Disk) -> Result<Arc<Shared>, LogError> {
     let place = disk.place("");
-    let Some(meta) = read_meta(disk)? else {
-        let why = format!("it holds no {META_NAME}");
-        return Err(LogError::Foreign { place, why });
-    };
+    let meta = read_meta(disk)?.ok_or_else(|| no_log(disk))?;
     let names = disk.list().map_err(|error| io_failure(format!("listing {place}"), &error))?;
     for attempt in 1.. {
         let segments = open_segments(disk, meta, &names, Access::Read)?;
@@ -83,6 +90,11 @@ pub(super) fn open_for_reading(disk: &dyn Disk) -> Result<Arc<Shared>, LogError>
     unreachable!("the last attempt returns")
 }
 
+/// What is there is none.
+pub(super) fn no_log(disk: &dyn Disk) -> LogError {
+    LogError::Foreign { place: disk.place(""), why: format!("it holds no {META_NAME}") }
+}
+
 fn share(
     meta: Meta,
     segments: Vec<Segment>,
@@ -100,7 +112,7 @@ fn share(
 fn remove_unfinished(disk: &dyn Disk, names: &[String]) -> Result<(), LogError> {
     for name in names.iter().filter(|name| name.ends_with(NEW_SUFFIX)) {
         let base = name.strip_suffix(NEW_SUFFIX).expect("it was filtered by its ending");
-        if base == META_NAME || segment_number(base).is_some() {
+        if base == META_NAME || base == MARK_NAME || segment_number(base).is_some() {
             disk.remove(name)
                 .map_err(|error| io_failure(format!("removing {}", disk.place(name)), &error))?;
         }
@@ -124,7 +136,7 @@ fn begin_log(disk: &dyn Disk, names: &[String], options: &Options) -> Result<Met
 }
 
 /// Opens all segments, which must be there without a gap.
-fn open_segments(
+pub(super) fn open_segments(
     disk: &dyn Disk,
     meta: Meta,
     names: &[String],

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// Read ahead, so that small groups do not cost a system call each.
 const READ_AHEAD_BYTES: usize = 256 << 10;
 
+/// Between two looks at a log that another process writes.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// Follows an open log from one position on.
 pub struct EmbeddedReader {
     shared: Arc<Shared>,
@@ -208,8 +211,12 @@ impl LogReader for EmbeddedReader {
             if let Some(error) = &self.shared.beyond_mark {
                 return Err(error.clone());
             }
+            if self.shared.look_further()? {
+                continue;
+            }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || !self.shared.wait_beyond(self.position, left) {
+            let rest = if self.shared.growth.is_some() { left.min(LOOK_EVERY) } else { left };
+            if left.is_zero() || (!self.shared.wait_beyond(self.position, rest) && rest == left) {
                 break;
             }
         }

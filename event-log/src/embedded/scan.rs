@@ -22,6 +22,13 @@ pub(super) struct Scanned {
     pub tail: Tail,
 }
 
+impl Scanned {
+    /// Nothing yet, from a group's beginning on.
+    pub(super) fn at(offset: u64, frontier: Frontier) -> Self {
+        Self { offset, frontier, last_group: None, tail: Tail::Empty }
+    }
+}
+
 /// What stands behind the last whole group.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Tail {
@@ -34,16 +41,28 @@ pub(super) enum Tail {
 
 /// Reads all groups of a segment, checks that they continue each other, and fills the segment's index.
 pub(super) fn scan(segment: &Segment, sectors: Sectors) -> Result<Scanned, LogError> {
-    let mut scanned =
-        Scanned { offset: FIRST_GROUP, frontier: segment.head.start, last_group: None, tail: Tail::Empty };
+    let mut scanned = Scanned::at(FIRST_GROUP, segment.head.start);
+    scan_groups(segment, sectors, &mut scanned, u64::MAX)?;
+    segment.index().is_complete = true;
+    scanned.tail = judge_tail(segment, sectors, &scanned)?;
+    Ok(scanned)
+}
+
+/// Reads whole groups on from where `scanned` ends, those before the group `until`.
+pub(super) fn scan_groups(
+    segment: &Segment,
+    sectors: Sectors,
+    scanned: &mut Scanned,
+    until: u64,
+) -> Result<(), LogError> {
     let mut index = segment.index();
-    let (mut buffer, mut filled, mut buffer_at) = (Vec::new(), 0, FIRST_GROUP);
+    let (mut buffer, mut filled, mut buffer_at) = (Vec::new(), 0, scanned.offset);
     let mut content = Vec::new();
-    loop {
+    while scanned.frontier.sequence < until {
         let held: &[u8] = &buffer[(scanned.offset - buffer_at) as usize..filled];
         match unpack(sectors, held, &Expected::from(&scanned.frontier), &mut content) {
             Unpacked::Whole { head, link } => {
-                let admission = judge_group(segment, &scanned, &head, &content)?;
+                let admission = judge_group(segment, scanned, &head, &content)?;
                 index.add(&head.start, scanned.offset);
                 scanned.last_group = Some((scanned.offset, head.disk_len()));
                 scanned.offset += head.disk_len();
@@ -64,10 +83,7 @@ pub(super) fn scan(segment: &Segment, sectors: Sectors) -> Result<Scanned, LogEr
             Unpacked::Bad { .. } => break,
         }
     }
-    index.is_complete = true;
-    drop(index);
-    scanned.tail = judge_tail(segment, sectors, &scanned)?;
-    Ok(scanned)
+    Ok(())
 }
 
 /// Admission's state behind a group; its head must say the same of it.

@@ -1,5 +1,6 @@
 //! What the writer and all readers of one open log share: its segments and the durable mark.
 
+use super::following::Growth;
 use super::index::SparseIndex;
 use super::layout::{Frontier, Meta, SegmentHead};
 use super::sector::Sectors;
@@ -74,6 +75,8 @@ pub(super) struct Shared {
     /// What stands behind the mark and is no log; readers learn it when they come there. Only of a log that was
     /// opened for reading: a writer refuses it.
     pub beyond_mark: Option<LogError>,
+    /// Of a log that another process writes: how more of it becomes known.
+    pub growth: Option<Growth>,
     segments: RwLock<Vec<Arc<Segment>>>,
     end: AtomicU64,
     mark: Mutex<Mark>,
@@ -95,12 +98,18 @@ impl Shared {
             sectors: Sectors::of(instance),
             may_wait,
             beyond_mark,
+            growth: None,
             segments: RwLock::new(segments),
             end: AtomicU64::new(mark.frontier.position.0),
             mark: Mutex::new(mark),
             grown: Condvar::new(),
             failure: Mutex::new(None),
         }
+    }
+
+    /// The same, of a log that another process writes.
+    pub(super) fn growing(self, growth: Growth) -> Self {
+        Self { growth: Some(growth), ..self }
     }
 
     /// What the log's description says now.

@@ -1,5 +1,6 @@
 mod crash;
 mod damage;
+mod following;
 
 use super::*;
 use crate::conformance::{self, Subject};

@@ -2,6 +2,7 @@
 
 use super::files::create_segment;
 use super::layout::{FIRST_GROUP, Frontier, encode_group};
+use super::mark_file::MarkFile;
 use super::sector::link_after;
 use super::shared::{Mark, Segment, Shared, io_failure};
 use crate::admission::Admission;
@@ -26,6 +27,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     segment: Arc<Segment>,
     segment_bytes: u64,
+    mark: MarkFile,
     offset: u64,
     /// Up to here the segment's file holds written bytes.
     zeroed_to: u64,
@@ -36,16 +38,17 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Continues behind the mark of `shared`.
-    pub(super) fn new(disk: Arc<dyn Disk>, shared: Arc<Shared>, segment_bytes: u64) -> Self {
-        let mark = shared.mark();
-        let segment = shared.segment(mark.segment).expect("the mark names a segment that exists");
+    pub(super) fn new(disk: Arc<dyn Disk>, shared: Arc<Shared>, mark: MarkFile, segment_bytes: u64) -> Self {
+        let end = shared.mark();
+        let segment = shared.segment(end.segment).expect("the mark names a segment that exists");
         Self {
             disk,
             segment,
             segment_bytes,
-            offset: mark.offset,
-            zeroed_to: mark.offset,
-            frontier: mark.frontier,
+            mark,
+            offset: end.offset,
+            zeroed_to: end.offset,
+            frontier: end.frontier,
             shared,
             content: Vec::new(),
             sectors: Vec::new(),
@@ -73,6 +76,7 @@ impl Writer {
             link: link_after(start.link, &self.sectors),
             admission: *admission.state(),
         };
+        self.mark.write(self.frontier.sequence)?;
         self.segment.index().add(&start, self.offset);
         self.offset += self.sectors.len() as u64;
         let mark = Mark { segment: self.segment.head.number, offset: self.offset, frontier: self.frontier };

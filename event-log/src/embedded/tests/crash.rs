@@ -99,7 +99,7 @@ fn read_all_or_crash(log: &EmbeddedLog) -> Vec<RawEntry> {
 }
 
 /// Cases of each law; `PROPTEST_CASES` sets another number than the gate's.
-fn cases(gate: u32) -> u32 {
+pub(super) fn cases(gate: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
 }
 

@@ -6,7 +6,8 @@ use clap::{Args, ValueEnum};
 use event_log::embedded::Options as EmbeddedOptions;
 use event_log::kafka::{Connection, Options as KafkaOptions};
 use event_log::{
-    AdmissionState, EmbeddedHandle, EmbeddedLog, EventLog, KafkaHandle, KafkaLog, LeaderHint, LogSource,
+    AdmissionState, EmbeddedHandle, EmbeddedLog, EventLog, KafkaHandle, KafkaLog, LeaderHint, LogError,
+    LogSource,
 };
 use event_schemas::ids::InstanceId;
 use serde::{Deserialize, Serialize};
@@ -239,29 +240,31 @@ pub fn open_read_only(home: &Home) -> Result<(Arc<dyn LogSource>, AdmissionState
     }
 }
 
-/// A log that is read to its end.
+/// A log that is read while others may write it.
 pub struct ReadLog {
     pub source: Arc<dyn LogSource>,
     /// Admission's state at its end, when it was opened.
     pub admission: AdmissionState,
-    /// One in a directory is held meanwhile: nobody writes, and all that is there is durable. Others may write one in a topic.
-    pub held: Option<Box<dyn EventLog>>,
 }
 
-/// The registry's log, to be read to its end.
-pub fn open_to_end(home: &Home) -> Result<ReadLog> {
-    match home.config.log {
-        LogPlace::Embedded => {
-            let OpenLog { log, source, admission, .. } = open_embedded(home).context(
-                "a log in a directory is read while its service is stopped; a running one keeps an archive with --archive DIR",
-            )?;
-            Ok(ReadLog { source, admission, held: Some(log) })
-        }
-        LogPlace::Kafka(_) => {
-            let (source, admission) = open_read_only(home)?;
-            Ok(ReadLog { source, admission, held: None })
-        }
+/// The registry's log, to be read on as it grows, beside whoever writes it.
+pub fn follow(home: &Home) -> Result<ReadLog> {
+    let (source, admission) = match home.config.log {
+        LogPlace::Embedded => follow_embedded(home)?,
+        LogPlace::Kafka(_) => open_read_only(home)?,
+    };
+    Ok(ReadLog { source, admission })
+}
+
+/// The log in the registry's own directory, as it grows.
+pub fn follow_embedded(home: &Home) -> Result<(Arc<dyn LogSource>, AdmissionState)> {
+    let log = EmbeddedHandle::follow(home.log_dir()).context(OPENING)?;
+    let (found, place) = (log.instance(), home.log_dir().display().to_string());
+    if let Some(expected) = home.log_instance()?.filter(|expected| *expected != found) {
+        return Err(LogError::WrongInstance { place, expected, found }.into());
     }
+    let admission = log.admission();
+    Ok((Arc::new(log), admission))
 }
 
 const OPENING: &str = "the log cannot be opened";

@@ -1,9 +1,9 @@
 //! From the log to the topic: reads admitted entries, and sends what the receiver sees of their events.
 
 use crate::committed::each_fact;
-use crate::message::{Message, source_of};
+use crate::message::{Message, Origin, source_of};
 use crate::publishing::{Place, Publishing, partition_of};
-use crate::receiver::Receiver;
+use crate::receiver::{Definition, Receiver};
 use crate::topic::{Topic, TopicError};
 use event_log::{
     Admission, AdmissionState, LogError, LogReader, LogSource, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES, RawEntry,
@@ -34,6 +34,41 @@ pub enum FeedError {
     Missing { lsn: Lsn },
     #[error("the topic holds more than the log, which ends at lsn {end}: it is the feed of another log")]
     LogShorter { end: Lsn },
+    #[error(
+        "partition {partition} of the topic holds what another definition lets through ({}), not that of {receiver} ({own}). What was passed \
+         over is not sent later: a receiver that shall see more gets a topic of its own. If this topic shall go on by the changed file, say \
+         so once with --accept-changed-definition",
+        found.map_or("none is stated".to_owned(), |found| found.to_string())
+    )]
+    OtherDefinition { partition: usize, found: Option<Definition>, receiver: String, own: Definition },
+}
+
+impl FeedError {
+    /// Whether it may go on when it begins again: brokers or disks did not answer.
+    pub fn may_heal(&self) -> bool {
+        match self {
+            Self::Log(error) => matches!(error, LogError::Io { .. }),
+            Self::Topic(error) => error.may_heal(),
+            _ => false,
+        }
+    }
+}
+
+/// What becomes of a topic whose messages were sent by another definition.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Changed {
+    #[default]
+    Refuse,
+    /// The topic states from here on which definition holds.
+    Accept,
+}
+
+/// The last message of a partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Last {
+    pub place: Place,
+    /// `None`: it states none.
+    pub definition: Option<Definition>,
 }
 
 /// How far a feed is.
@@ -41,6 +76,8 @@ pub enum FeedError {
 pub struct Fed {
     /// Everything up to this record was handed to the client.
     pub lsn: Lsn,
+    /// When that was recorded.
+    pub recorded_at: Timestamp,
     /// Messages sent since the start, watermarks included.
     pub sent: u64,
     /// Events that the topic held already.
@@ -51,8 +88,8 @@ pub struct Fed {
 
 /// Where messages go: it holds of what was sent to a partition a beginning.
 pub trait Target {
-    /// The last place that each partition holds, of the feed of this source.
-    fn last_places(&self, source: &str) -> Result<Vec<Option<Place>>, TopicError>;
+    /// The last message that each partition holds, of the feed of this source.
+    fn last_messages(&self, source: &str) -> Result<Vec<Option<Last>>, TopicError>;
 
     /// Takes a message; it arrives later, or never, and then nothing behind it.
     fn send(&self, partition: usize, message: &Message) -> Result<(), TopicError>;
@@ -62,18 +99,20 @@ pub trait Target {
 
     /// Waits until everything has arrived.
     fn finish(&self) -> Result<(), TopicError>;
+
+    /// Messages that have not arrived yet.
+    fn in_flight(&self) -> usize;
 }
 
 /// A feed under way.
 pub struct Feeder<T = Topic> {
     receiver: Receiver,
-    source: String,
+    origin: Origin,
     reader: Box<dyn LogReader>,
     admission: Admission,
     topic: T,
     publishing: Publishing,
     fed: Fed,
-    recorded_at: Timestamp,
     marked: (Lsn, Instant),
 }
 
@@ -81,25 +120,28 @@ impl<T: Target> Feeder<T> {
     /// Goes on behind what the topic holds.
     ///
     /// # Errors
-    /// If the topic holds something else than this log's feed.
+    /// If the topic holds something else than this log's feed, or that of another definition unless that is accepted.
     pub fn begin(
         log: &dyn LogSource,
         (log_id, end): (LogId, Lsn),
         topic: T,
-        receiver: Receiver,
+        (receiver, changed): (Receiver, Changed),
     ) -> Result<Self, FeedError> {
-        let source = source_of(log_id);
-        let publishing = Publishing::resume(topic.last_places(&source)?);
+        let origin = Origin { source: source_of(log_id), definition: receiver.definition };
+        let lasts = topic.last_messages(&origin.source)?;
+        let publishing = Publishing::resume(lasts.iter().map(|last| last.map(|last| last.place)).collect());
         let first = publishing.first_lsn();
         if first > end.next() {
             return Err(FeedError::LogShorter { end });
         }
         let state = state_before(log, first)?;
-        let fed = Fed { lsn: state.last_lsn, ..Fed::default() };
+        let mut fed = Fed { lsn: state.last_lsn, recorded_at: state.recorded_at, ..Fed::default() };
+        let (name, at) = (&receiver.name, state.recorded_at);
+        fed.sent = settle_definition(&topic, &lasts, &origin, changed, (name, at))?;
         let reader = log.open_reader(state.next)?;
-        let (recorded_at, marked) = (state.recorded_at, (state.last_lsn, Instant::now()));
+        let marked = (state.last_lsn, Instant::now());
         let admission = Admission::resume(state);
-        Ok(Self { receiver, source, reader, admission, topic, publishing, fed, recorded_at, marked })
+        Ok(Self { receiver, origin, reader, admission, topic, publishing, fed, marked })
     }
 
     /// Sends what can be read of the log now; waits up to `wait` if nothing can.
@@ -114,6 +156,16 @@ impl<T: Target> Feeder<T> {
         }
         self.topic.serve()?;
         Ok(self.fed)
+    }
+
+    /// Entries of the log that are known of and not read.
+    pub fn entries_behind(&self, log: &dyn LogSource) -> u64 {
+        log.end().0.saturating_sub(self.reader.position().0)
+    }
+
+    /// Messages that have not arrived yet.
+    pub fn in_flight(&self) -> usize {
+        self.topic.in_flight()
     }
 
     /// Marks every partition, and waits until all that was sent has arrived.
@@ -134,13 +186,13 @@ impl<T: Target> Feeder<T> {
             each_fact(log, lsn, event, &mut |at, fact| self.publish(at, header.recorded_at, fact))?;
         }
         self.fed.lsn = lsn;
-        self.recorded_at = header.recorded_at;
+        self.fed.recorded_at = header.recorded_at;
         self.mark(WATERMARK_LAG)
     }
 
     fn publish(&mut self, at: EventAddress, recorded_at: Timestamp, event: &Event) -> Result<(), FeedError> {
         let Some(seen) = self.receiver.view(event) else { return Ok(()) };
-        let message = Message::of_event(&self.source, at, recorded_at, event, &seen);
+        let message = Message::of_event(&self.origin, at, recorded_at, event, &seen);
         let key = message.key.as_deref().unwrap_or_default();
         let partition = partition_of(key, self.publishing.partitions());
         if !self.publishing.takes(partition, message.place) {
@@ -162,7 +214,7 @@ impl<T: Target> Feeder<T> {
     fn mark(&mut self, lag: u64) -> Result<(), FeedError> {
         let due = self.publishing.due_watermarks(self.fed.lsn, lag);
         if !due.is_empty() {
-            let watermark = Message::watermark(&self.source, self.fed.lsn, self.recorded_at);
+            let watermark = Message::watermark(&self.origin, self.fed.lsn, self.fed.recorded_at);
             for partition in due {
                 self.send(partition, &watermark)?;
             }
@@ -175,6 +227,33 @@ impl<T: Target> Feeder<T> {
         self.fed.sent += 1;
         Ok(())
     }
+}
+
+/// Partitions whose messages were sent by another definition than the feed's, or by none: refused, or told so. Gives the messages sent,
+/// which have arrived.
+fn settle_definition(
+    topic: &impl Target,
+    lasts: &[Option<Last>],
+    origin: &Origin,
+    changed: Changed,
+    (receiver, recorded_at): (&str, Timestamp),
+) -> Result<u64, FeedError> {
+    let own = origin.definition;
+    let mut told = 0;
+    for (partition, last) in lasts.iter().enumerate() {
+        let Some(last) = last.filter(|last| last.definition != Some(own)) else { continue };
+        if changed == Changed::Refuse {
+            let (found, receiver) = (last.definition, receiver.to_owned());
+            return Err(FeedError::OtherDefinition { partition, found, receiver, own });
+        }
+        topic.send(partition, &Message::definition(origin, last.place, recorded_at))?;
+        told += 1;
+    }
+    // What follows may end at any moment: the next start must find that it was accepted, in every partition.
+    if told > 0 {
+        topic.finish()?;
+    }
+    Ok(told)
 }
 
 /// Admission's state after the last entry before `first` that says where it stands, and where to read on. What lies between is read

@@ -8,6 +8,7 @@
 //! - [`feeder`]: from the log to the topic; [`committed`]: the facts that the commit of an operation brings.
 //!
 //! *Architecture invariant:* where a feed goes on is known from the target topic alone.
+//! *Architecture invariant:* messages of another definition do not come into a topic unless an operator has said so, and the topic says it.
 //! *Architecture invariant:* nothing is published that was not admitted, and nothing of a sealed event but that it is there.
 
 pub mod committed;
@@ -17,6 +18,6 @@ pub mod publishing;
 pub mod receiver;
 pub mod topic;
 
-pub use feeder::{Fed, FeedError, Feeder, Target};
-pub use receiver::{Receiver, ReceiverError};
+pub use feeder::{Changed, Fed, FeedError, Feeder, Last, Target};
+pub use receiver::{Definition, Receiver, ReceiverError};
 pub use topic::{Topic, TopicError};

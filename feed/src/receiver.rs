@@ -1,6 +1,9 @@
 //! Which events a receiver gets, and which of their fields: a file that is checked against the contract before anything is sent.
 
+mod definition;
 mod shape;
+
+pub use definition::Definition;
 
 use event_schemas::event::{Event, EventBody};
 use event_schemas::guarded::Confidentiality;
@@ -8,7 +11,7 @@ use event_schemas::schema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shape::{Contract, Fields};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Events that only hold other facts for later: what comes of them are events of their own.
 const NEVER_PUBLISHED: &[&str] = &["operation_part", "correction_proposed"];
@@ -48,6 +51,7 @@ pub enum ReceiverError {
 #[derive(Clone, Debug)]
 pub struct Receiver {
     pub name: String,
+    pub definition: Definition,
     events: BTreeMap<String, Fields>,
 }
 
@@ -61,12 +65,15 @@ impl Receiver {
         if file.events.is_empty() {
             return Err(ReceiverError::NoEvents);
         }
-        let mut events = BTreeMap::new();
+        let (mut events, mut stated) = (BTreeMap::new(), BTreeMap::new());
         for (event, names) in file.events {
             let fields = fields_of(&event, &names)?;
+            let is_everything = matches!(fields, Fields::All);
+            let names = if is_everything { vec![EVERYTHING.to_owned()] } else { names };
+            stated.insert(event.clone(), BTreeSet::from_iter(names));
             events.insert(event, fields);
         }
-        Ok(Self { name: file.receiver, events })
+        Ok(Self { name: file.receiver, definition: Definition::of(&stated), events })
     }
 
     /// The events that it gets, by their stable names.

@@ -1,8 +1,7 @@
 //! The target topic: an idempotent producer that keeps the order in each partition, and what the partitions hold.
 
-use crate::feeder::Target;
-use crate::message::{ID_HEADER, Message, SOURCE_HEADER};
-use crate::publishing::Place;
+use crate::feeder::{Last, Target};
+use crate::message::{DEFINITION_HEADER, ID_HEADER, Message, SOURCE_HEADER};
 use event_log::kafka::{Connection, LetGo};
 use futures_executor::block_on;
 use rdkafka::ClientContext;
@@ -46,6 +45,13 @@ pub enum TopicError {
     Kafka { action: &'static str, topic: String, bootstrap: String, cause: Box<KafkaError> },
     #[error("a message did not arrive ({cause}); begin again: the feed goes on behind what did")]
     NotDelivered { cause: String },
+}
+
+impl TopicError {
+    /// Whether it may be otherwise the next time: brokers did not answer.
+    pub fn may_heal(&self) -> bool {
+        matches!(self, Self::Kafka { .. } | Self::NotDelivered { .. })
+    }
 }
 
 /// The topic, open to be written.
@@ -133,7 +139,7 @@ impl Topic {
         consumer.map(LetGo::new).map_err(|cause| failed(&self.connection, "making a consumer", cause))
     }
 
-    fn place_of(&self, message: &BorrowedMessage<'_>, own: &str) -> Result<Place, TopicError> {
+    fn judge(&self, message: &BorrowedMessage<'_>, own: &str) -> Result<Last, TopicError> {
         let topic = self.connection.topic.clone();
         let foreign = |why: &str| TopicError::Foreign {
             topic: topic.clone(),
@@ -145,7 +151,10 @@ impl Topic {
             return Err(TopicError::OtherSource { topic, found, own: own.to_owned() });
         }
         let id = header(message, ID_HEADER).and_then(|id| id.parse().ok());
-        id.ok_or_else(|| foreign("its id is no place in a log"))
+        let place = id.ok_or_else(|| foreign("its id is no place in a log"))?;
+        let stated = header(message, DEFINITION_HEADER).map(|stated| stated.parse());
+        let definition = stated.transpose().map_err(|_| foreign("what it states is no definition"))?;
+        Ok(Last { place, definition })
     }
 
     fn check(&self) -> Result<(), TopicError> {
@@ -156,11 +165,11 @@ impl Topic {
 impl Target for Topic {
     /// # Errors
     /// If a partition holds something else than the feed of this source.
-    fn last_places(&self, source: &str) -> Result<Vec<Option<Place>>, TopicError> {
+    fn last_messages(&self, source: &str) -> Result<Vec<Option<Last>>, TopicError> {
         let fail = |cause| failed(&self.connection, "reading the ends of partitions", cause);
         let consumer = self.consumer()?;
         let topic = &self.connection.topic;
-        let mut places = vec![None; self.partitions];
+        let mut lasts = vec![None; self.partitions];
         let mut missing = 0;
         {
             // The list must not outlive the consumer: its end would wait for ever.
@@ -182,14 +191,14 @@ impl Target for Topic {
             match consumer.poll(ROOM_WAIT) {
                 Some(Ok(message)) => {
                     let partition = message.partition() as usize;
-                    let place = self.place_of(&message, source)?;
-                    missing -= usize::from(places[partition].replace(place).is_none());
+                    let last = self.judge(&message, source)?;
+                    missing -= usize::from(lasts[partition].replace(last).is_none());
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) | None => {}
                 Some(Err(cause)) => return Err(fail(cause)),
             }
         }
-        Ok(places)
+        Ok(lasts)
     }
 
     /// Hands it to the client; waits while too many are under way.
@@ -232,6 +241,10 @@ impl Target for Topic {
             self.check()?;
         }
         self.check()
+    }
+
+    fn in_flight(&self) -> usize {
+        usize::try_from(self.producer.in_flight_count()).unwrap_or_default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::archive::Archive;
 use crate::home::{DEFAULT_DIR, Home};
-use crate::log::open_to_end;
+use crate::log::follow;
 use anyhow::Result;
 use clap::Args;
 use event_log::{Copied, Copying};
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Copy a registry's log into an archive; what is there already is not copied again.
 ///
 /// The log alone is enough to restore everything that was answered: `dancu restore`. Keys of tokens and the secret of PINs are not in
-/// the archive; keep copies of them apart. While the service runs, `dancu serve --archive DIR` does this all the time.
+/// the archive; keep copies of them apart. `dancu serve --archive DIR` does this all the time.
 #[derive(Debug, Args)]
 pub struct Backup {
     /// Directory of the registry.
@@ -46,7 +46,7 @@ impl Backup {
     pub fn run(self) -> Result<ExitCode> {
         let home = Home::open(&self.dir)?;
         let archive = Archive::of(&home, &self.to)?;
-        let log = open_to_end(&home)?;
+        let log = follow(&home)?;
         let outcome = copy(archive.take_from(&*log.source)?)?;
         tell(&outcome, self.json, &self.to)?;
         Ok(ExitCode::SUCCESS)

@@ -1,13 +1,19 @@
 //! `dancu feed`
 
+mod publishing;
+mod standing;
+
 use crate::home::{DEFAULT_DIR, Home};
-use crate::log::{KafkaPlace, open_to_end};
+use crate::log::KafkaPlace;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use event_schemas::ids::Lsn;
-use feed::{Fed, Feeder, Receiver, Topic};
+use feed::{Changed, Fed, Receiver};
+use publishing::Publishing;
 use serde_json::{Value, json};
+use standing::{Answering, Standing};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Publish events for a receiver: one message an event, in a topic of many partitions, with the fields that the receiver may see.
 ///
 /// Messages are CloudEvents 1.0. Those of one person, household or card come in their order. Ended or killed, it goes on where the
-/// topic ends. A log in a directory is published while its service is stopped, up to its end; one in Kafka is followed.
+/// topic ends. It reads the log beside the service, whether that runs or not. Brokers that do not answer are waited for once it has begun.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Feed {
@@ -42,6 +48,13 @@ pub struct Feed {
     /// Make the topic with so many partitions, if it is not there.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     partitions: Option<u16>,
+    /// The file lets other events or fields through than the messages that are in the topic: let it hold from here on. What was passed
+    /// over before is not sent later.
+    #[arg(long)]
+    accept_changed_definition: bool,
+    /// Address at which to tell how the feed does: /livez, /readyz, /metrics. Port 0 chooses one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// End at the log's end.
     #[arg(long)]
     once: bool,
@@ -62,8 +75,6 @@ enum Action {
     },
 }
 
-/// Longest wait for entries.
-const WAIT: Duration = Duration::from_millis(200);
 /// Between two lines of progress, if anything was read.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
@@ -73,42 +84,48 @@ impl Feed {
             println!("{}", serde_json::to_string_pretty(&schema(config, event.as_deref())?)?);
             return Ok(ExitCode::SUCCESS);
         }
+        let receiver = receiver(self.config.as_deref().context("--config is required")?)?;
+        let home = Home::open(&self.dir)?;
+        let standing = Standing::of(&receiver.name);
+        let answering = match self.listen {
+            Some(listen) => Some(Answering::start(&home, listen, standing.clone()).await?),
+            None => None,
+        };
+        if let Some(Answering { address, .. }) = &answering {
+            tracing::info!(%address, "telling how the feed does");
+        }
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
-        let mut publishing = tokio::task::spawn_blocking(move || self.publish(&stopping));
+        let mut publishing =
+            tokio::task::spawn_blocking(move || self.publish(&home, receiver, &standing, &stopping));
         let outcome = tokio::select! {
             outcome = &mut publishing => outcome?,
             _ = terminate.recv() => ended(&stop, publishing).await?,
             _ = interrupt.recv() => ended(&stop, publishing).await?,
         };
+        if let Some(answering) = answering {
+            answering.stop().await?;
+        }
         outcome.map(|()| ExitCode::SUCCESS)
     }
 
-    fn publish(&self, stop: &AtomicBool) -> Result<()> {
-        let receiver = receiver(self.config.as_deref().context("--config is required")?)?;
-        let home = Home::open(&self.dir)?;
+    fn publish(&self, home: &Home, receiver: Receiver, standing: &Standing, stop: &AtomicBool) -> Result<()> {
         let bootstrap = self.bootstrap.clone().context("--bootstrap is required")?;
         let topic = self.topic.clone().context("--topic is required")?;
         let place = KafkaPlace { bootstrap, topic, settings: self.kafka_settings.clone() };
-        let log = open_to_end(&home)?;
-        let topic = Topic::open(place.connection()?, self.partitions)?;
-        let mut feeder =
-            Feeder::begin(&*log.source, (home.config.log_id, log.admission.last_lsn), topic, receiver)?;
-        let is_over = |fed: &Fed| fed.at_end && (self.once || log.held.is_some());
+        let (partitions, once) = (self.partitions, self.once);
+        let changed = if self.accept_changed_definition { Changed::Accept } else { Changed::Refuse };
+        let publishing = Publishing { home, place: &place, partitions, receiver, changed, once, standing };
         let (mut told_at, mut told) = (Instant::now(), Lsn::ZERO);
-        while !stop.load(Ordering::Acquire) {
-            let fed = feeder.step(&*log.source, WAIT)?;
+        let ended = publishing.run(stop, |fed| {
             if fed.lsn != told && (told == Lsn::ZERO || told_at.elapsed() >= TELL_EVERY) {
                 (told_at, told) = (Instant::now(), fed.lsn);
-                self.tell("published", &fed);
+                self.tell("published", fed);
             }
-            if is_over(&fed) {
-                break;
-            }
-        }
-        self.tell("ended", &feeder.finish()?);
+        })?;
+        self.tell("ended", &ended);
         Ok(())
     }
 

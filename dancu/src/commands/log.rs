@@ -2,7 +2,9 @@
 
 use super::backup::advance;
 use crate::home::{DEFAULT_DIR, Home};
-use crate::log::{KafkaPlace, LogPlace, open_embedded, open_read_only, read_embedded, read_topic};
+use crate::log::{
+    KafkaPlace, LogPlace, follow_embedded, open_embedded, open_read_only, read_embedded, read_topic,
+};
 use crate::tables::table;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Subcommand};
@@ -36,8 +38,8 @@ pub struct Log {
 enum Action {
     /// Copy a log, byte for byte, to where it shall go on; what is there already is not copied again.
     ///
-    /// Nobody can lead the copy before it is finished with --seal. A log in a directory is copied while its service is stopped,
-    /// one in Kafka at any time.
+    /// Nobody can lead the copy before it is finished with --seal. A log in a directory is sealed while its service is stopped;
+    /// whatever else is done at any time.
     Copy(CopyLog),
     /// Let a registry's directory use the log that was moved.
     Use(UseLog),
@@ -148,19 +150,23 @@ impl Place {
 /// A log that is copied: what reads it, and what may seal it.
 struct Origin {
     source: Arc<dyn LogSource>,
-    /// Nobody else writes meanwhile, if the log has a lock.
+    /// Nobody else writes one in a directory that is to be sealed.
     held: Option<Box<dyn EventLog>>,
     topic: Option<KafkaPlace>,
 }
 
 impl Origin {
-    fn open(place: Place) -> Result<Self> {
+    fn open(place: Place, shall_seal: bool) -> Result<Self> {
         let (topic, expected) = match place {
             Place::Topic(topic) => (topic, None),
             Place::Dir(dir) => {
                 let home = Home::open(&dir)?;
                 match &home.config.log {
                     LogPlace::Kafka(topic) => (topic.clone(), home.log_instance()?),
+                    LogPlace::Embedded if !shall_seal => {
+                        let (source, _) = follow_embedded(&home)?;
+                        return Ok(Self { source, held: None, topic: None });
+                    }
                     LogPlace::Embedded => {
                         let log = open_embedded(&home).context("stop its service first")?;
                         return Ok(Self { source: log.source, held: Some(log.log), topic: None });
@@ -189,7 +195,7 @@ impl CopyLog {
     fn run(self) -> Result<ExitCode> {
         ensure!(self.from != self.to, "--from and --to name the same place");
         let to = Place::named(&self.to, self.to_settings.clone())?;
-        let mut origin = Origin::open(Place::named(&self.from, self.from_settings.clone())?)?;
+        let mut origin = Origin::open(Place::named(&self.from, self.from_settings.clone())?, self.seal)?;
         let copied = match open_copy(&to, &*origin.source)? {
             None => 0,
             Some(copying) => self.copy(&mut origin, &to, copying)?,

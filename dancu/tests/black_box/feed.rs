@@ -109,6 +109,41 @@ pub fn goes_on_whatever_is_killed(dir: &Path, home: &str, bootstrap: &str, servi
     lsn
 }
 
+/// A log in a directory is published beside its service, up to `lsn`. The topic says by which definition.
+pub fn reads_beside_a_service_and_refuses_a_changed_definition(
+    dir: &Path,
+    home: &str,
+    bootstrap: &str,
+    lsn: u64,
+) {
+    let feed = |fields: &str, more: &[&str]| -> Vec<String> {
+        let config = dir.join("changing.json");
+        let text = format!(r#"{{"receiver": "x", "events": {{"person_registered": {fields}}}}}"#);
+        std::fs::write(&config, text).unwrap();
+        let target =
+            ["--bootstrap", bootstrap, "--topic", "changing", "--partitions", "2", "--once", "--json"];
+        let config = ["feed", "--dir", home, "--config", config.to_str().unwrap()];
+        [&config[..], &target, more].concat().into_iter().map(str::to_owned).collect()
+    };
+    let fed = |fields: &str, more: &[&str]| -> Value {
+        let arguments = feed(fields, more);
+        let told = good(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        serde_json::from_str(told.lines().last().unwrap()).unwrap()
+    };
+    let is_refused = |fields: &str| {
+        let arguments = feed(fields, &[]);
+        let told = refused(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(told.contains("--accept-changed-definition"), "{told}");
+    };
+    let first = fed(r#"["person", "identity.birth"]"#, &[]);
+    assert!(first["lsn"].as_u64() >= Some(lsn) && first["sent"].as_u64() > Some(0), "{first}");
+    assert_eq!(fed(r#"["identity.birth", "person"]"#, &[])["sent"], 0, "the same in another order");
+    is_refused(r#"["person"]"#);
+    assert_eq!(fed(r#"["person"]"#, &["--accept-changed-definition"])["sent"], 2, "each partition is told");
+    assert_eq!(fed(r#"["person"]"#, &[])["sent"], 0);
+    is_refused(r#"["person", "identity.birth"]"#);
+}
+
 /// The same feed goes on from the log that was moved, in which it turned out that nobody had died.
 pub fn goes_on_from_the_moved_log(home: &str, bootstrap: &str, lsn: u64) -> BTreeSet<u64> {
     let told = published(home, bootstrap, lsn);

@@ -72,14 +72,13 @@ fn a_registry_moves_from_its_directory_to_kafka_and_back_and_its_feed_goes_on() 
     let enrolled = live(&service, dir, &home);
     let (operator, office) = (token(&home, "0"), token(&home, "2"));
     let example = std::fs::read_to_string(dir.join("enrol_household")).unwrap();
-    let told = refused(&["log", "copy", "--from", &home, "--to", &topic]);
+    let told = refused(&["log", "copy", "--from", &home, "--to", &topic, "--seal"]);
     assert!(told.contains("stop its service"), "{told}");
-    service.stop();
     let told = refused(&["log", "copy", "--from", &home, "--to", &topic]);
     assert!(told.contains("is missing"), "a topic is made with the settings that a log needs: {told}");
     good(&["topic", "create", "--bootstrap", bootstrap]);
 
-    // A part of it is there: nobody leads it, and nobody uses it.
+    // A part of it is there, copied beside its service: nobody leads it, and nobody uses it.
     let copied = json(&["log", "copy", "--from", &home, "--to", &topic]);
     assert_eq!(copied["standing"], "unfinished_copy", "{copied}");
     let told = refused(&["log", "use", "--dir", &home, "--log", &topic]);
@@ -90,8 +89,8 @@ fn a_registry_moves_from_its_directory_to_kafka_and_back_and_its_feed_goes_on() 
     assert_eq!(turned_away(&half, &example, &office), "copy_unfinished");
 
     // The registry lives on where it is, and the copy goes on with what is new, up to the seal.
-    let service = Service::start(&home, &[]);
     let before = service.submit_example(dir, &office, "birth")["lsn"].as_u64().unwrap();
+    feed::reads_beside_a_service_and_refuses_a_changed_definition(dir, &home, bootstrap, before);
     service.stop();
     let expected = sums(&home, before, &replays);
     let copied = json(&["log", "copy", "--from", &home, "--to", &topic, "--seal"]);

@@ -11,7 +11,7 @@ use event_schemas::operation::PartContent;
 use event_schemas::record::AdmittedEntry;
 use feed::message::{Message, subject_of};
 use feed::publishing::{Place, partition_of};
-use feed::{Feeder, Receiver, Target, TopicError};
+use feed::{Changed, Feeder, Last, Receiver, Target, TopicError};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
@@ -67,11 +67,13 @@ impl Partitions {
 }
 
 impl Target for Partitions {
-    fn last_places(&self, _: &str) -> Result<Vec<Option<Place>>, TopicError> {
+    fn last_messages(&self, _: &str) -> Result<Vec<Option<Last>>, TopicError> {
         let held = self.lock();
         let places: Vec<Option<Place>> = held.arrived.iter().map(|it| it.last().copied()).collect();
         let highest = places.iter().flatten().copied().max_by_key(|place| order(*place));
-        Ok(if held.tells_the_highest { vec![highest; PARTITIONS] } else { places })
+        let places = if held.tells_the_highest { vec![highest; PARTITIONS] } else { places };
+        let definition = Some(RECEIVER.definition);
+        Ok(places.into_iter().map(|place| place.map(|place| Last { place, definition })).collect())
     }
 
     fn send(&self, partition: usize, message: &Message) -> Result<(), TopicError> {
@@ -86,6 +88,10 @@ impl Target for Partitions {
     fn finish(&self) -> Result<(), TopicError> {
         self.deliver(|sent| sent);
         Ok(())
+    }
+
+    fn in_flight(&self) -> usize {
+        self.lock().sent.iter().map(VecDeque::len).sum()
     }
 }
 
@@ -143,7 +149,12 @@ impl Subscriber {
             Some(feeder) => feeder,
             None => {
                 let end = log.admission().last_lsn;
-                Feeder::begin(log, (log_id, end), self.partitions.clone(), RECEIVER.clone())?
+                Feeder::begin(
+                    log,
+                    (log_id, end),
+                    self.partitions.clone(),
+                    (RECEIVER.clone(), Changed::Refuse),
+                )?
             }
         };
         let fed = feeder.step(log, Duration::ZERO)?;

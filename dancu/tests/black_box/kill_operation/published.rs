@@ -2,9 +2,9 @@
 
 use event_log::{EmbeddedHandle, LogSource};
 use event_schemas::ids::{EventAddress, Lsn};
-use feed::message::Message;
+use feed::message::{DEFINITION_HEADER, Message};
 use feed::publishing::Place;
-use feed::{Feeder, Receiver, Target, TopicError};
+use feed::{Changed, Feeder, Last, Receiver, Target, TopicError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,8 +17,12 @@ const PARTITIONS: usize = 3;
 struct Partitions(Arc<Mutex<[Vec<Message>; PARTITIONS]>>);
 
 impl Target for Partitions {
-    fn last_places(&self, _: &str) -> Result<Vec<Option<Place>>, TopicError> {
-        Ok(self.0.lock().unwrap().iter().map(|held| held.last().map(|message| message.place)).collect())
+    fn last_messages(&self, _: &str) -> Result<Vec<Option<Last>>, TopicError> {
+        let last = |message: &Message| {
+            let stated = message.headers.iter().find(|(name, _)| *name == DEFINITION_HEADER);
+            Last { place: message.place, definition: stated.map(|(_, stated)| stated.parse().unwrap()) }
+        };
+        Ok(self.0.lock().unwrap().iter().map(|held| held.last().map(last)).collect())
     }
 
     fn send(&self, partition: usize, message: &Message) -> Result<(), TopicError> {
@@ -32,6 +36,10 @@ impl Target for Partitions {
 
     fn finish(&self) -> Result<(), TopicError> {
         Ok(())
+    }
+
+    fn in_flight(&self) -> usize {
+        0
     }
 }
 
@@ -75,7 +83,8 @@ fn feed(home: &Path, events: &Value, partitions: &Partitions) {
     let log_id = serde_json::from_value(config["log_id"].clone()).unwrap();
     let log = EmbeddedHandle::open_read_only(home.join("log")).unwrap();
     let end: Lsn = log.admission().last_lsn;
-    let mut feeder = Feeder::begin(&log, (log_id, end), partitions.clone(), receiver).unwrap();
+    let mut feeder =
+        Feeder::begin(&log, (log_id, end), partitions.clone(), (receiver, Changed::Refuse)).unwrap();
     let log: &dyn LogSource = &log;
     while !feeder.step(log, Duration::ZERO).unwrap().at_end {}
     feeder.finish().unwrap();

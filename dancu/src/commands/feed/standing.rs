@@ -1,0 +1,144 @@
+//! What a running feed tells of itself: whether it lives, whether it keeps up, metrics.
+
+use access::http::{AuditFailure, AuditLog, Guard, OpenApi, PersonalRead, route};
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use axum::Router;
+use command_service::http::operations::{CheckFn, Operations, operation_routes};
+use command_service::http::pages::{Document, page_routes};
+use command_service::http::{Check, Limits, Stop, serve};
+use command_service::{Clock, WallClock};
+use event_schemas::ids::Lsn;
+use event_schemas::time::Timestamp;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::home::{Home, wall_clock};
+use crate::service::metrics_page;
+
+/// How the feed does.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Shown {
+    pub receiver: String,
+    /// Everything up to this record was handed to the Kafka client.
+    pub lsn: Lsn,
+    /// When that was recorded.
+    pub recorded_at: Timestamp,
+    /// Entries of the log that are known of and not read.
+    pub entries_behind: u64,
+    /// The log's end was reached, once at least since the start.
+    pub has_caught_up: bool,
+    pub messages_sent: u64,
+    pub messages_in_flight: usize,
+    pub events_passed_over: u64,
+    /// It waits to begin again after a failure.
+    pub is_failing: bool,
+    pub failures: u64,
+    pub last_error: Option<String>,
+    pub last_error_at: Option<Timestamp>,
+}
+
+/// Shared by the thread that publishes and those that answer.
+#[derive(Clone, Default)]
+pub struct Standing(Arc<Mutex<Shown>>);
+
+impl Standing {
+    pub fn of(receiver: &str) -> Self {
+        Self(Arc::new(Mutex::new(Shown { receiver: receiver.to_owned(), ..Shown::default() })))
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.0.lock().expect("nothing panics while it is held")
+    }
+
+    /// It waits, and begins again.
+    pub fn fail(&self, error: String) {
+        let mut shown = self.lock();
+        shown.is_failing = true;
+        shown.failures += 1;
+        shown.last_error = Some(error);
+        shown.last_error_at = Some(WallClock.now());
+    }
+
+    fn check(&self) -> Check {
+        let shown = self.lock().clone();
+        let ready = shown.has_caught_up && !shown.is_failing;
+        Check { ready, details: serde_json::to_value(shown).unwrap_or_default() }
+    }
+
+    fn set_metrics(&self) {
+        let shown = self.lock().clone();
+        metrics::gauge!("dancu_feed_lsn").set(shown.lsn.0 as f64);
+        metrics::gauge!("dancu_feed_recorded_at_seconds").set(shown.recorded_at.0 as f64 * 1e-6);
+        metrics::gauge!("dancu_feed_entries_behind").set(shown.entries_behind as f64);
+        metrics::gauge!("dancu_feed_messages_in_flight").set(shown.messages_in_flight as f64);
+        metrics::counter!("dancu_feed_messages_sent_total").absolute(shown.messages_sent);
+        metrics::counter!("dancu_feed_events_passed_over_total").absolute(shown.events_passed_over);
+        metrics::gauge!("dancu_feed_failing").set(f64::from(u8::from(shown.is_failing)));
+        metrics::counter!("dancu_feed_failures_total").absolute(shown.failures);
+    }
+}
+
+/// Answers while the feed runs.
+pub struct Answering {
+    pub address: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Answering {
+    pub async fn start(home: &Home, listen: SocketAddr, standing: Standing) -> Result<Self> {
+        let render = metrics_page()?;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("listening on {listen}; choose another address with --listen"))?;
+        let address = listener.local_addr()?;
+        let authenticate = access::Verifier::new(home.key_ring()?, home.audience(), wall_clock());
+        let guard = Guard { authenticate: Arc::new(authenticate), audit: Arc::new(NothingRead) };
+        let measured = standing.clone();
+        let operations = Operations {
+            gateway: None,
+            checks: Arc::new(vec![("feed", Arc::new(move || standing.check()) as CheckFn)]),
+            render: Arc::new(move || {
+                measured.set_metrics();
+                render()
+            }),
+        };
+        let (stop, stopped) = Stop::new();
+        let serving = tokio::spawn(serve(listener, router(&guard, operations), Limits::default(), stopped));
+        Ok(Self { address, stop, serving })
+    }
+
+    pub async fn stop(self) -> Result<()> {
+        self.stop.send_replace(true);
+        self.serving.await?.context("serving HTTP")
+    }
+}
+
+fn router(guard: &Guard, operations: Operations) -> Router {
+    let mut description = OpenApi::new(
+        "Dancu, feed",
+        env!("CARGO_PKG_VERSION"),
+        "How a feed for others does: how far it is, how far behind, what went wrong last.",
+    );
+    operation_routes().describe(&mut description);
+    page_routes().describe(&mut description);
+    let router = operation_routes()
+        .into_router(guard, operations)
+        .merge(page_routes().into_router(guard, Document::new(description)));
+    route::fallbacks(router)
+}
+
+/// No route here shows anybody; one that did would not be answered.
+struct NothingRead;
+
+#[async_trait]
+impl AuditLog for NothingRead {
+    async fn record(&self, _: PersonalRead) -> Result<(), AuditFailure> {
+        Err(AuditFailure("a feed answers no reads".to_owned()))
+    }
+}

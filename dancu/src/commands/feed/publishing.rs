@@ -7,7 +7,7 @@ use anyhow::Result;
 use event_log::LogError;
 use feed::{Changed, Fed, FeedError, Feeder, Receiver, Topic, TopicError};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for entries.
 const WAIT: Duration = Duration::from_millis(200);
@@ -73,15 +73,22 @@ impl Publishing<'_> {
             let shown = self.standing.lock();
             (shown.messages_sent, shown.events_passed_over)
         };
+        let (mut arrived, mut arrived_at) = (0, Instant::now());
         while !stop.load(Ordering::Acquire) {
             let fed = feeder.step(&*log.source, WAIT)?;
+            let in_flight = feeder.in_flight();
+            let has_arrived = fed.sent.saturating_sub(in_flight as u64);
+            if in_flight == 0 || has_arrived > arrived {
+                (arrived, arrived_at) = (has_arrived, Instant::now());
+            }
             {
                 let mut shown = self.standing.lock();
                 (shown.lsn, shown.recorded_at) = (fed.lsn, fed.recorded_at);
                 shown.entries_behind = feeder.entries_behind(&*log.source);
                 shown.has_caught_up |= fed.at_end;
                 shown.messages_sent = sent + fed.sent;
-                shown.messages_in_flight = feeder.in_flight();
+                shown.messages_in_flight = in_flight;
+                shown.stalled_ms = arrived_at.elapsed().as_millis() as u64;
                 shown.events_passed_over = passed_over + fed.passed_over;
                 shown.is_failing = false;
             }

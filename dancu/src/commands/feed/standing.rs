@@ -34,6 +34,8 @@ pub struct Shown {
     pub has_caught_up: bool,
     pub messages_sent: u64,
     pub messages_in_flight: usize,
+    /// How long messages have been in flight without one that arrived.
+    pub stalled_ms: u64,
     pub events_passed_over: u64,
     /// It waits to begin again after a failure.
     pub is_failing: bool,
@@ -41,6 +43,9 @@ pub struct Shown {
     pub last_error: Option<String>,
     pub last_error_at: Option<Timestamp>,
 }
+
+/// Brokers that have let nothing arrive for so long are taken for away.
+const STALLED_AFTER_MS: u64 = 10_000;
 
 /// Shared by the thread that publishes and those that answer.
 #[derive(Clone, Default)]
@@ -66,7 +71,7 @@ impl Standing {
 
     fn check(&self) -> Check {
         let shown = self.lock().clone();
-        let ready = shown.has_caught_up && !shown.is_failing;
+        let ready = shown.has_caught_up && !shown.is_failing && shown.stalled_ms < STALLED_AFTER_MS;
         Check { ready, details: serde_json::to_value(shown).unwrap_or_default() }
     }
 
@@ -76,6 +81,7 @@ impl Standing {
         metrics::gauge!("dancu_feed_recorded_at_seconds").set(shown.recorded_at.0 as f64 * 1e-6);
         metrics::gauge!("dancu_feed_entries_behind").set(shown.entries_behind as f64);
         metrics::gauge!("dancu_feed_messages_in_flight").set(shown.messages_in_flight as f64);
+        metrics::gauge!("dancu_feed_stalled_seconds").set(shown.stalled_ms as f64 * 1e-3);
         metrics::counter!("dancu_feed_messages_sent_total").absolute(shown.messages_sent);
         metrics::counter!("dancu_feed_events_passed_over_total").absolute(shown.events_passed_over);
         metrics::gauge!("dancu_feed_failing").set(f64::from(u8::from(shown.is_failing)));

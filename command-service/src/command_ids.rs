@@ -136,6 +136,16 @@ impl CommandIds {
         }
     }
 
+    /// Bytes in memory, about.
+    pub fn memory_bytes(&self) -> usize {
+        const ENTRY_BYTES: usize = size_of::<(CommandId, Lsn)>() + 1;
+        let confirmed = match &self.confirmed {
+            Confirmed::Memory { ids, unsaved } => (ids.capacity() + unsaved.capacity()) * ENTRY_BYTES,
+            Confirmed::Index(index) => index.memory_bytes(),
+        };
+        confirmed + self.in_flight.capacity() * ENTRY_BYTES
+    }
+
     /// Runs of the index that a lookup may have to ask.
     pub fn run_count(&self) -> usize {
         match &self.confirmed {

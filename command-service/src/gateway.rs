@@ -221,6 +221,8 @@ pub struct Stats {
     pub memory: MemoryUse,
     /// Command ids known, those in files about.
     pub command_ids: u64,
+    /// Bytes that they take in memory, about.
+    pub command_ids_bytes: u64,
     /// Command ids that wait in memory to be saved. Once saving has failed, the service ends when they are more than
     /// `max_unsaved_command_ids`.
     pub unsaved_command_ids: u64,

@@ -215,6 +215,24 @@ pub fn command_metrics(stats: &Stats) -> String {
     page.gauge("dancu_saved_lsn", "Lsn of the newest restart point.", stats.saved_lsn.0);
     page.counter("dancu_checkpoints_total", "Restart points saved.", stats.checkpoints);
     page.gauge("dancu_command_ids", "Command ids known.", stats.command_ids);
+    page.gauge(
+        "dancu_command_ids_bytes",
+        "What they take in memory, the rest is in files.",
+        stats.command_ids_bytes,
+    );
+    page.family("dancu_registry_bytes", "gauge", "Bytes of the registry in memory, by what they hold.");
+    let memory = &stats.memory;
+    let parts = [
+        ("persons", memory.persons),
+        ("households", memory.households),
+        ("cards", memory.cards),
+        ("lookups", memory.lookups),
+        ("due", memory.due),
+        ("staged", memory.staged),
+    ];
+    for (of, bytes) in parts {
+        page.labelled("dancu_registry_bytes", "of", of, bytes);
+    }
     let unsaved = "Command ids that wait in memory to be saved.";
     page.gauge("dancu_unsaved_command_ids", unsaved, stats.unsaved_command_ids);
     let most = "Most of them once saving has failed: beyond, the service ends (O1).";

@@ -52,6 +52,7 @@ impl Writer {
             digest: head.digest,
             memory: registry.memory(),
             command_ids: self.follower.ids.len(),
+            command_ids_bytes: self.follower.ids.memory_bytes() as u64,
             unsaved_command_ids: self.follower.ids.unsaved_len() as u64,
             ..self.stats.clone()
         };

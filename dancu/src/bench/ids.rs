@@ -84,7 +84,7 @@ fn lookups(index: &IdIndex, ids: &[CommandId], is_known: bool) -> Result<f64> {
 }
 
 /// Memory of this process.
-fn resident_bytes() -> Result<u64> {
+pub fn resident_bytes() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status").context("reading the process's status")?;
     let line =
         status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the status has no VmRSS")?;

@@ -2,7 +2,7 @@
 //!
 //! Layout: [`measured`] a figure and how it is printed; [`workload`] what is submitted; [`stepped`] the writer with groups of a
 //! chosen size; [`simple_view`] the smallest view; [`bare`] what the machine does without us; [`wire`] HTTP by hand. One file for each family of figures:
-//! [`writer`], [`http`], [`views`], [`pins`], [`fold`], [`ids`], [`registry`], [`kafka`].
+//! [`writer`], [`http`], [`views`], [`pins`], [`fold`], [`ids`], [`memory`], [`registry`], [`kafka`].
 
 mod bare;
 mod fold;
@@ -10,6 +10,7 @@ mod http;
 mod ids;
 mod kafka;
 mod measured;
+mod memory;
 mod past;
 mod pins;
 mod registry;
@@ -63,7 +64,7 @@ pub struct Bench {
     /// Where the registries are made; on the disk that is to be measured.
     #[arg(long)]
     dir: Option<PathBuf>,
-    /// Keep the logs in Kafka, host:port of its brokers: families kafka, fold and views. Each log is a new topic, which stays.
+    /// Keep the logs in Kafka, host:port of its brokers: families kafka, fold, memory and views. Each log is a new topic, which stays.
     #[arg(long, value_name = "HOST:PORT")]
     bootstrap: Option<String>,
     /// Directory of Kafka's jars, to measure its own ProducerPerformance beside the writer.
@@ -140,6 +141,12 @@ const FAMILIES: &[Family] = &[
         figures: &["command_id_absent", "command_id_present", "command_id_memory", "command_id_disk"],
         logs: &[LogEngine::Embedded],
         measure: |setup| Box::pin(ids::measure(setup)),
+    },
+    Family {
+        name: "memory",
+        figures: &["memory_rows", "memory_ids", "memory_resident"],
+        logs: &[LogEngine::Embedded, LogEngine::Kafka],
+        measure: |setup| Box::pin(memory::measure(setup)),
     },
     Family {
         name: "registry",
@@ -346,7 +353,7 @@ mod tests {
         assert!(of(&["kafka"]).families().err().unwrap().to_string().contains("--bootstrap"));
         let in_kafka = Bench { bootstrap: Some("127.0.0.1:9092".to_owned()), ..of(&[]) };
         let names: Vec<_> = in_kafka.families().unwrap().iter().map(|family| family.name).collect();
-        assert_eq!(names, ["views", "fold", "kafka"]);
+        assert_eq!(names, ["views", "fold", "memory", "kafka"]);
         assert!(of(&["nothing"]).families().err().unwrap().to_string().contains("dancu bench --list"));
     }
 

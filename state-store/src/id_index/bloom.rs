@@ -36,6 +36,11 @@ pub(super) struct Bloom {
 }
 
 impl Bloom {
+    /// Bytes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.words.capacity() * size_of::<u64>()
+    }
+
     /// For at most `keys` ids.
     pub fn sized_for(keys: u64) -> Self {
         let blocks = (keys * BITS_PER_KEY).div_ceil(BITS_PER_BLOCK).max(1);

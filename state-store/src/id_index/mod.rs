@@ -185,6 +185,14 @@ impl IdIndex {
         self.recent.len() + self.sealed.as_ref().map_or(0, |sealed| sealed.len())
     }
 
+    /// Bytes in memory, about: what is recent, and of each run its fences and filter.
+    pub fn memory_bytes(&self) -> usize {
+        // A table of this kind has one byte of control beside each place.
+        let recent = self.recent.capacity() * (size_of::<IdEntry>() + 1);
+        let sealed = self.sealed.as_ref().map_or(0, |sealed| sealed.capacity() * size_of::<IdEntry>());
+        recent + sealed + self.runs.iter().map(|run| run.memory_bytes()).sum::<usize>()
+    }
+
     /// Whether the recent part has reached its limit and a checkpoint is due.
     pub fn is_due(&self) -> bool {
         self.recent.len() >= self.recent_limit

@@ -47,6 +47,11 @@ pub(super) fn run_path(dir: &Path, number: u64) -> PathBuf {
 }
 
 impl Run {
+    /// Bytes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.fences.capacity() * size_of::<Fence>() + self.bloom.memory_bytes()
+    }
+
     pub fn open(dir: &Path, number: u64, entries: u64) -> Result<Self, StoreError> {
         let path = run_path(dir, number);
         let damaged = |what: &str| StoreError::Damaged(format!("run {number}: {what}"));

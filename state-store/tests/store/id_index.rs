@@ -337,3 +337,26 @@ fn without_files_everything_stays_in_memory() {
     index.discard().unwrap();
     assert_eq!(index.get(id(500)).unwrap(), None);
 }
+
+#[test]
+fn what_is_saved_takes_little_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = IdIndex::open(dir.path(), IDENTITY, 10_000).unwrap().index;
+    for number in 1..=100_000 {
+        index.add_absent(id(number), Lsn(number)).unwrap();
+        if index.is_due() {
+            index.checkpoint(Lsn(number), ChainHead(1)).unwrap();
+            merge_all(&mut index);
+        }
+    }
+    let with_recent = index.memory_bytes();
+    let saved = open_again(index, dir.path()).memory_bytes();
+    assert!((100_000..200_000).contains(&saved), "{saved} bytes, a little more than one an id");
+    assert!(with_recent > saved + 10_000 * 24);
+}
+
+/// Without what is recent.
+fn open_again(index: IdIndex, dir: &Path) -> IdIndex {
+    drop(index);
+    open(dir).index
+}

@@ -372,6 +372,11 @@ impl Home {
         self.dir.join("command-ids")
     }
 
+    /// Where the index of a log in Kafka is kept.
+    pub fn log_index_file(&self) -> PathBuf {
+        self.dir.join("log.index")
+    }
+
     pub fn views_dir(&self) -> PathBuf {
         self.dir.join("views")
     }

@@ -4,7 +4,7 @@ use crate::home::Home;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use event_log::embedded::Options as EmbeddedOptions;
-use event_log::kafka::{Connection, Options as KafkaOptions};
+use event_log::kafka::{Connection, IndexFile, Options as KafkaOptions};
 use event_log::{
     AdmissionState, EmbeddedHandle, EmbeddedLog, EventLog, KafkaHandle, KafkaLog, LeaderHint, LogError,
     LogSource,
@@ -209,8 +209,12 @@ pub fn open(home: &Home, session_timeout: Duration) -> Result<OpenLog> {
         LogPlace::Embedded => open_embedded(home),
         LogPlace::Kafka(place) => {
             let (expected_instance, new_instance) = (home.log_instance()?, InstanceId::from(Uuid::new_v4()));
-            let options =
-                KafkaOptions { expected_instance, ..KafkaOptions::new(place.connection()?, new_instance) };
+            let index_file = Some(IndexFile { path: home.log_index_file(), is_kept: true });
+            let options = KafkaOptions {
+                expected_instance,
+                index_file,
+                ..KafkaOptions::new(place.connection()?, new_instance)
+            };
             let log = KafkaLog::open(options).context("opening the log")?;
             let handle = log.handle();
             let admission = handle.admission()?;
@@ -234,9 +238,24 @@ pub fn open_embedded(home: &Home) -> Result<OpenLog> {
 
 /// The registry's log for tools that only read, and admission's state at its end.
 pub fn open_read_only(home: &Home) -> Result<(Arc<dyn LogSource>, AdmissionState)> {
+    open_indexed(home, false)
+}
+
+/// The same for a node that only reads, whose directory this is.
+pub fn open_followed(home: &Home) -> Result<(Arc<dyn LogSource>, AdmissionState)> {
+    open_indexed(home, true)
+}
+
+fn open_indexed(home: &Home, is_kept: bool) -> Result<(Arc<dyn LogSource>, AdmissionState)> {
     match &home.config.log {
         LogPlace::Embedded => read_embedded(&home.log_dir()),
-        LogPlace::Kafka(place) => read_topic(place, home.log_instance()?),
+        LogPlace::Kafka(place) => {
+            let index_file = Some(IndexFile { path: home.log_index_file(), is_kept });
+            let (connection, expected) = (place.connection()?, home.log_instance()?);
+            let log = KafkaHandle::open_with_index(connection, expected, index_file).context(OPENING)?;
+            let admission = log.admission()?;
+            Ok((Arc::new(log), admission))
+        }
     }
 }
 

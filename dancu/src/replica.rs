@@ -74,7 +74,7 @@ impl Replica {
 }
 
 fn follow(home: &Home) -> Result<(Views, ViewService)> {
-    let (source, _) = crate::log::open_read_only(home)?;
+    let (source, _) = crate::log::open_followed(home)?;
     let options =
         ViewOptions { engine: home.config.engine.into(), ..ViewOptions::in_directory(home.views_dir()) };
     Views::start(options, home.config.log_id, source).context("opening the views")

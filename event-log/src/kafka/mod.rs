@@ -22,6 +22,7 @@ pub mod local;
 mod mark;
 mod producer;
 mod reader;
+mod saved_index;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -29,6 +30,7 @@ mod topic;
 pub use candidacy::{Candidacy, DEFAULT_SESSION_TIMEOUT};
 pub use client::{Connection, LetGo};
 pub use reader::KafkaReader;
+pub use saved_index::IndexFile;
 pub use topic::{TopicOptions, create_topic, is_good_topic};
 
 use crate::admission::AdmissionState;
@@ -56,6 +58,8 @@ pub struct Options {
     pub new_copy_of: Option<InstanceId>,
     /// Refuse to open any other copy than this one.
     pub expected_instance: Option<InstanceId>,
+    /// Where the index of lsns is kept; without it every start reads the whole topic.
+    pub index_file: Option<IndexFile>,
     /// Bound of what is sent and not answered (O1).
     pub max_groups_in_flight: usize,
 }
@@ -68,6 +72,7 @@ impl Options {
             new_instance,
             new_copy_of: None,
             expected_instance: None,
+            index_file: None,
             max_groups_in_flight: DEFAULT_GROUPS_IN_FLIGHT,
         }
     }
@@ -91,7 +96,8 @@ impl KafkaLog {
         topic::check(connection)?;
         let mark = Mark { instance: options.new_instance, copy_of: options.new_copy_of };
         let end = mark::prepare(connection, mark)?;
-        let handle = KafkaHandle::begin(connection.clone(), options.expected_instance, end)?;
+        let expected = (options.expected_instance, options.index_file.clone());
+        let handle = KafkaHandle::begin(connection.clone(), expected, end)?;
         let appender =
             Appender::start(connection.clone(), Arc::clone(&handle.known), options.max_groups_in_flight)?;
         Ok(Self { appender, handle })
@@ -155,22 +161,40 @@ impl KafkaHandle {
     /// # Errors
     /// As [`KafkaLog::open`]; [`LogError::Missing`] if it has not begun.
     pub fn open_read_only(connection: Connection, expected: Option<InstanceId>) -> Result<Self, LogError> {
+        Self::open_with_index(connection, expected, None)
+    }
+
+    /// The same, with an index that may have been saved.
+    pub fn open_with_index(
+        connection: Connection,
+        expected: Option<InstanceId>,
+        index_file: Option<IndexFile>,
+    ) -> Result<Self, LogError> {
         topic::check(&connection)?;
         let end = mark::end_of(&connection)?;
         if end == Position(0) {
             return Err(LogError::Missing { place: connection.place() });
         }
-        Self::begin(connection, expected, end)
+        Self::begin(connection, (expected, index_file), end)
     }
 
-    fn begin(connection: Connection, expected: Option<InstanceId>, end: Position) -> Result<Self, LogError> {
+    fn begin(
+        connection: Connection,
+        (expected, index_file): (Option<InstanceId>, Option<IndexFile>),
+        end: Position,
+    ) -> Result<Self, LogError> {
         let Mark { instance, copy_of } = mark::read(&connection)?;
         if let Some(expected) = expected.filter(|expected| *expected != instance) {
             return Err(LogError::WrongInstance { place: connection.place(), expected, found: instance });
         }
         let known = Arc::new(Known::new(end));
-        let index = Arc::new(Index::start(&connection, Arc::clone(&known))?);
+        let index = Arc::new(Index::start(&connection, Arc::clone(&known), (instance, index_file))?);
         Ok(Self { connection, instance, copy_of, known, index })
+    }
+
+    /// The first position that was read since the start to find entries by lsn: what comes before was saved.
+    pub fn index_began_at(&self) -> Position {
+        self.index.began_at()
     }
 
     /// Admission's state after everything that is known to be in the log.

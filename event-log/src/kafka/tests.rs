@@ -249,3 +249,63 @@ fn a_place_that_was_given_back_comes_back_when_nobody_has_it() {
     Box::new(second).leave();
     assert!(wait_for_hint(&first, Hint::Chosen, WAIT), "the other one is gone");
 }
+
+#[test]
+fn an_index_that_was_saved_is_gone_on_from_if_it_is_of_this_log() {
+    let _in_use = InUse::begin();
+    let (connection, dir) = (fresh_topic(), tempfile::tempdir().unwrap());
+    let file = IndexFile { path: dir.path().join("log.index"), is_kept: true };
+    let open = |connection: &Connection, instance| {
+        let options = Options::new(connection.clone(), instance);
+        KafkaLog::open(Options { index_file: Some(file.clone()), ..options }).unwrap()
+    };
+    let mut scribe = Scribe::new();
+    let mut log = open(&connection, INSTANCE);
+    let mut entries = vec![b"noise".to_vec(), scribe.genesis(), scribe.claim()];
+    entries.extend((0..20).map(|number| scribe.record(&[number; 50])));
+    append(&mut log, entries.clone());
+    let handle = log.handle();
+    let expected = handle.admission().unwrap();
+    assert_eq!(handle.index_began_at(), Position(0));
+    drop((log, handle));
+    assert!(file.path.exists());
+
+    // It goes on behind what was saved, and finds the same.
+    let mut log = open(&connection, INSTANCE);
+    let handle = log.handle();
+    assert_eq!(handle.index_began_at(), expected.next);
+    assert_eq!(handle.admission().unwrap(), expected);
+    let more: Vec<_> = (0..3).map(|number| scribe.record(&[number; 50])).collect();
+    append(&mut log, more.clone());
+    for (lsn, entry) in entries[1..].iter().chain(&more).enumerate() {
+        let lsn = Lsn(lsn as u64 + 1);
+        assert_eq!(handle.fetch(lsn).unwrap().as_ref(), Some(entry));
+        assert_eq!(handle.locate(lsn).unwrap(), Position(lsn.0 + 1));
+    }
+    drop((log, handle));
+
+    // Whoever only reads goes on from it too, and leaves it as it is.
+    let saved = std::fs::read(&file.path).unwrap();
+    let read_only = IndexFile { is_kept: false, ..file.clone() };
+    let reader = KafkaHandle::open_with_index(connection.clone(), None, Some(read_only)).unwrap();
+    assert_eq!((reader.index_began_at().0, reader.admission().unwrap().last_lsn.0), (27, 25));
+    drop(reader);
+
+    // Of another instance, or of a past that this log does not have, it is discarded.
+    let other = fresh_topic();
+    let mut log = open(&other, InstanceId(8));
+    assert_eq!(log.handle().index_began_at(), Position(0));
+    append(&mut log, vec![b"noise".to_vec()]);
+    drop(log);
+    let elsewhere = fresh_topic();
+    let mut scribe = Scribe::new();
+    let mut log = KafkaLog::open(Options::new(elsewhere.clone(), INSTANCE)).unwrap();
+    let mut others = vec![b"noise".to_vec(), scribe.genesis(), scribe.claim()];
+    others.extend((0..30).map(|number| scribe.record(&[number + 1; 50])));
+    append(&mut log, others);
+    drop(log);
+    std::fs::write(&file.path, saved).unwrap();
+    let log = open(&elsewhere, INSTANCE);
+    assert_eq!(log.handle().index_began_at(), Position(0));
+    assert_eq!(log.handle().admission().unwrap().last_lsn, Lsn(32));
+}

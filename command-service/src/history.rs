@@ -12,10 +12,14 @@ use event_schemas::ids::{EventAddress, Lsn, Position};
 use event_schemas::operation::{PartContent, StagedCorrection};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Record, Restatement};
 use event_schemas::row::{Aspect, RowRef, StreamRef};
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// Most records that one walk reads (O1).
 pub const MAX_WALK_RECORDS: usize = 4_000;
+/// Entries that one decision keeps of those it read (O1).
+const MAX_KEPT_ENTRIES: usize = 32;
 
 /// Entries in flight, in order of their lsns, without gaps.
 pub trait InFlightEntries {
@@ -23,13 +27,43 @@ pub trait InFlightEntries {
     fn entry(&self, lsn: Lsn) -> Option<&AdmittedEntry>;
 }
 
-/// Everything recorded up to the state at hand.
+/// Everything recorded up to the state at hand, for one decision.
 pub struct History<'a> {
     pub registry: &'a Registry,
     pub in_flight: &'a dyn InFlightEntries,
     /// Entries of the group that is being decided.
     pub open: &'a [AdmittedEntry],
-    pub source: &'a dyn LogSource,
+    source: &'a dyn LogSource,
+    /// Entries read last, the latest behind: rows that were corrected in bulk are said one beside the other in the same part.
+    read: RefCell<VecDeque<Rc<AdmittedEntry>>>,
+}
+
+impl<'a> History<'a> {
+    pub fn new(
+        registry: &'a Registry,
+        in_flight: &'a dyn InFlightEntries,
+        open: &'a [AdmittedEntry],
+        source: &'a dyn LogSource,
+    ) -> Self {
+        Self { registry, in_flight, open, source, read: RefCell::default() }
+    }
+
+    /// The entry of this lsn from the log.
+    fn read(&self, lsn: Lsn) -> Result<Rc<AdmittedEntry>, String> {
+        if let Some(entry) = self.read.borrow().iter().find(|entry| entry.lsn == lsn) {
+            return Ok(Rc::clone(entry));
+        }
+        let bytes = self.source.fetch(lsn).map_err(|error| error.to_string())?;
+        let bytes = bytes.ok_or_else(|| format!("lsn {lsn} is not in the log"))?;
+        let header = EntryHeader::of_entry(&bytes).map_err(|error| error.to_string())?;
+        let entry = Rc::new(follower::decode(lsn, header, &bytes).map_err(|error| error.to_string())?);
+        let mut read = self.read.borrow_mut();
+        if read.len() == MAX_KEPT_ENTRIES {
+            read.pop_front();
+        }
+        read.push_back(Rc::clone(&entry));
+        Ok(entry)
+    }
 }
 
 impl History<'_> {
@@ -42,11 +76,7 @@ impl History<'_> {
         if let Some(entry) = self.in_flight.entry(lsn) {
             return Ok(visit(entry));
         }
-        let bytes = self.source.fetch(lsn).map_err(|error| error.to_string())?;
-        let bytes = bytes.ok_or_else(|| format!("lsn {lsn} is not in the log"))?;
-        let header = EntryHeader::of_entry(&bytes).map_err(|error| error.to_string())?;
-        let entry = follower::decode(lsn, header, &bytes).map_err(|error| error.to_string())?;
-        Ok(visit(&entry))
+        Ok(visit(&*self.read(lsn)?))
     }
 
     /// The record of this lsn, copied.

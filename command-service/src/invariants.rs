@@ -249,9 +249,7 @@ impl Past {
     fn with_timelines<T>(&self, registry: &Registry, visit: impl FnOnce(&dyn TimelineSource) -> T) -> T {
         match self {
             Self::Kept(kept) => visit(kept),
-            Self::InLog(source) => {
-                visit(&History { registry, in_flight: &NoneInFlight, open: &[], source: &**source })
-            }
+            Self::InLog(source) => visit(&History::new(registry, &NoneInFlight, &[], &**source)),
         }
     }
 }

@@ -202,8 +202,7 @@ impl Writer {
         }
         let decision = {
             let registry = &self.follower.registry;
-            let history =
-                History { registry, in_flight: &self.in_flight, open: &group.entries, source: &*self.source };
+            let history = History::new(registry, &self.in_flight, &group.entries, &*self.source);
             let context = Context {
                 lsn: registry.head().lsn.next(),
                 recorded_at: group.now,
@@ -389,7 +388,7 @@ impl Writer {
 
     fn history<'a>(&'a self, open: &'a [AdmittedEntry]) -> History<'a> {
         let registry = &self.follower.registry;
-        History { registry, in_flight: &self.in_flight, open, source: &*self.source }
+        History::new(registry, &self.in_flight, open, &*self.source)
     }
 
     fn push_system(&mut self, group: &mut OpenGroup, body: EntryBody) {

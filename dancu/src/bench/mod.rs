@@ -1,10 +1,11 @@
 //! `dancu bench`: what this machine does, each figure beside its limit.
 //!
 //! Layout: [`measured`] a figure and how it is printed; [`workload`] what is submitted; [`stepped`] the writer with groups of a
-//! chosen size; [`simple_view`] the smallest view; [`bare`] what the machine does without us; [`wire`] HTTP by hand. One file for each family of figures:
-//! [`writer`], [`http`], [`views`], [`pins`], [`fold`], [`ids`], [`memory`], [`registry`], [`kafka`].
+//! chosen size; [`simple_view`] the smallest view; [`bare`] what the machine does without us; [`driving`] operations; [`wire`] HTTP by hand. One file for each family of figures:
+//! [`writer`], [`http`], [`views`], [`pins`], [`fold`], [`ids`], [`memory`], [`registry`], [`time`], [`kafka`].
 
 mod bare;
+mod driving;
 mod fold;
 mod http;
 mod ids;
@@ -16,6 +17,7 @@ mod pins;
 mod registry;
 mod simple_view;
 mod stepped;
+mod time;
 mod views;
 mod wire;
 mod workload;
@@ -52,6 +54,9 @@ pub struct Bench {
     /// Persons of the registries that stand for a large one.
     #[arg(long, default_value_t = 1_000_000)]
     persons: u32,
+    /// Facts that are corrected in bulk, as far as there are so many: five of each household of four.
+    #[arg(long, default_value_t = 100_000)]
+    edits: u32,
     /// Measure only this: a family (see --list), or a figure by its name. May be given several times.
     #[arg(long)]
     only: Vec<String>,
@@ -168,6 +173,32 @@ const FAMILIES: &[Family] = &[
         measure: |setup| Box::pin(registry::measure(setup)),
     },
     Family {
+        name: "time",
+        figures: &[
+            "time_dry_run_p99",
+            "time_bulk_staged",
+            "time_bulk_dry_run",
+            "time_bulk_commit",
+            "time_bulk_reversal",
+            "time_query_p99_dry_run",
+            "time_query_p99_commit",
+            "time_query_p99_reversal",
+            "time_person_p99",
+            "time_household_p99",
+            "time_known_at_p99",
+            "time_ward_p99",
+            "time_ward_months_p99",
+            "time_province_p99",
+            "time_province_months_p99",
+            "time_walk_bytes",
+            "time_correction_bytes",
+            "time_part_bytes",
+            "time_rebuild",
+        ],
+        logs: &[LogEngine::Embedded],
+        measure: |setup| Box::pin(time::measure(setup)),
+    },
+    Family {
         name: "kafka",
         figures: &["kafka_commands", "kafka_alone_p50", "kafka_alone_p99"],
         logs: &[LogEngine::Kafka],
@@ -182,6 +213,7 @@ struct Setup {
     commands: u32,
     rounds: u32,
     persons: u32,
+    edits: u32,
     kafka: Option<Target>,
     bar: ProgressBar,
 }
@@ -233,8 +265,8 @@ impl Setup {
 impl Bench {
     pub async fn run(self) -> Result<ExitCode> {
         ensure!(
-            self.commands > 0 && self.rounds > 0 && self.persons > 0,
-            "--commands, --rounds and --persons must be at least 1"
+            self.commands > 0 && self.rounds > 0 && self.persons > 0 && self.edits > 0,
+            "--commands, --rounds, --persons and --edits must be at least 1"
         );
         let families = self.families()?;
         if self.list {
@@ -291,10 +323,10 @@ impl Bench {
         let dir = parent.join(format!("dancu-bench-{}", Uuid::new_v4()));
         fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{elapsed} {msg}")?);
-        let Self { commands, rounds, persons, entry_bytes, .. } = *self;
+        let Self { commands, rounds, persons, edits, entry_bytes, .. } = *self;
         let libs = self.kafka_libs.clone();
         let kafka = self.bootstrap.clone().map(|bootstrap| Target { bootstrap, libs, entry_bytes });
-        let setup = Setup { dir: dir.clone(), commands, rounds, persons, kafka, bar };
+        let setup = Setup { dir: dir.clone(), commands, rounds, persons, edits, kafka, bar };
         setup.progress(family.name);
         let found = (family.measure)(&setup).await;
         setup.bar.finish_and_clear();
@@ -331,6 +363,7 @@ mod tests {
             commands: 1,
             rounds: 1,
             persons: 1,
+            edits: 1,
             only: only.iter().map(|name| (*name).to_owned()).collect(),
             list: false,
             json: false,

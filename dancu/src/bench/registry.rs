@@ -36,7 +36,7 @@ const HTTP_READS: usize = 20_000;
 const CONNECTIONS: usize = 64;
 /// Reads at a steady rate, while commands come at another.
 const PACED_READS: usize = 2_500;
-const PACED_READS_PER_S: u32 = 500;
+pub const PACED_READS_PER_S: u32 = 500;
 const COMMANDS_PER_S: u32 = 5_000;
 const TICKS_PER_S: u32 = 100;
 
@@ -61,7 +61,8 @@ pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
     catch_up(&running).await?;
     setup.progress("registry: reading the past");
     let (views, rounds) = (running.views.clone(), setup.rounds);
-    let read = move || past::measure(&views, households * HOUSEHOLD_PERSONS, households, rounds);
+    let names = ["as_of_person_p99", "as_of_household_p99", "as_of_time_p99"];
+    let read = move || past::measure(&views, names, (households * HOUSEHOLD_PERSONS, households), rounds);
     figures.extend(tokio::task::spawn_blocking(read).await??);
     running.stop().await?;
     figures.extend(on_disk(&home)?);
@@ -76,7 +77,7 @@ pub async fn measure(setup: &Setup) -> Result<Vec<Measured>> {
     Ok(figures)
 }
 
-async fn start(home: &Home) -> Result<Running> {
+pub async fn start(home: &Home) -> Result<Running> {
     let running = Running::start(home, settings()).await?;
     running.wait_until_leading(READY_WAIT).await?;
     Ok(running)
@@ -147,7 +148,7 @@ fn on_disk(home: &Home) -> Result<Vec<Measured>> {
 }
 
 /// Persons in an order without pattern.
-fn person(number: u32, persons: u32) -> PersonId {
+pub fn person(number: u32, persons: u32) -> PersonId {
     PersonId((u64::from(number) * 2_654_435_761 % u64::from(persons)) as u32 + 1)
 }
 
@@ -203,7 +204,7 @@ fn read_in_process(views: &projections::Views, from: u32, persons: u32) -> Resul
     Ok(f64::from(READS) / begin.elapsed().as_secs_f64())
 }
 
-fn read_request(token: &str, id: PersonId) -> RequestBytes {
+pub fn read_request(token: &str, id: PersonId) -> RequestBytes {
     let bearer = format!("Bearer {token}");
     let fields = [("authorization", bearer.as_str()), ("x-purpose", "bench")];
     wire::request("GET", &format!("/v1/persons/{id}"), &fields, &[])

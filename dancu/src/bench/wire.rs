@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -119,12 +120,31 @@ pub async fn paced(
     requests: Arc<Vec<RequestBytes>>,
     per_second: u32,
 ) -> Result<Vec<f64>> {
+    ask_paced(address, requests.iter(), per_second).await
+}
+
+/// The same, over and over, until it is stopped.
+pub async fn paced_until(
+    address: SocketAddr,
+    requests: Arc<Vec<RequestBytes>>,
+    per_second: u32,
+    stopped: Arc<AtomicBool>,
+) -> Result<Vec<f64>> {
+    let unstopped = requests.iter().cycle().take_while(|_| !stopped.load(Ordering::Acquire));
+    ask_paced(address, unstopped, per_second).await
+}
+
+async fn ask_paced<'a>(
+    address: SocketAddr,
+    requests: impl Iterator<Item = &'a RequestBytes>,
+    per_second: u32,
+) -> Result<Vec<f64>> {
     let mut connection = Connection::open(address).await?;
     let period = Duration::from_secs(1) / per_second.max(1);
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut latencies = Vec::with_capacity(requests.len());
-    for request in requests.iter() {
+    let mut latencies = Vec::new();
+    for request in requests {
         let due = ticks.tick().await;
         connection.ask(request).await?;
         latencies.push(due.elapsed().as_secs_f64() * 1e3);

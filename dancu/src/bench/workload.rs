@@ -32,6 +32,8 @@ const HOME: &str = "00001";
 const ELSEWHERE: &str = "00004";
 /// Where people stay for a time: never a home.
 const AWAY: &str = "00006";
+/// By so many days at most the births of households that are spread lie back.
+const OLDER_DAYS: u64 = 7_300;
 /// Persons of each household: two of age, two children.
 pub const HOUSEHOLD_PERSONS: u32 = 4;
 /// Commands handed over together in one process, and how many such parts are under way.
@@ -99,6 +101,8 @@ pub struct Workload {
     birth: Birth,
     name: ChangeName,
     today: Date,
+    /// Where households are enrolled, in turn; all in one ward if none are named.
+    wards: Vec<UnitCode>,
     households: u32,
     made: u32,
 }
@@ -119,7 +123,13 @@ impl Workload {
         else {
             anyhow::bail!("an example is of another kind than its name");
         };
-        Ok(Self { envelope, household, person, birth, name, today, households: 0, made: 0 })
+        let wards = Vec::new();
+        Ok(Self { envelope, household, person, birth, name, today, wards, households: 0, made: 0 })
+    }
+
+    /// Households live in these wards, one after the other, and are of many ages: totals have many cells.
+    pub fn spread_over(self, wards: Vec<UnitCode>) -> Self {
+        Self { wards, ..self }
     }
 
     /// Enrolments of the next households.
@@ -134,7 +144,15 @@ impl Workload {
         command.members.extend(youngest);
         command.place = in_ward(HOME);
         command.file_number = None;
+        let mut older_days = 0;
+        if !self.wards.is_empty() {
+            let ward = self.wards[self.households as usize % self.wards.len()];
+            command.place = Place::in_unit(ward);
+            older_days = (u64::from(self.households) * 2_654_435_761 % OLDER_DAYS) as i32;
+        }
         for member in &mut command.members {
+            let birth = &mut member.person.identity.birth;
+            *birth = birth.full().map_or(*birth, |day| PartialDate::of_day(day.plus_days(-older_days)));
             // Numbers and papers are of one person each.
             member.person.pin = None;
             member.person.data.documents.clear();
@@ -168,6 +186,17 @@ impl Workload {
         for _ in 0..count {
             self.made += 1;
             let command = self.movement(self.made);
+            commands.push(self.enveloped(command));
+        }
+        commands
+    }
+
+    /// Changes of name alone: whatever is corrected of residence, they hold.
+    pub fn names(&mut self, count: u32) -> Vec<CommandEnvelope> {
+        let mut commands = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            self.made += 1;
+            let command = self.change_of_name(self.made);
             commands.push(self.enveloped(command));
         }
         commands

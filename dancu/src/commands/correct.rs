@@ -1,6 +1,6 @@
 //! `dancu correct`
 
-mod bulk;
+pub mod bulk;
 mod foresee;
 mod select;
 mod show;

@@ -1,7 +1,7 @@
 //! One file for each subcommand: its arguments and what it does.
 
 mod backup;
-mod correct;
+pub mod correct;
 mod diff;
 mod example;
 mod explain;

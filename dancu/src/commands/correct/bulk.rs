@@ -74,7 +74,7 @@ pub struct Parts {
 }
 
 /// Edits of one part: what they lead to fits into one record.
-const USUAL_PART_EDITS: u16 = 400;
+pub const USUAL_PART_EDITS: u16 = 400;
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 

@@ -11,7 +11,7 @@ use crate::walk::{Allowance, HistoryError, RowRecord, records_until};
 use event_log::LogSource;
 use event_schemas::event::Event;
 use event_schemas::header::{EntryHeader, EntryKind};
-use event_schemas::ids::{EventAddress, Lsn};
+use event_schemas::ids::{EventAddress, Lsn, PersonId};
 use event_schemas::row::{Aspect, RowRef};
 use event_schemas::time::{Date, Timestamp};
 use state_store::store::StoreError;
@@ -232,6 +232,13 @@ impl<'a> Past<'a> {
             _ => self.as_of.valid_on,
         };
         Ok(row_of(row, &self.records(row)?, day))
+    }
+
+    /// Whether the registration of the person had been taken back, by what was known then: of whatever day it is asked.
+    pub(crate) fn is_annulled(&self, person: PersonId) -> Result<bool, AsOfError> {
+        let row = RowRef::Person(person);
+        let whole = row_of(row, &self.records(row)?, Date(i32::MAX));
+        Ok(matches!(whole, Some(Row::Person(person)) if person.is_annulled()))
     }
 
     /// The row's records up to then, oldest first.

@@ -96,8 +96,10 @@ fn row_of(teller: &PastTeller<'_, '_>, id: PersonId) -> Result<PersonRow, NoAnsw
     let reading: &Moment<'_> = teller.reading;
     match (reading.row(RowRef::Person(id))?, reading) {
         (Some(Row::Person(row)), _) if row.registration.is_some() => Ok(*row),
-        // A birth that was taken back still tells that it was, and which number leads here. Of the past it is told that it was not.
+        // A birth that was taken back still tells that it was, and which number leads here; so does any day asked of by what was known
+        // after it. By what was known before it the person is told as believed then.
         (Some(Row::Person(row)), Moment::Now(_)) if row.is_annulled() => Ok(*row),
+        (Some(Row::Person(row)), Moment::Then(past)) if past.is_annulled(id)? => Ok(*row),
         _ => Err(reading.or_not_known(&problems::PERSON_NOT_FOUND).into()),
     }
 }

@@ -196,8 +196,13 @@ async fn a_registration_that_was_taken_back_is_in_no_total_and_still_found_by_it
         );
         assert_eq!((&person["pin"], &person["pins"][0]["in_force"]), (&Value::Null, &false.into()));
     }
-    let (status, _) = api.get("/v1/persons/P1?valid_on=2021-07-01").await;
-    assert_eq!(status, 404, "by what is known now there never was such a person");
+    let last = town.scribe.log.last_lsn().0;
+    for asked in ["valid_on=2021-07-01".to_owned(), format!("known_at={last}")] {
+        let (status, answer) = api.get(&format!("/v1/persons/P1?{asked}")).await;
+        assert_eq!((status, &answer["person"]["annulled"]), (200, &true.into()), "{asked}: {answer}");
+    }
+    let (status, _) = api.get("/v1/persons/P2?valid_on=1950-01-01").await;
+    assert_eq!(status, 404, "who was not born yet was not taken back");
     let known_then = town.scribe.log.last_lsn().0 - corrections.said.len() as u64;
     let (status, then) = api.get(&format!("/v1/persons/P1?known_at={known_then}")).await;
     assert_eq!((status, &then["person"]["annulled"]), (200, &false.into()), "{then}");

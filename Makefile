@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak chaos lint bench scale fuzz preflight preflight-kafka
+.PHONY: help demo test soak chaos upgrade lint bench scale fuzz preflight preflight-kafka
 
 CARGO ?= cargo
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -21,6 +21,7 @@ help:
 	@echo 'make test   every test, with the counts of the gate'
 	@echo 'make soak   the same tests with the full counts; takes hours'
 	@echo 'make chaos  nodes and brokers are killed, paused, cut off and woken while offices submit (MINUTES= FAULTS= DIR=)'
+	@echo 'make upgrade  nodes of two formats side by side: to and fro until the later one is in force'
 	@echo 'make lint   formatting and clippy, warnings denied'
 	@echo 'make bench  measurements as JSON, one object a line; LOG=kafka those of brokers (NODES=)'
 	@echo 'make scale  a nation rehearsed: years of life, all views, a restart (PERSONS= YEARS= ENGINE= DIR=)'
@@ -44,6 +45,7 @@ test: preflight preflight-kafka
 soak: preflight preflight-kafka
 	SIMULATION_SEEDS=20000 DANCU_KILL_ROUNDS=1000 DANCU_BULK_PEOPLE=40000 DANCU_DEMO_PERSONS=100000 PROPTEST_CASES=4096 \
 		$(CARGO) test --locked --release --workspace --no-fail-fast -- --nocapture
+	$(MAKE) upgrade
 	$(MAKE) fuzz FUZZ_SECONDS=1800
 
 # Minutes of faults; the gate runs each once. make chaos FAULTS=LeaderPaused,BrokerKilled DIR=/some/disk: of these alone, and logs are kept.
@@ -52,6 +54,16 @@ MINUTES ?= 10
 chaos: preflight preflight-kafka
 	DANCU_CHAOS_MINUTES=$(MINUTES) $(if $(FAULTS),DANCU_CHAOS_FAULTS=$(FAULTS)) $(if $(DIR),DANCU_CHAOS_DIR=$(abspath $(DIR))) \
 		$(CARGO) test --locked --release -p dancu --test black_box failover -- --nocapture
+
+# Two programs: that of this checkout, and one that knows one version more of an event.
+NEXT_FORMAT := $(TARGET_DIR)/next-format/dancu
+
+upgrade: preflight preflight-kafka
+	$(CARGO) test --locked -p domain --features next-format --lib --test decisions
+	$(CARGO) test --locked -p event-schemas --features next-format --lib
+	$(CARGO) build --locked -p dancu --features next-format
+	mkdir -p $(dir $(NEXT_FORMAT)) && cp $(TARGET_DIR)/debug/dancu $(NEXT_FORMAT)
+	DANCU_NEXT_FORMAT="$(abspath $(NEXT_FORMAT))" $(CARGO) test --locked -p dancu --test black_box upgrade -- --ignored --nocapture
 
 lint: preflight
 	$(CARGO) fmt --all --check

@@ -2,11 +2,12 @@
 //! what it did not write itself.
 
 use crate::command_ids::CommandIds;
-use crate::invariants::{Violation, check_versions};
+use crate::invariants::{Violation, check_format, check_versions};
 use domain::registry::{DIGEST_VERSION, Registry};
 use event_log::{Admission, AdmissionState, RawEntry, Verdict};
 use event_schemas::codec::DRAFT;
 use event_schemas::event::EventBody;
+use event_schemas::format::NewerFormat;
 use event_schemas::header::EntryHeader;
 use event_schemas::ids::{Lsn, PersonId, Position};
 use event_schemas::record::{AdmittedEntry, EntryBody, EntryError};
@@ -20,8 +21,8 @@ pub enum EntryFault {
     Undecodable { lsn: Lsn, cause: EntryError },
     #[error("the log is written in draft {found}; this program reads draft {DRAFT}")]
     OtherDraft { found: u16 },
-    #[error("lsn {lsn} is in format {format}, which this program does not know")]
-    UnknownFormat { lsn: Lsn, format: u16 },
+    #[error("lsn {lsn}: {format}")]
+    UnknownFormat { lsn: Lsn, format: NewerFormat },
     #[error("at lsn {lsn} the log states the digest {stated:032x}; the state folded here has {found:032x}")]
     DigestDiffers { lsn: Lsn, stated: u128, found: u128 },
     #[error("command ids: {0}")]
@@ -41,17 +42,15 @@ impl From<StoreError> for EntryFault {
 
 /// Decodes an admitted entry. `header` is as admission gave it: a claim cannot know its own lsn.
 pub fn decode(lsn: Lsn, header: EntryHeader, bytes: &[u8]) -> Result<AdmittedEntry, EntryFault> {
-    if header.format != 0 {
-        return Err(EntryFault::UnknownFormat { lsn, format: header.format });
-    }
-    let mut entry =
-        AdmittedEntry::decode(lsn, bytes).map_err(|cause| EntryFault::Undecodable { lsn, cause })?;
+    let mut entry = AdmittedEntry::decode(lsn, bytes).map_err(|cause| match cause {
+        EntryError::Format(format) => EntryFault::UnknownFormat { lsn, format },
+        cause => EntryFault::Undecodable { lsn, cause },
+    })?;
     entry.header = header;
     match &entry.body {
         EntryBody::Genesis(genesis) if genesis.draft != DRAFT => {
             Err(EntryFault::OtherDraft { found: genesis.draft })
         }
-        EntryBody::Activate { format } => Err(EntryFault::UnknownFormat { lsn, format: *format }),
         _ => Ok(entry),
     }
 }
@@ -156,6 +155,7 @@ impl Follower {
     pub fn apply(&mut self, entry: &AdmittedEntry) -> Result<(), EntryFault> {
         if !self.is_replaying() {
             check_digest(&self.registry, entry)?;
+            check_format(&self.registry, entry)?;
             if let Some(changes) = entry.changes() {
                 check_versions(&self.registry, entry.lsn, changes)?;
             }
@@ -233,6 +233,32 @@ mod tests {
             body_len: 0,
         };
         AdmittedEntry { lsn: Lsn(lsn), header, body: EntryBody::Record(Box::new(record)) }
+    }
+
+    #[test]
+    fn an_entry_that_states_another_format_than_is_in_force_stops_the_reader() {
+        let mut follower = Follower::new();
+        let mut entry = record(1, CommandId(7));
+        entry.header.format = 1;
+        let fault = follower.apply(&entry).unwrap_err();
+        assert!(fault.to_string().starts_with("W11 is broken at lsn 1: format 0 is in force"), "{fault}");
+        assert_eq!(follower.registry.head().lsn, Lsn::ZERO);
+    }
+
+    #[test]
+    fn entries_of_a_format_that_is_not_known_are_not_taken_in() {
+        let newer = event_schemas::format::NEWEST + 1;
+        let officer = OfficerId(1);
+        let activate = EntryBody::Activate { format: newer, officer };
+        for (body, format) in [(activate, 0), (EntryBody::Tick, newer)] {
+            let mut header = record(5, CommandId(7)).header;
+            (header.kind, header.format) = (body.kind(), format);
+            let bytes = event_schemas::header::encode_entry(header, &body.encode().unwrap());
+            let header = EntryHeader::of_entry(&bytes).unwrap();
+            let fault = Follower::new().take(Lsn(5), header, &bytes).unwrap_err();
+            let expected = format!("lsn 5: it is of format {newer}, and this program knows formats up to");
+            assert!(fault.to_string().starts_with(&expected), "{fault}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use domain::registry::MemoryUse;
+use event_log::{LogError, Member};
 use event_schemas::CommandEnvelope;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn, OfficeId, OfficerId, Term};
 use event_schemas::outcome::{Acceptance, Outcome};
@@ -126,6 +127,12 @@ pub trait CommandGateway: Send + Sync + 'static {
 
     /// Asks this node to claim the lead, whoever has it. Whether it got it shows in [`Self::stats`].
     fn take_over(&self);
+
+    /// Asks this node to record, if it leads, that the log is of this format from now on. Whether it did shows in [`Self::stats`].
+    fn activate(&self, format: u16, officer: OfficerId);
+
+    /// The nodes that may lead, with the formats that they know. Waits for the brokers' answer, bounded.
+    fn members(&self) -> Result<Vec<Member>, LogError>;
 }
 
 /// What a node does.
@@ -158,6 +165,8 @@ pub struct Stats {
     #[serde(serialize_with = "as_display")]
     pub instance: InstanceId,
     pub clock: Option<ClockKind>,
+    /// The format in force.
+    pub format: u16,
     pub term: Term,
     /// Last admitted lsn that the registry holds, without what is in flight.
     pub lsn: Lsn,

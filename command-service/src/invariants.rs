@@ -71,6 +71,18 @@ pub fn check_versions(registry: &Registry, lsn: Lsn, changes: &Changes) -> Resul
     Ok(())
 }
 
+/// W11: the entry states the format that is in force, and holds nothing that needs a later one.
+pub fn check_format(registry: &Registry, entry: &AdmittedEntry) -> Result<(), Violation> {
+    let in_force = registry.head().format;
+    let (stated, needed) = (entry.header.format, entry.body_format());
+    if entry.states_format(in_force) && needed <= in_force {
+        return Ok(());
+    }
+    let what =
+        format!("format {in_force} is in force; the entry states {stated}, and its body needs {needed}");
+    Err(Violation::new("W11", entry.lsn, what))
+}
+
 /// W6: the entry stands on the head before it. A claim states none.
 pub fn check_chain(before: ChainHead, lsn: Lsn, header: &EntryHeader) -> Result<(), Violation> {
     if header.prev != before {
@@ -352,6 +364,7 @@ impl Auditor {
         judge: impl FnOnce(&Recorded<'_>) -> Result<(), Violation>,
     ) -> Result<(), AuditError> {
         follower::check_digest(&self.registry, entry)?;
+        check_format(&self.registry, entry)?;
         if let Some(changes) = entry.changes() {
             check_versions(&self.registry, entry.lsn, changes)?;
         }

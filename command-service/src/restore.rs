@@ -11,6 +11,7 @@ use domain::registry::pages::{PageRef, PageTable};
 use domain::registry::{DIGEST_VERSION, Head, Registry};
 use event_log::{AdmissionState, LogSource};
 use event_schemas::codec::DRAFT;
+use event_schemas::format;
 use event_schemas::ids::{CommandId, InstanceId, LogId, Lsn};
 use state_store::engine::{KeyRange, Order, TableId};
 use state_store::id_index::{DEFAULT_RECENT_IDS, IdIndex, IndexIdentity};
@@ -24,7 +25,7 @@ pub(crate) const IDS_TABLE: TableId = TableId(22);
 pub(crate) const HEAD_KEY: &[u8] = b"head";
 
 /// Raised when saved bytes mean something else than before, though the digest covers the same fields.
-const SAVED_FORM: u32 = 1;
+const SAVED_FORM: u32 = 2;
 /// Most bytes of one saved value before it was packed.
 const MAX_UNPACKED_BYTES: usize = 8 << 20;
 
@@ -46,7 +47,7 @@ pub(crate) fn page_table(table: PageTable) -> TableId {
 /// What a store must match.
 pub fn identity(log_id: LogId, instance: InstanceId) -> StoreIdentity {
     let fold_revision = SAVED_FORM << 24 | u32::from(DRAFT) << 12 | u32::from(DIGEST_VERSION);
-    StoreIdentity { log_id, instance, formats: 0..=0, fold_revision }
+    StoreIdentity { log_id, instance, formats: 0..=format::NEWEST, fold_revision }
 }
 
 /// What a restart begins with.

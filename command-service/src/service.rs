@@ -11,8 +11,9 @@ use crate::saver::StoreOpener;
 use crate::writer::{Failure, RandomSource, Request, Surroundings, Timer, Waiting, Writer, WriterOptions};
 use async_trait::async_trait;
 use domain::PinIssuer;
-use event_log::{EventLog, LeaderHint, LogSource};
+use event_log::{EventLog, LeaderHint, LogError, LogSource, Member, NodeGroup};
 use event_schemas::CommandEnvelope;
+use event_schemas::format;
 use event_schemas::ids::{CommandId, OfficerId};
 use event_schemas::text::Text;
 use rand::TryRngCore;
@@ -73,12 +74,16 @@ struct Shared {
     overloaded: AtomicU64,
     queue_limit: usize,
     timer: Arc<dyn Timer>,
+    /// The nodes that may lead, if there are several.
+    group: Option<Arc<dyn NodeGroup>>,
 }
 
 #[derive(Default)]
 struct Inbox {
     requests: Vec<Waiting>,
     consent: Option<(OfficerId, Text<200>)>,
+    /// A format that an operator wants to be in force.
+    activation: Option<(u16, OfficerId)>,
     /// An operator wants this node to lead.
     shall_take_over: bool,
     /// Requests that the writer holds and has not decided.
@@ -112,6 +117,7 @@ impl CommandService {
             overloaded: AtomicU64::new(0),
             queue_limit,
             timer,
+            group: parts.hint.as_ref().map(|hint| hint.group()),
         });
         let hint = parts.hint;
         let gave_back_at = Duration::ZERO;
@@ -254,6 +260,18 @@ impl CommandGateway for Handle {
         self.shared.inbox().shall_take_over = true;
         self.shared.arrived.notify_one();
     }
+
+    fn activate(&self, format: u16, officer: OfficerId) {
+        self.shared.inbox().activation = Some((format, officer));
+        self.shared.arrived.notify_one();
+    }
+
+    fn members(&self) -> Result<Vec<Member>, LogError> {
+        match &self.shared.group {
+            Some(group) => group.members(),
+            None => Ok(vec![Member { name: self.stats().node.clone(), format: format::NEWEST }]),
+        }
+    }
 }
 
 /// Answers of one batch, sent once the last is in, or once nobody is left to give one.
@@ -386,6 +404,7 @@ impl Driver {
         }
         let requests = std::mem::take(&mut inbox.requests);
         let consent = inbox.consent.take();
+        let activation = inbox.activation.take();
         let shall_take_over = std::mem::take(&mut inbox.shall_take_over);
         let is_stopping = inbox.is_stopping;
         drop(inbox);
@@ -394,6 +413,9 @@ impl Driver {
         }
         if let Some((officer, reason)) = consent {
             self.writer.consent_to_clock(officer, reason);
+        }
+        if let Some((format, officer)) = activation {
+            self.writer.activate(format, officer);
         }
         if shall_take_over {
             self.writer.ask_to_lead();

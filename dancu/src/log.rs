@@ -202,9 +202,9 @@ pub struct OpenLog {
     pub hint: Option<Box<dyn LeaderHint>>,
 }
 
-/// Opens the registry's log for writing: the one that it had before, if it had one. A node that is silent for `session_timeout`
+/// Opens the registry's log for writing: the one that it had before, if it had one. The node called `node` that is silent for `session_timeout`
 /// is not the one that shall lead.
-pub fn open(home: &Home, session_timeout: Duration) -> Result<OpenLog> {
+pub fn open(home: &Home, node: &str, session_timeout: Duration) -> Result<OpenLog> {
     match &home.config.log {
         LogPlace::Embedded => open_embedded(home),
         LogPlace::Kafka(place) => {
@@ -218,7 +218,7 @@ pub fn open(home: &Home, session_timeout: Duration) -> Result<OpenLog> {
             let log = KafkaLog::open(options).context("opening the log")?;
             let handle = log.handle();
             let admission = handle.admission()?;
-            let hint = log.stand(session_timeout).context("standing for leader")?;
+            let hint = log.stand(node, session_timeout).context("standing for leader")?;
             let hint: Option<Box<dyn LeaderHint>> = Some(Box::new(hint));
             Ok(OpenLog { log: Box::new(log), source: Arc::new(handle), admission, hint })
         }

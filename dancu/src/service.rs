@@ -14,7 +14,7 @@ use command_service::http::operations::{CheckFn, RenderFn, operation_routes};
 use command_service::http::pages::{Document, page_routes};
 use command_service::http::{
     Check, CommandApi, Forwarder, Limits, Operations, Stop, clock::clock_routes, command_routes,
-    leader::leader_routes, serve,
+    format::format_routes, leader::leader_routes, serve,
 };
 use command_service::service::{CommandService, Handle, Options, Parts};
 use command_service::writer::{NewLog, NodeName, WriterOptions};
@@ -293,7 +293,8 @@ impl Writing {
     /// Opens the log, which has begun when this returns. It may not lead yet.
     pub fn open(home: &Home, options: &WritingOptions) -> Result<Self> {
         home.check_engine()?;
-        let OpenLog { log, source, admission, hint } = crate::log::open(home, options.session_timeout)?;
+        let OpenLog { log, source, admission, hint } =
+            crate::log::open(home, options.name.name(), options.session_timeout)?;
         let instance = log.instance();
         if let (Some(of), Lsn::ZERO) = (log.copy_of(), admission.last_lsn) {
             bail!("the log is an unfinished copy of {of}, and empty yet; `dancu log copy` goes on with it");
@@ -387,6 +388,7 @@ fn router(
     projections::http::routes().describe(&mut description);
     operation_routes().describe(&mut description);
     leader_routes().describe(&mut description);
+    format_routes().describe(&mut description);
     page_routes().describe(&mut description);
     foresight::routes().describe(&mut description);
     if clock.is_some() {
@@ -400,7 +402,8 @@ fn router(
     let leadership = Arc::clone(&api.gateway);
     let foresight = Foresight { commands: api.clone(), queries: queries.clone() };
     let mut router = command_routes()
-        .into_router(guard, api)
+        .into_router(guard, api.clone())
+        .merge(format_routes().into_router(guard, api))
         .merge(projections::http::routes().into_router(guard, queries))
         .merge(foresight::routes().into_router(guard, foresight))
         .merge(leader_routes().into_router(guard, leadership))

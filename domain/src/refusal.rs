@@ -80,6 +80,7 @@ catalogue! {
     EvidenceDigestWrong hard, "evidence_digest_wrong", "Mã SHA-256 của tài liệu chứng cứ phải gồm 64 chữ số thập lục phân.", "The SHA-256 of a piece of evidence is 64 hexadecimal digits.";
     CommandIdReused hard, "command_id_reused", "Mã yêu cầu {0} đã dùng cho một yêu cầu khác.", "The command id {0} was used for another command.";
     RecordTooLarge hard, "record_too_large", "Yêu cầu tạo ra bản ghi quá lớn (tối đa {0} sự kiện, {1} byte).", "The command would make too large a record (at most {0} events, {1} bytes).";
+    FormatNotActive hard, "format_not_active", "Yêu cầu có nội dung của định dạng {0}; sổ đăng ký còn ở định dạng {1} cho đến khi người vận hành kích hoạt.", "The command says what only format {0} can hold; the log is of format {1} until an operator activates the other.";
     HistoryUnavailable hard, "history_unavailable", "Chưa đọc được lịch sử, xin thử lại.", "The history cannot be read now; please try again.";
     // Units, offices, places.
     UnitCodeTaken hard, "unit_code_taken", "Mã đơn vị {0} đang được dùng.", "The unit code {0} is in use.";

@@ -1,5 +1,8 @@
 //! A hint who should lead: it may cause a claim, and nothing more. Who leads is for admission to say.
 
+use crate::engine::LogError;
+use std::sync::Arc;
+
 /// What the nodes' group says of this node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Hint {
@@ -20,6 +23,23 @@ pub trait LeaderHint: Send {
     /// Lets another be chosen: this node stays in the group.
     fn give_back(&self);
 
+    /// For questions about the whole group, from any thread.
+    fn group(&self) -> Arc<dyn NodeGroup>;
+
     /// Leaves the group at once, so that another is chosen. Waits until the group was told, bounded.
     fn leave(self: Box<Self>);
+}
+
+/// The nodes that may lead.
+pub trait NodeGroup: Send + Sync {
+    /// Those that are there now, in the order of their names. Waits for an answer, bounded.
+    fn members(&self) -> Result<Vec<Member>, LogError>;
+}
+
+/// What a node says of itself.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Member {
+    pub name: String,
+    /// The latest format that it knows.
+    pub format: u16,
 }

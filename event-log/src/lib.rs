@@ -34,7 +34,7 @@ pub use engine::{
     AppendGroup, AppendOutcome, EventLog, GroupId, LogError, LogReader, LogSource, MAX_GROUP_BYTES,
     MAX_GROUP_ENTRIES, RawEntry, ReadBatch, SubmitError,
 };
-pub use hint::{Hint, LeaderHint};
+pub use hint::{Hint, LeaderHint, Member, NodeGroup};
 pub use kafka::{KafkaHandle, KafkaLog};
 pub use sealing::{Seal, SealError, Sealing};
 pub use simulated::{FaultPlan, SimulatedLog, SimulatedNode};

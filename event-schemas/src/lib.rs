@@ -6,7 +6,7 @@
 //!   [`operation`], [`correction`]: values;
 //! - [`row`]: the rows that events change and the streams in them;
 //! - [`command`]: what offices ask for; [`event`]: what happened; [`record`]: bodies of log entries; [`outcome`]: answers;
-//! - [`header`]: the frozen header of a log entry and the chain; [`codec`]: bytes;
+//! - [`header`]: the frozen header of a log entry and the chain; [`codec`]: bytes; [`mod@format`]: what a log may hold;
 //! - [`schema`]: JSON Schema of commands, events, answers; [`examples`]: one valid example of every command and event;
 //!   `arbitrary` (a feature): values and commands for property tests.
 //!
@@ -26,6 +26,7 @@ pub mod defect;
 pub mod document;
 pub mod event;
 pub mod examples;
+pub mod format;
 pub mod guarded;
 pub mod header;
 pub mod household;

@@ -4,6 +4,7 @@ use crate::basis::Basis;
 use crate::codec::{CodecError, decode_framed, decode_from, encode_framed, encode_into};
 use crate::command::{Command, CommandEnvelope, ExpectedVersion};
 use crate::event::{Event, EventBody};
+use crate::format::{NewerFormat, check_known};
 use crate::guarded::Confidentiality;
 use crate::ids::{
     CommandId, EventAddress, InstanceId, KeyId, LogId, Lsn, OfficeId, OfficerId, RulesRevision,
@@ -112,8 +113,11 @@ pub enum EntryBody {
         date: Date,
     },
     StateDigest(StateDigest),
+    /// From here on the log may hold what needs this format; whoever does not know it stops here.
     Activate {
         format: u16,
+        /// Who asked for it.
+        officer: OfficerId,
     },
     /// `target` is the copy of the log in which it goes on, `place` tells people where that is.
     Sealed {
@@ -162,7 +166,7 @@ impl EntryBody {
             Self::Tick => Ok(()),
             Self::DayOpened { date } => encode_into(date, out),
             Self::StateDigest(digest) => encode_into(digest, out),
-            Self::Activate { format } => encode_into(format, out),
+            Self::Activate { format, officer } => encode_into(&(*format, *officer), out),
             // Admission reads the target without decoding, so it has a fixed place.
             Self::Sealed { target, place } => encode_into(&(target.0.to_le_bytes(), place), out),
             Self::Lapsed(lapsed) => {
@@ -182,7 +186,10 @@ impl EntryBody {
             EntryKind::Tick => Self::Tick,
             EntryKind::DayOpened => Self::DayOpened { date: decode_from(&mut input)? },
             EntryKind::StateDigest => Self::StateDigest(decode_from(&mut input)?),
-            EntryKind::Activate => Self::Activate { format: decode_from(&mut input)? },
+            EntryKind::Activate => {
+                let (format, officer) = decode_from(&mut input)?;
+                Self::Activate { format, officer }
+            }
             EntryKind::Sealed => {
                 let (target, place): ([u8; 16], Text<200>) = decode_from(&mut input)?;
                 Self::Sealed { target: InstanceId(u128::from_le_bytes(target)), place }
@@ -357,8 +364,11 @@ impl AdmittedEntry {
     /// Decodes an entry that admission let in at `lsn`.
     pub fn decode(lsn: Lsn, entry: &[u8]) -> Result<Self, EntryError> {
         let header = crate::header::EntryHeader::of_entry(entry)?;
+        check_known(header.format)?;
         let body = EntryBody::decode(header.kind, crate::header::body_of(entry))?;
-        Ok(Self { lsn, header, body })
+        let entry = Self { lsn, header, body };
+        entry.check_format()?;
+        Ok(entry)
     }
 
     /// The changes to rows, if this entry carries any.
@@ -378,6 +388,8 @@ pub enum EntryError {
     Header(#[from] crate::header::HeaderError),
     #[error(transparent)]
     Body(#[from] CodecError),
+    #[error(transparent)]
+    Format(#[from] NewerFormat),
 }
 
 /// Checks that a decoded body re-encodes to the same bytes (S2).

@@ -11,6 +11,7 @@ use crate::rows::{
 use crate::staged::CellChanges;
 use crate::streams::each_said;
 use crate::target::Target;
+use event_schemas::format::NewerFormat;
 use event_schemas::header::EntryKind;
 use event_schemas::ids::{EventAddress, LogId, Lsn, Version};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, EntryError};
@@ -33,8 +34,8 @@ pub enum ApplyError {
     OtherVersion { lsn: Lsn, row: RowRef, stated: Version, previous: Lsn, found: Stamp },
     #[error("after the record at lsn {lsn} a total would fall below zero")]
     NegativeTotal { lsn: Lsn },
-    #[error("from lsn {lsn} on the log is written in format {format}, which this program does not know")]
-    UnknownFormat { lsn: Lsn, format: u16 },
+    #[error("the log from lsn {lsn} on cannot be read: {format}")]
+    UnknownFormat { lsn: Lsn, format: NewerFormat },
     #[error("lsn {lsn} begins log {found}; this view was opened for log {expected}")]
     OtherLog { lsn: Lsn, found: LogId, expected: LogId },
     #[error("the entry at lsn {lsn} cannot be kept: {error}")]
@@ -110,7 +111,6 @@ impl<'a, T: Target> Applier<'a, T> {
             EntryBody::DayOpened { date } => {
                 self.open_day(lsn, date).map_err(|error| ApplyError::Store { lsn, error })?;
             }
-            EntryBody::Activate { format } => return Err(ApplyError::UnknownFormat { lsn, format }),
             _ => {}
         }
         Ok(())
@@ -244,7 +244,10 @@ impl<'a, T: Target> Applier<'a, T> {
 
 /// Decodes one entry that admission let in at `lsn`.
 pub(crate) fn decode_entry(lsn: Lsn, bytes: &[u8]) -> Result<AdmittedEntry, ApplyError> {
-    AdmittedEntry::decode(lsn, bytes).map_err(|error| ApplyError::Unreadable { lsn, error })
+    AdmittedEntry::decode(lsn, bytes).map_err(|error| match error {
+        EntryError::Format(format) => ApplyError::UnknownFormat { lsn, format },
+        error => ApplyError::Unreadable { lsn, error },
+    })
 }
 
 /// Reads a row of any kind through `get`, decoded.

@@ -12,6 +12,7 @@ use crate::rows::{
     each_reader,
 };
 use crate::totals::{Total, all_of, sex_of};
+use event_schemas::format;
 use event_schemas::header::EntryKind;
 use event_schemas::ids::{
     CardId, DossierId, DwellingId, HouseholdId, InstanceId, LogId, Lsn, OfficeId, OperationId, PersonId,
@@ -116,7 +117,8 @@ impl View {
         log_id: LogId,
         instance: InstanceId,
     ) -> Result<(Self, Option<DiscardReason>), StoreError> {
-        let identity = StoreIdentity { log_id, instance, formats: 0..=0, fold_revision: FOLD_REVISION };
+        let identity =
+            StoreIdentity { log_id, instance, formats: 0..=format::NEWEST, fold_revision: FOLD_REVISION };
         let opened = Store::open(home, &identity)?;
         let tables = Tables::open(opened.store, TABLES)?;
         Ok((Self { tables, log_id, directory: None }, opened.discarded))

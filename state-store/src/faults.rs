@@ -18,6 +18,11 @@ pub enum StoreError {
     /// Nothing is wrong with the files: they are kept.
     #[error("the store's files were written by the engine {found}, but {asked} is to keep them")]
     OtherEngine { found: EngineKind, asked: EngineKind },
+    /// Nothing is wrong with the files: a later program goes on with them.
+    #[error(
+        "the store's files are of format {found}; this program knows formats up to {newest}: a later version of it is needed"
+    )]
+    NewerFormat { found: u16, newest: u16 },
     /// Reads still answer; the store must be opened again before it can save.
     #[error("an earlier checkpoint of this store failed halfway; open it again")]
     FailedEarlier,

@@ -48,7 +48,7 @@ pub struct RestartPoint {
 pub struct StoreIdentity {
     pub log_id: LogId,
     pub instance: InstanceId,
-    /// Formats that this program reads: `0..=0` while the format is a draft.
+    /// Formats that this program reads. A store of a later one is left as it is, an earlier one discarded.
     pub formats: RangeInclusive<u16>,
     /// The fold that this program runs. One more whenever it would make other rows of the same records.
     pub fold_revision: u32,

@@ -128,7 +128,10 @@ impl Store {
             None => None,
         };
         match &saved {
-            Some((_, restart)) => check_identity(restart, expected).map_err(OpenFailure::Discard)?,
+            Some((_, restart)) => {
+                check_format(restart, expected)?;
+                check_identity(restart, expected).map_err(OpenFailure::Discard)?;
+            }
             None if engine.is_empty()? => {}
             None => return Err(OpenFailure::Discard(DiscardReason::UnfinishedBuild)),
         }
@@ -381,6 +384,16 @@ fn read_restart(sealed: &[u8]) -> Result<(u64, RestartPoint), DiscardReason> {
     let restart =
         RestartPoint::from_bytes(bytes).map_err(|error| DiscardReason::Unreadable(error.to_string()))?;
     Ok((u64::from_le_bytes(*sequence), restart))
+}
+
+/// Whoever went back to an earlier program shall be able to go on with the later one.
+fn check_format(restart: &RestartPoint, expected: &StoreIdentity) -> Result<(), OpenFailure> {
+    let is_ours = (restart.log_id, restart.instance) == (expected.log_id, expected.instance);
+    let (found, newest) = (restart.format, *expected.formats.end());
+    if is_ours && found > newest {
+        return Err(OpenFailure::Fatal(StoreError::NewerFormat { found, newest }));
+    }
+    Ok(())
 }
 
 fn check_identity(restart: &RestartPoint, expected: &StoreIdentity) -> Result<(), DiscardReason> {

@@ -4,13 +4,14 @@ use crate::gateway::{
     Answer, CommandGateway, CommandStatus, Leader, Role, Stats, SubmitError, Submitter, Told,
 };
 use async_trait::async_trait;
-use event_schemas::ids::{CommandId, LogId, Lsn, PersonId, Term};
+use event_log::{LogError, Member};
+use event_schemas::ids::{CommandId, LogId, Lsn, OfficerId, PersonId, Term};
 use event_schemas::outcome::{Acceptance, Created, Fault, Outcome, Refusal};
 use event_schemas::row::RowRef;
 use event_schemas::time::Timestamp;
 use event_schemas::{Command, CommandEnvelope};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct FakeGateway {
     pub leader: Mutex<Option<Leader>>,
     /// Refusals and dry runs tell of [`TOLD`].
     pub tells: AtomicBool,
+    pub format: AtomicU16,
+    pub members: Mutex<Vec<Member>>,
     delay: Duration,
     /// Most commands that waited at once.
     pub most_in_flight: AtomicUsize,
@@ -171,11 +174,20 @@ impl CommandGateway for FakeGateway {
         self.leads_not.store(false, Ordering::SeqCst);
     }
 
+    fn activate(&self, format: u16, _: OfficerId) {
+        self.format.store(format, Ordering::SeqCst);
+    }
+
+    fn members(&self) -> Result<Vec<Member>, LogError> {
+        Ok(self.members.lock().unwrap().clone())
+    }
+
     fn stats(&self) -> Arc<Stats> {
         let role = if self.leads_not.load(Ordering::SeqCst) { Role::Following } else { Role::Leading };
         let mut stats = Stats {
             role,
             node: "fake".into(),
+            format: self.format.load(Ordering::SeqCst),
             lsn: Lsn(self.kept().records.len() as u64),
             term: Term(self.term.load(Ordering::SeqCst)),
             leader: self.leader.lock().unwrap().clone(),

@@ -3,6 +3,7 @@
 //! Layout:
 //! - [`commands`]: submit one command, see what became of one; [`batch`]: a stream of commands, an answer for each line;
 //! - [`telling`]: the record of outcomes that tell of rows and do not stand in the log;
+//! - [`mod@format`]: which format the log is of, and letting a later one be in force;
 //! - [`forward`]: passes commands on to the node that leads; [`leader`]: who leads, and taking over;
 //! - [`clock`]: moves the clock of a scripted log;
 //! - [`operations`]: liveness, readiness, metrics; [`pages`]: OpenAPI and the page that shows it;
@@ -18,6 +19,7 @@
 pub mod batch;
 pub mod clock;
 pub mod commands;
+pub mod format;
 pub mod forward;
 pub mod input;
 pub mod leader;

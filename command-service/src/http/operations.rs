@@ -90,6 +90,7 @@ fn command_details(stats: &Stats) -> Value {
         "node": stats.node,
         "log_id": stats.log_id,
         "clock": stats.clock,
+        "format": stats.format,
         "term": stats.term,
         "lsn": stats.lsn,
         "recorded_at": stats.recorded_at,
@@ -186,6 +187,7 @@ pub fn command_metrics(stats: &Stats) -> String {
     page.histogram("dancu_answer_seconds", answer, &stats.answer_time_us, MICROS);
     page.counter("dancu_claims_total", "Claims to leadership made.", stats.claims);
     page.counter("dancu_elections_won_total", "Claims that were admitted.", stats.elections_won);
+    page.gauge("dancu_log_format", "The format of the log that is in force.", stats.format);
     page.gauge(
         "dancu_log_barred",
         "1 if nobody can lead this log: it was sealed, or is an unfinished copy.",

@@ -39,6 +39,10 @@ kinds! {
     STOPPING = "stopping", 503, "The service is stopping; try again.", "Hệ thống đang dừng; xin thử lại.";
     RATE_LIMITED = "rate_limited", 429, "Too many requests with this token.", "Quá nhiều yêu cầu với mã truy cập này.";
     TOO_SLOW = "too_slow", 408, "The request did not arrive, or could not be answered, in time; repeat it under the same command id.", "Yêu cầu không đến hoặc không được trả lời kịp thời; hãy gửi lại với cùng mã yêu cầu.";
+    FORMAT_UNKNOWN = "format_unknown", 422, "The node that leads does not know this format.", "Máy chủ chính không biết định dạng này.";
+    FORMAT_GOES_BACK = "format_goes_back", 409, "The format of a log never goes back.", "Định dạng của nhật ký không bao giờ quay lại.";
+    FORMAT_NOT_KNOWN_BY_ALL = "format_not_known_by_all", 409, "A node that may lead does not know this format.", "Một máy chủ có thể làm máy chính chưa biết định dạng này.";
+    NODES_UNKNOWN = "nodes_unknown", 503, "The brokers do not say which nodes there are; try again.", "Không hỏi được danh sách máy chủ; xin thử lại.";
     CLOCK_GOES_BACK = "clock_goes_back", 409, "The clock of a log never goes back.", "Đồng hồ của nhật ký không bao giờ quay lại.";
 }
 

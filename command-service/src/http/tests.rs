@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 mod bounds;
+mod formats;
 mod forward;
 mod telling;
 
@@ -64,6 +65,7 @@ impl Server {
         operations::operation_routes().describe(&mut description);
         pages::page_routes().describe(&mut description);
         leader::leader_routes().describe(&mut description);
+        crate::http::format::format_routes().describe(&mut description);
         clock::clock_routes().describe(&mut description);
         let follows = gateway.leader.lock().unwrap().is_some();
         let forwarder = follows.then(|| Forwarder::new().unwrap());
@@ -81,7 +83,8 @@ impl Server {
             render: Arc::new(|| "more 1\n".into()),
         };
         let router = command_routes()
-            .into_router(&guard, api)
+            .into_router(&guard, api.clone())
+            .merge(crate::http::format::format_routes().into_router(&guard, api))
             .merge(operations::operation_routes().into_router(&guard, operations))
             .merge(leader::leader_routes().into_router(&guard, leadership))
             .merge(clock::clock_routes().into_router(&guard, clock.clone()))

@@ -73,6 +73,8 @@ struct Gathering {
     identity: StoreIdentity,
     /// From where a restart replays.
     base: AdmissionState,
+    /// In force when it was begun.
+    format: u16,
     pages: Vec<PageRef>,
     rows: Vec<SavedRow>,
     /// The ids up to the base are in their index, or there is none.
@@ -168,7 +170,8 @@ impl Saver {
             self.anchor = base;
         }
         let base = self.anchor;
-        self.gathering = Some(Gathering { identity, base, pages, rows, has_saved_ids });
+        let format = registry.confirmed_head().format;
+        self.gathering = Some(Gathering { identity, base, format, pages, rows, has_saved_ids });
     }
 
     /// Encodes some pages, hands a complete checkpoint over, learns what became of the last job. `state` is admission's now.
@@ -311,7 +314,7 @@ impl Gathering {
             head_oldest: self.base.head,
             head_newest: state.head,
             recorded_at: self.base.recorded_at,
-            format: 0,
+            format: self.format,
             rules: IN_FORCE.revision,
             fold_revision: self.identity.fold_revision,
         };

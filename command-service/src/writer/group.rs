@@ -14,6 +14,7 @@ use domain::rules::IN_FORCE;
 use domain::{Accepted, Decision};
 use event_log::{AppendGroup, MAX_GROUP_BYTES, MAX_GROUP_ENTRIES};
 use event_schemas::CommandEnvelope;
+use event_schemas::format::check_known;
 use event_schemas::header::{EntryHeader, HEADER_LEN, MAX_BODY_LEN, encode_entry};
 use event_schemas::ids::{CommandId, KeyId, Lsn, Version};
 use event_schemas::outcome::{Acceptance, Created, Fault, Outcome, Refusal};
@@ -82,6 +83,7 @@ impl Writer {
             self.refuse_new_requests();
             return Ok(());
         }
+        self.activate_format(&mut group);
         self.open_days(&mut group);
         let is_day_open = !self.follower.registry.head().day_pending
             && self.follower.registry.head().date >= Some(clock.vietnam_date());
@@ -126,6 +128,15 @@ impl Writer {
             self.push_system(group, EntryBody::ClockConsent { officer, reason });
         }
         is_allowed
+    }
+
+    /// From this entry on the log may hold what needs the format.
+    fn activate_format(&mut self, group: &mut OpenGroup) {
+        let Some((format, officer)) = self.activation.take() else { return };
+        if format > self.follower.registry.head().format && check_known(format).is_ok() {
+            tracing::info!(format, %officer, "activates a format");
+            self.push_system(group, EntryBody::Activate { format, officer });
+        }
     }
 
     /// Opens missed days in order; rows that fall due follow each, in parts, before its commands.
@@ -291,6 +302,12 @@ impl Writer {
             command: *envelope,
             changes,
         };
+        let (needed, in_force) = (record.format(), self.follower.registry.head().format);
+        if needed > in_force {
+            let envelope = Box::new(CommandEnvelope { dry_run: is_dry_run, answer_by, ..record.command });
+            let fault = Code::FormatNotActive.fault(Some("command".to_owned()), &[&needed, &in_force]);
+            return self.refuse(envelope, vec![fault], reply);
+        }
         let body = EntryBody::Record(Box::new(record));
         match self.encoded(&body) {
             Some(bytes) if !is_dry_run => {
@@ -409,11 +426,12 @@ impl Writer {
         if group.entries.is_empty() {
             self.follower.registry.open_group();
         }
-        let lsn = self.follower.registry.head().lsn.next();
+        let head = self.follower.registry.head();
+        let (lsn, format) = (head.lsn.next(), head.format);
         let lead = self.leading_mut();
         let header = EntryHeader {
             kind: body.kind(),
-            format: 0,
+            format,
             term: lead.term,
             claim_id: lead.claim_id,
             lsn,

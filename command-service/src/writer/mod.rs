@@ -117,6 +117,8 @@ pub struct Writer {
     saver: Option<Saver>,
     store_opener: Option<StoreOpener>,
     consent: Option<(OfficerId, Text<200>)>,
+    /// A format that an operator wants to be in force.
+    activation: Option<(u16, OfficerId)>,
     stats: Stats,
     /// Bytes of the body that is being appended; kept, so that they are not allocated for each entry.
     body_bytes: Vec<u8>,
@@ -211,6 +213,7 @@ impl Writer {
             saver,
             store_opener,
             consent: None,
+            activation: None,
             stats,
             body_bytes: Vec::new(),
             spare_lists: Vec::new(),
@@ -249,8 +252,8 @@ impl Writer {
         let head = self.follower.registry.head();
         let is_day_behind = head.day_pending || head.date < Some(self.around.clock.now().vietnam_date());
         let may_decide = self.role() == Role::Leading && self.may_decide();
-        (may_decide && (is_day_behind || !self.waiting.is_empty()))
-            || self.saver.as_ref().is_some_and(Saver::has_work)
+        let has_orders = is_day_behind || self.activation.is_some() || !self.waiting.is_empty();
+        (may_decide && has_orders) || self.saver.as_ref().is_some_and(Saver::has_work)
     }
 
     /// Whether an outcome of the log is awaited.
@@ -304,6 +307,12 @@ impl Writer {
     /// a record of it.
     pub fn consent_to_clock(&mut self, officer: OfficerId, reason: Text<200>) {
         self.consent = Some((officer, reason));
+    }
+
+    /// An operator wants this format to be in force: the next group begins with a record of it, if this node leads. What the node does
+    /// not know, or the log has already, is passed over.
+    pub fn activate(&mut self, format: u16, officer: OfficerId) {
+        self.activation = Some((format, officer));
     }
 
     /// Lets go of the log: finishes what is in flight there.

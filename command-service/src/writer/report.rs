@@ -27,6 +27,7 @@ impl Writer {
             role: self.role(),
             log_id: head.log_id,
             clock: head.clock,
+            format: head.format,
             term: state.term,
             lsn: head.lsn,
             recorded_at: head.recorded_at,

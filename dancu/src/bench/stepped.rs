@@ -50,7 +50,8 @@ impl Stepped {
     pub fn start(dir: &Path) -> Result<Self> {
         let home = Home::create(dir, NewHome::default())?;
         let settings = WritingOptions::default();
-        let OpenLog { log, source, hint, .. } = crate::log::open(&home, settings.session_timeout)?;
+        let OpenLog { log, source, hint, .. } =
+            crate::log::open(&home, settings.name.name(), settings.session_timeout)?;
         let around = Surroundings {
             clock: Arc::new(WallClock),
             timer: Arc::new(SinceStart(Instant::now())),

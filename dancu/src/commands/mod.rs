@@ -7,6 +7,7 @@ mod example;
 mod explain;
 mod explain_total;
 mod feed;
+mod format;
 mod init;
 mod inspect;
 mod keys;
@@ -71,6 +72,8 @@ pub enum Command {
     Log(log::Log),
     /// Who leads the log; let a node take over.
     Leader(leader::Leader),
+    /// Which format the log is of; let a later one be in force once every node knows it.
+    Format(format::Format),
     /// Submit one command, or a batch with one command a line.
     Submit(submit::Submit),
     /// Correct what is recorded: take a fact back, or state how it really was.
@@ -129,6 +132,7 @@ pub fn run(command: Command) -> Result<ExitCode> {
         Command::Topic(topic) => topic.run(),
         Command::Log(log) => log.run(),
         Command::Leader(leader) => waiting_for(leader.run()),
+        Command::Format(format) => waiting_for(format.run()),
         Command::Submit(submit) => waiting_for(submit.run()),
         Command::Correct(correct) => waiting_for(correct.run()),
         Command::Operation(operation) => waiting_for(operation.run()),

@@ -8,7 +8,7 @@
 
 pub mod brokers;
 mod clients;
-mod nodes;
+pub mod nodes;
 mod proxy;
 
 use brokers::Brokers;

@@ -14,4 +14,5 @@ mod kill_operation;
 mod moving;
 mod program;
 mod scale;
+mod upgrade;
 mod verify;

@@ -17,7 +17,14 @@ pub(super) fn change_name(d: &mut Deciding<'_>, command: &ChangeName) {
     let Some(person) = d.living_person(&command.person, on, field) else { return };
     d.restate_if_late(RowRef::Person(person), Aspect::Identity, d.row(person).identity_since, on);
     let (names, reason) = (command.names.clone(), command.reason.clone());
-    d.emit(on, EventBody::NameChanged(NameChanged { person, names, reason }));
+    let changed = NameChanged {
+        person,
+        names,
+        reason,
+        #[cfg(feature = "next-format")]
+        registered_at: (d.registry.head().format >= 1).then_some(d.context.office),
+    };
+    d.emit(on, EventBody::NameChanged(changed));
 }
 
 pub(super) fn clear_defect(d: &mut Deciding<'_>, command: &ClearDefect) {

@@ -73,6 +73,8 @@ pub struct Registry {
 pub struct Head {
     pub log_id: LogId,
     pub clock: Option<ClockKind>,
+    /// The format in force, see [`event_schemas::format`].
+    pub format: u16,
     /// The opened day.
     pub date: Option<Date>,
     /// The opened day's lapsed rows are not all recorded yet; commands wait.
@@ -205,6 +207,7 @@ impl Registry {
                 self.head.day_pending = !lapsed.last;
             }
             EntryBody::Record(record) => self.apply(entry.lsn, &record.changes),
+            EntryBody::Activate { format, .. } => self.head.format = *format,
             _ => {}
         }
         self.head.lsn = entry.lsn;

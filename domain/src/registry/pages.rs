@@ -355,7 +355,15 @@ impl Head {
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         let mut out = Vec::new();
         encode_into(
-            &(self.log_id, self.clock, self.date, self.day_pending, self.lsn, self.recorded_at.0),
+            &(
+                self.log_id,
+                self.clock,
+                self.format,
+                self.date,
+                self.day_pending,
+                self.lsn,
+                self.recorded_at.0,
+            ),
             &mut out,
         )?;
         encode_into(
@@ -377,13 +385,14 @@ impl Head {
     /// Reads a saved head.
     pub fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
         let input = &mut &bytes[..];
-        let (log_id, clock, date, day_pending, lsn, recorded_at) = decode_from(input)?;
+        let (log_id, clock, format, date, day_pending, lsn, recorded_at) = decode_from(input)?;
         let (persons, households, cards, dossiers, dwellings, units, operations, digest) =
             decode_from(input)?;
         let recorded_at = event_schemas::time::Timestamp(recorded_at);
         Ok(Self {
             log_id,
             clock,
+            format,
             date,
             day_pending,
             lsn,

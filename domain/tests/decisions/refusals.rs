@@ -9,6 +9,8 @@ const RAISED_ELSEWHERE: &[Code] = &[
     Code::CommandIdReused,
     // Bytes of a record are known once it is encoded.
     Code::RecordTooLarge,
+    // So is the format that it needs.
+    Code::FormatNotActive,
 ];
 
 fn sources(folder: &Path) -> String {

@@ -4,8 +4,9 @@
 //! and not taken. Assignments are sticky, so a node that comes does not take the place of the one that leads.
 
 use super::client::{Connection, LetGo, Reports};
+use super::group::{Group, sign};
 use crate::engine::LogError;
-use crate::hint::{Hint, LeaderHint};
+use crate::hint::{Hint, LeaderHint, NodeGroup};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
@@ -31,6 +32,7 @@ const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 /// This process's place in the group.
 pub struct Candidacy {
     shared: Arc<Shared>,
+    connection: Connection,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -88,14 +90,24 @@ impl Membership {
     }
 }
 
+/// Names the group of nodes that may lead the log in this topic.
+pub(super) fn group_id(connection: &Connection) -> String {
+    format!("dancu-nodes-{}", connection.topic)
+}
+
 impl Candidacy {
-    /// Joins the group of this topic.
-    pub(super) fn begin(connection: &Connection, session_timeout: Duration) -> Result<Self, LogError> {
+    /// Joins the group of this topic as the node `name`.
+    pub(super) fn begin(
+        connection: &Connection,
+        name: &str,
+        session_timeout: Duration,
+    ) -> Result<Self, LogError> {
         let shared = Arc::new(Shared::default());
         let mut config = connection.config();
         let heartbeat = session_timeout / HEARTBEATS_A_SESSION;
         config
-            .set("group.id", format!("dancu-nodes-{}", connection.topic))
+            .set("client.id", sign(name))
+            .set("group.id", group_id(connection))
             .set("session.timeout.ms", session_timeout.as_millis().to_string())
             .set("heartbeat.interval.ms", heartbeat.as_millis().max(1).to_string())
             .set("partition.assignment.strategy", "cooperative-sticky")
@@ -113,7 +125,7 @@ impl Candidacy {
                 action: "starting the thread that stands for leader".to_owned(),
                 cause: error.to_string(),
             })?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, connection: connection.clone(), thread: Some(thread) })
     }
 }
 
@@ -124,6 +136,10 @@ impl LeaderHint for Candidacy {
 
     fn give_back(&self) {
         self.shared.gives_back.store(true, Ordering::Release);
+    }
+
+    fn group(&self) -> Arc<dyn NodeGroup> {
+        Arc::new(Group::of(&self.connection))
     }
 
     fn leave(mut self: Box<Self>) {

@@ -16,6 +16,7 @@
 
 mod candidacy;
 mod client;
+mod group;
 mod index;
 #[cfg(any(test, feature = "conformance"))]
 pub mod local;
@@ -108,9 +109,9 @@ impl KafkaLog {
         self.handle.clone()
     }
 
-    /// Joins the group of nodes that may lead this log.
-    pub fn stand(&self, session_timeout: Duration) -> Result<Candidacy, LogError> {
-        Candidacy::begin(&self.handle.connection, session_timeout)
+    /// Joins the group of nodes that may lead this log as the node `name`.
+    pub fn stand(&self, name: &str, session_timeout: Duration) -> Result<Candidacy, LogError> {
+        Candidacy::begin(&self.handle.connection, name, session_timeout)
     }
 }
 

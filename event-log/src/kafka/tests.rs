@@ -1,7 +1,8 @@
 use super::*;
 use crate::conformance::{self, Scribe, Subject};
 use crate::engine::RawEntry;
-use crate::hint::{Hint, LeaderHint};
+use crate::hint::{Hint, LeaderHint, Member};
+use event_schemas::format;
 use local::LocalCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use std::sync::Mutex;
@@ -233,15 +234,17 @@ fn a_place_that_was_given_back_comes_back_when_nobody_has_it() {
     let _in_use = InUse::begin();
     let connection = fresh_topic();
     let session = Duration::from_secs(6);
-    let first = Candidacy::begin(&connection, session).unwrap();
+    let first = Candidacy::begin(&connection, "first", session).unwrap();
     assert!(wait_for_hint(&first, Hint::Chosen, WAIT), "alone");
     for round in 0..2 {
         first.give_back();
         assert!(wait_for_hint(&first, Hint::Standby, WAIT), "given back in round {round}");
         assert!(wait_for_hint(&first, Hint::Chosen, WAIT), "chosen again in round {round}");
     }
-    let second = Candidacy::begin(&connection, session).unwrap();
+    let second = Candidacy::begin(&connection, "second", session).unwrap();
     std::thread::sleep(Duration::from_secs(1));
+    let member = |name: &str| Member { name: name.to_owned(), format: format::NEWEST };
+    assert_eq!(first.group().members().unwrap(), [member("first"), member("second")]);
     first.give_back();
     assert!(wait_for_hint(&second, Hint::Chosen, WAIT), "the other one takes the place");
     assert!(wait_for_hint(&first, Hint::Standby, WAIT));

@@ -190,6 +190,8 @@ fn correction(kind: &str) -> Option<Command> {
         person: PersonId(3),
         names: names("Nguyễn", "Văn", "Bình"),
         reason: text("Viết sai chữ đệm"),
+        #[cfg(feature = "next-format")]
+        registered_at: None,
     };
     let moved = PermanentResidenceRegistered { person: PersonId(3), place: Place::in_unit(UnitId(3)) };
     let fact = |on, body| StatedFact { effective_on: partial(on), body };

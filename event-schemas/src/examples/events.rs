@@ -92,6 +92,8 @@ fn person(kind: &str) -> Option<EventBody> {
             person: SON,
             names: names("Nguyễn", "Minh", "Khôi"),
             reason: text("Thay đổi chữ đệm theo yêu cầu của cha, mẹ"),
+            #[cfg(feature = "next-format")]
+            registered_at: None,
         }),
         "death_registered" => EventBody::DeathRegistered(DeathRegistered {
             person: FATHER,

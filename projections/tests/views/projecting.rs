@@ -3,7 +3,7 @@ use crate::common::town::{Town, WARDS, names, registered};
 use crate::common::{INSTANCE, LOG, date, event, folded, projector, run_to_end, step, sums};
 use event_schemas::basis::{Basis, BasisKind};
 use event_schemas::event::{EventBody, NameChanged};
-use event_schemas::ids::{InstanceId, LogId, Lsn, PersonId, UnitId, Version};
+use event_schemas::ids::{InstanceId, LogId, Lsn, OfficerId, PersonId, UnitId, Version};
 use event_schemas::person::Sex;
 use event_schemas::record::{Changes, EntryBody};
 use event_schemas::row::{RowRef, RowTouch};
@@ -61,10 +61,12 @@ fn a_record_that_changes_a_row_it_does_not_name_stops_the_projector() {
 #[test]
 fn an_unknown_format_stops_the_projector() {
     let town = Town::new();
-    town.scribe.log.append(&EntryBody::Activate { format: 1 });
+    let format = event_schemas::format::NEWEST + 1;
+    town.scribe.log.append(&EntryBody::Activate { format, officer: OfficerId(1) });
     let mut projector = projector(&MemoryHome::new(), &town.scribe.log);
     let error = projector.step(100, Duration::ZERO).unwrap_err();
-    assert!(matches!(error, ProjectorError::Apply(ApplyError::UnknownFormat { format: 1, .. })), "{error}");
+    assert!(matches!(error, ProjectorError::Apply(ApplyError::UnknownFormat { .. })), "{error}");
+    assert!(error.to_string().contains(&format!("it is of format {format}")), "{error}");
 }
 
 #[test]

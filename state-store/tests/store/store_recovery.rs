@@ -6,7 +6,7 @@ use state_store::engine::{Change, Engine, EngineError, EngineKind, EntryIter, Ke
 use state_store::home::{DiskHome, Home, OpenedHome, engine_of};
 use state_store::memory::MemoryHome;
 use state_store::pages::{PageError, PageLayout, PageRow};
-use state_store::restart::StoreIdentity;
+use state_store::restart::{RestartPoint, StoreIdentity};
 use state_store::store::{DiscardReason, Opened, Store, StoreError};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -131,6 +131,19 @@ fn a_store_of_another_log_instance_format_or_fold_is_discarded_with_the_reason()
     assert!(matches!(reason, DiscardReason::Format(0)));
     let reason = discarded_for(StoreIdentity { fold_revision: 4, ..identity() });
     assert_eq!(reason.to_string(), "its rows were made by fold revision 3; this program runs 4");
+}
+
+#[test]
+fn a_store_of_a_later_format_is_left_to_the_program_that_knows_it() {
+    let home = MemoryHome::new();
+    let later = StoreIdentity { formats: 0..=1, ..identity() };
+    let store = Store::open(Box::new(home.clone()), &later).unwrap().store;
+    store.checkpoint(&RestartPoint { format: 1, ..restart_at(5) }, |_| Ok(())).unwrap();
+    drop(store);
+    let refused = Store::open(Box::new(home.clone()), &identity());
+    assert!(matches!(refused, Err(StoreError::NewerFormat { found: 1, newest: 0 })));
+    let opened = Store::open(Box::new(home), &later).unwrap();
+    assert!(opened.discarded.is_none() && opened.store.restart_point().is_some());
 }
 
 #[test]

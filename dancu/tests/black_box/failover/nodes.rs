@@ -38,6 +38,8 @@ pub enum Kind {
 pub struct Node {
     pub name: &'static str,
     kind: Kind,
+    /// What it runs: the program under test, unless another is put here.
+    pub program: PathBuf,
     pub home: PathBuf,
     pub address: SocketAddr,
     first_home: PathBuf,
@@ -52,6 +54,7 @@ impl Node {
         Self {
             name,
             kind,
+            program: env!("CARGO_BIN_EXE_dancu").into(),
             home: dir.join(name),
             address: TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap(),
             first_home: dir.join("a"),
@@ -64,8 +67,35 @@ impl Node {
 
     /// Starts it and waits until it is ready: it leads, follows a leader, or has read the log.
     pub fn start(&mut self, date: Date) {
+        self.spawn(date);
+        let begin = Instant::now();
+        while !self.is_ready() {
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "node {} ended at its start:\n{}", self.name, self.said());
+            assert!(begin.elapsed() < READY_WITHIN, "node {} is not ready:\n{}", self.name, self.said());
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Starts it, and waits until it has ended by itself with a failure; the last of what it said.
+    pub fn fails_to_start(&mut self, date: Date) -> String {
+        self.spawn(date);
+        let begin = Instant::now();
+        let ended = loop {
+            if let Some(ended) = self.child.as_mut().unwrap().try_wait().unwrap() {
+                break ended;
+            }
+            assert!(begin.elapsed() < READY_WITHIN, "node {} goes on:\n{}", self.name, self.said());
+            std::thread::sleep(LOOK_EVERY);
+        };
+        self.child = None;
+        assert!(!ended.success(), "node {} ended in order:\n{}", self.name, self.said());
+        self.said()
+    }
+
+    fn spawn(&mut self, date: Date) {
         let out = OpenOptions::new().create(true).append(true).open(&self.out).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dancu"));
+        let mut command = Command::new(&self.program);
         command.args(["--log-format", "json"]);
         match self.kind {
             Kind::Query => command.args(["query-node", "--bootstrap", &self.bootstrap]),
@@ -80,13 +110,6 @@ impl Node {
             command.arg("--from").arg(&self.first_home);
         }
         self.child = Some(command.stdout(Stdio::null()).stderr(out).spawn().unwrap());
-        let begin = Instant::now();
-        while !self.is_ready() {
-            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "node {} ended at its start:\n{}", self.name, self.said());
-            assert!(begin.elapsed() < READY_WITHIN, "node {} is not ready:\n{}", self.name, self.said());
-            std::thread::sleep(LOOK_EVERY);
-        }
     }
 
     pub fn kill(&mut self) {

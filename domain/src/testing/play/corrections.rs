@@ -106,7 +106,13 @@ impl Play<'_> {
     }
 
     fn renamed(&self, person: PersonId) -> EventBody {
-        EventBody::NameChanged(NameChanged { person, names: self.given_name(), reason: text("by decision") })
+        EventBody::NameChanged(NameChanged {
+            person,
+            names: self.given_name(),
+            reason: text("by decision"),
+            #[cfg(feature = "next-format")]
+            registered_at: None,
+        })
     }
 
     fn lives(&self, person: PersonId) -> EventBody {

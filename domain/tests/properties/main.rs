@@ -20,6 +20,7 @@ use event_schemas::event::{Event, EventBody};
 use event_schemas::household::Relationship::{Child, Head, Spouse};
 use event_schemas::ids::{CardId, PersonId};
 use event_schemas::kin::KinRef;
+use event_schemas::operation::OperationKind;
 use event_schemas::record::{EntryBody, Restatement};
 use event_schemas::row::{Aspect, RowRef};
 use ledger::Ledger;
@@ -183,8 +184,16 @@ fn submit(world: &mut World, dice: Dice) -> Option<Accepted> {
     }
 }
 
+/// Whether something is corrected at once: alone, by two officers, or in bulk.
 fn is_correction(registry: &Registry, dice: Dice) -> bool {
-    matches!(command(registry, dice).1.command, Command::Correct(_))
+    match command(registry, dice).1.command {
+        Command::Correct(_) | Command::ApproveCorrection(_) => true,
+        Command::CommitOperation(commit) => {
+            let operation = registry.operation(commit.operation);
+            operation.is_some_and(|row| matches!(row.kind, OperationKind::Corrections(_)))
+        }
+        _ => false,
+    }
 }
 
 /// W3: a record names every row that its events change, once, with the version after the last; and changes no other row, but

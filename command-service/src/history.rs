@@ -101,7 +101,15 @@ impl History<'_> {
             let next = self.with_entry(lsn, |entry| {
                 let changes = entry.changes().ok_or_else(|| format!("lsn {lsn} changes no row"))?;
                 if let Some(touch) = changes.rows.iter().find(|touch| touch.row == row) {
-                    let seen = visit(lsn, 0, &changes.events, &changes.restatements);
+                    // What moved after its part: what is said of it stands there, what is done here.
+                    let seen = match committed(changes).and_then(|it| it.moved(row)) {
+                        Some(_) => {
+                            let (_, said) = self.by_commit(lsn, changes, row)?;
+                            let (first, said) = said.ok_or_else(|| format!("no part names {row}"))?;
+                            visit(lsn, first, &said.events, &changes.restatements)
+                        }
+                        None => visit(lsn, 0, &changes.events, &changes.restatements),
+                    };
                     return Ok(if seen == Enough::Yes { Lsn::ZERO } else { touch.previous });
                 }
                 let (previous, said) = self.by_commit(lsn, changes, row)?;

@@ -31,7 +31,7 @@ pub(crate) struct KeyCounts {
 #[derive(Default)]
 pub(crate) struct Sums {
     pub items: u64,
-    /// Items one of whose rows has moved since: the commit leaves them out.
+    /// Items one of whose rows has moved since: the commit derives them again, or leaves them out.
     pub moved: u64,
     pub persons: u64,
     pub households: u64,

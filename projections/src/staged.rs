@@ -157,7 +157,12 @@ impl<T: Target> Applier<'_, T> {
             let pins = match content {
                 PartContent::Pins(StagedPins { pins, .. }) => pins,
                 PartContent::Corrections(said) => {
-                    let made = said.placed().filter(|(_, item)| !committed.leaves_out(item));
+                    // What moved stands in the commit's own record.
+                    let is_moved = |item: &StagedCorrection| {
+                        item.rows.iter().any(|touch| committed.moved(touch.row).is_some())
+                    };
+                    let made = said.placed();
+                    let made = made.filter(|(_, item)| !committed.leaves_out(item) && !is_moved(item));
                     corrections.extend(made.map(|(first, item)| (first, item.clone())));
                     return;
                 }
@@ -182,10 +187,7 @@ impl<T: Target> Applier<'_, T> {
         }
         for (person, pin) in staged {
             let row = RowRef::Person(person);
-            let stated = match committed.moved.binary_search_by_key(&row, |moved| moved.row) {
-                Ok(place) => (committed.moved[place].version, committed.moved[place].last),
-                Err(_) => (pin.version, pin.last),
-            };
+            let stated = committed.moved(row).map_or((pin.version, pin.last), |it| (it.version, it.last));
             let stated = Stamp { version: stated.0, last_lsn: stated.1 };
             self.change_row(lsn, row, stated, |row| {
                 if let Row::Person(person) = row {

@@ -76,9 +76,12 @@ impl RowRecord {
         allowance: &mut Allowance,
     ) -> Result<Self, HistoryError> {
         let entry = allowance.entry(source, lsn)?;
-        let found = match touch_of(&entry, row) {
-            Some(touch) => Some(CommitOf { touch, events: events_of(&entry, row), part: None }),
-            None => commit_of(source, &entry, row, allowance)?,
+        let named = touch_of(&entry, row);
+        let found = match (named, commit_of(source, &entry, row, allowance)?) {
+            // A correction whose row moved: what it says stands in the part, what it does here.
+            (Some(touch), Some(by)) => Some(by.done_here(touch, &entry)),
+            (Some(touch), None) => Some(CommitOf { touch, events: events_of(&entry, row), part: None }),
+            (None, by) => by,
         };
         let CommitOf { touch, events, part } = found.ok_or(HistoryError::NotInRecord { lsn, row })?;
         let recorded_at = entry.header.recorded_at;
@@ -148,7 +151,15 @@ struct CommitOf {
     part: Option<(Vec<Basis>, Vec<Restatement>)>,
 }
 
-/// A commit does not name the rows that it changes: its parts do, and say what it did to each.
+impl CommitOf {
+    /// With the timelines of the commit's own record in the place of the part's.
+    fn done_here(self, touch: RowTouch, entry: &AdmittedEntry) -> Self {
+        let restatements = entry.changes().map_or_else(Vec::new, |changes| changes.restatements.clone());
+        Self { touch, part: self.part.map(|(bases, _)| (bases, restatements)), ..self }
+    }
+}
+
+/// A commit does not name the rows that it changes, but for those that moved: its parts do, and say what it did to each.
 fn commit_of(
     source: &dyn LogSource,
     entry: &AdmittedEntry,

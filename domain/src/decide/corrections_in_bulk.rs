@@ -1,7 +1,7 @@
 //! Corrections in bulk: edits that the officer states part by part, or the taking back of what another operation corrected; and what
 //! becomes of those whose rows moved since.
 
-use super::correction;
+use super::correction::{self, StagedAgain};
 use super::deciding::Deciding;
 use super::operation::{check_part, emit_part, in_parts, room};
 use super::pins_in_bulk::{Judged, Selected};
@@ -11,12 +11,13 @@ use crate::registry::rows::ABROAD;
 use event_schemas::command::StageCorrections;
 use event_schemas::correction::Edit;
 use event_schemas::event::{EventBody, OperationCommitted};
-use event_schemas::ids::{EventAddress, Lsn, OperationId, PersonId, UnitId};
+use event_schemas::ids::{EventAddress, Lsn, OperationId, PersonId, UnitId, Version};
 use event_schemas::operation::{
-    Corrections, LeftOut, LeftOutReason, MAX_PART_EDITS, OperationKind, OperationStatus, PartContent,
-    StagedCorrection, StagedCorrections,
+    Corrections, LeftOut, LeftOutReason, MAX_MOVED_ROWS, MAX_PART_EDITS, MovedRow, OperationKind,
+    OperationStatus, PartContent, StagedCorrection, StagedCorrections,
 };
-use event_schemas::row::RowRef;
+use event_schemas::record::MAX_EVENTS;
+use event_schemas::row::{RowRef, RowTouch};
 use std::collections::BTreeSet;
 
 /// Most items of a part that a refusal tells of.
@@ -105,11 +106,7 @@ impl Part {
             if is_staged || self.rows.contains(&touch.row) {
                 d.fault_with(Code::RowStagedTwice, field, &[&touch.row], touch.row);
             }
-            let (Some(area), RowRef::Person(person)) = (area, touch.row) else { continue };
-            let home = d.row(person).unit;
-            let lies_elsewhere =
-                ![0, ABROAD].contains(&home) && !d.registry.units().is_within(UnitId(home), area);
-            if lies_elsewhere {
+            if is_elsewhere(d, area, touch.row) {
                 d.fault_with(Code::OutsideOperation, field, &[&touch.row], touch.row);
             }
         }
@@ -197,16 +194,98 @@ fn taking_back(item: &StagedCorrection, lsn: Lsn, first: u32) -> Vec<Edit> {
     said.map(|(event, _)| Edit::Annul { event }).collect()
 }
 
-/// A correction one of whose rows moved since its part is left out whole.
-pub(super) fn judge_moved(d: &Deciding<'_>, staged: &Staged) -> Judged {
-    let moved = |row: &RowRef, version| d.registry.version(*row).0 != version;
-    let items: BTreeSet<u32> = staged
-        .corrected
-        .iter()
-        .filter(|(row, known)| moved(row, known.version))
-        .map(|(_, known)| known.item)
-        .collect();
-    let of_these = staged.corrected.iter().filter(|(_, known)| items.contains(&known.item));
-    let reason = LeftOutReason::Moved;
-    Judged { moved: Vec::new(), left_out: of_these.map(|(row, _)| LeftOut { row: *row, reason }).collect() }
+/// A correction one of whose rows moved since its part is derived again from the timelines as they are now, and takes effect with the
+/// commit's own record; it is left out whole if it would be another, or no longer holds together. Nothing if the command is refused.
+pub(super) fn judge_moved(
+    d: &mut Deciding<'_>,
+    area: Option<UnitId>,
+    staged: &Staged,
+    field: &str,
+) -> Option<Judged> {
+    let mut judged = Judged { moved: Vec::new(), left_out: Vec::new() };
+    let moved = MovedItems::of(d, staged);
+    if moved.rows.len() > MAX_MOVED_ROWS as usize {
+        d.fault(Code::TooManyMoved, field, &[&moved.rows.len(), &MAX_MOVED_ROWS]);
+        return None;
+    }
+    let mut timelines = 0;
+    for part in moved.parts(staged) {
+        let Some(PartContent::Corrections(said)) = content(d, part) else {
+            d.fault(Code::HistoryUnavailable, field, &[]);
+            return None;
+        };
+        for (first, item) in said.placed().filter(|(_, item)| moved.holds(item)) {
+            let Ok(again) = correction::stage_again(d, item, first, part) else {
+                d.fault(Code::HistoryUnavailable, field, &[]);
+                return None;
+            };
+            let again = again.and_then(|again| match lies_elsewhere(d, area, &again.rows) {
+                true => Err(LeftOutReason::Elsewhere),
+                false => Ok(again),
+            });
+            match again {
+                Ok(StagedAgain { rows, restatements }) => {
+                    timelines += restatements.len();
+                    let before = |touch: &RowTouch| MovedRow {
+                        row: touch.row,
+                        version: Version(touch.version.0 - 1),
+                        last: touch.previous,
+                    };
+                    judged.moved.extend(rows.iter().map(before));
+                    d.restate_rows(rows, restatements);
+                }
+                Err(reason) => {
+                    judged.left_out.extend(item.rows.iter().map(|it| LeftOut { row: it.row, reason }));
+                }
+            }
+            // A record holds no more timelines.
+            if timelines > MAX_EVENTS {
+                d.fault(Code::TooManyMoved, field, &[&moved.rows.len(), &judged.moved.len()]);
+                return None;
+            }
+        }
+    }
+    judged.moved.sort_unstable_by_key(|moved| moved.row);
+    judged.left_out.sort_unstable_by_key(|left_out| left_out.row);
+    Some(judged)
+}
+
+/// Corrections some of whose rows moved since their part.
+struct MovedItems {
+    /// All rows of these corrections.
+    rows: BTreeSet<RowRef>,
+}
+
+impl MovedItems {
+    fn of(d: &Deciding<'_>, staged: &Staged) -> Self {
+        let moved = |row: &RowRef, version| d.registry.version(*row).0 != version;
+        let corrected = staged.corrected.iter();
+        let items: BTreeSet<u32> =
+            corrected.clone().filter(|(row, it)| moved(row, it.version)).map(|(_, it)| it.item).collect();
+        Self { rows: corrected.filter(|(_, it)| items.contains(&it.item)).map(|(row, _)| *row).collect() }
+    }
+
+    /// Where they are staged, in the order of the parts.
+    fn parts(&self, staged: &Staged) -> Vec<Lsn> {
+        let holding =
+            staged.parts.iter().filter(|part| self.rows.range(part.first..=part.last).next().is_some());
+        let mut parts: Vec<Lsn> = holding.map(|part| part.lsn).collect();
+        parts.dedup();
+        parts
+    }
+
+    fn holds(&self, item: &StagedCorrection) -> bool {
+        item.rows.iter().any(|touch| self.rows.contains(&touch.row))
+    }
+}
+
+/// Whether somebody of these rows is no longer at home in the operation's area.
+fn lies_elsewhere(d: &Deciding<'_>, area: Option<UnitId>, rows: &[RowTouch]) -> bool {
+    rows.iter().any(|touch| is_elsewhere(d, area, touch.row))
+}
+
+fn is_elsewhere(d: &Deciding<'_>, area: Option<UnitId>, row: RowRef) -> bool {
+    let (Some(area), RowRef::Person(person)) = (area, row) else { return false };
+    let home = d.row(person).unit;
+    ![0, ABROAD].contains(&home) && !d.registry.units().is_within(UnitId(home), area)
 }

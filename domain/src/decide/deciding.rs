@@ -67,6 +67,8 @@ pub(crate) struct Deciding<'a> {
     events: Vec<Event>,
     late: Vec<StreamRef>,
     restated: Vec<Restatement>,
+    /// Rows that the record changes by what takes effect with it, beside those of its own events.
+    further_rows: Vec<RowTouch>,
     correction: Option<Box<CorrectionEffect>>,
     foreseen: Option<Box<Changes>>,
     faults: Vec<Fault>,
@@ -95,6 +97,7 @@ impl<'a> Deciding<'a> {
             events: Vec::with_capacity(USUAL_EVENTS),
             late: Vec::new(),
             restated: Vec::new(),
+            further_rows: Vec::new(),
             correction: None,
             foreseen: None,
             faults: Vec::new(),
@@ -156,6 +159,12 @@ impl<'a> Deciding<'a> {
 
     /// The record will carry these timelines.
     pub fn restate(&mut self, restated: Vec<Restatement>) {
+        self.restated.extend(restated);
+    }
+
+    /// The record will change these rows by these timelines: its own events name none of them.
+    pub fn restate_rows(&mut self, rows: Vec<RowTouch>, restated: Vec<Restatement>) {
+        self.further_rows.extend(rows);
         self.restated.extend(restated);
     }
 
@@ -426,7 +435,9 @@ impl<'a> Deciding<'a> {
 
     /// Every row that the command changes so far.
     pub fn touches(&self) -> Vec<RowTouch> {
-        touches_of(self.registry, &self.events)
+        let mut touches = [touches_of(self.registry, &self.events), self.further_rows.clone()].concat();
+        touches.sort_unstable_by_key(|touch| touch.row);
+        touches
     }
 
     fn restatements(&self) -> Result<Vec<Restatement>, crate::context::TimelineUnavailable> {

@@ -241,7 +241,12 @@ pub(super) fn commit(d: &mut Deciding<'_>, command: &CommitOperation) {
     let staged = d.registry.staged(id).expect("what an operation under way staged is kept until it ends");
     let judged = match row.kind {
         OperationKind::IssuePins(_) => pins_in_bulk::judge_moved(d, row, staged),
-        OperationKind::Corrections(_) => corrections_in_bulk::judge_moved(d, staged),
+        OperationKind::Corrections(Corrections { unit, .. }) => {
+            match corrections_in_bulk::judge_moved(d, unit, staged, field) {
+                Some(judged) => judged,
+                None => return,
+            }
+        }
         OperationKind::Correction => unreachable!("a proposal has no parts"),
     };
     let count = judged.moved.len() + judged.left_out.len();

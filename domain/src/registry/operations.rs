@@ -376,7 +376,9 @@ impl Registry {
             }
         }
         for (row, known) in &staged.corrected {
-            if !is_left_out(&committed.left_out, *row) && !self.reflects(*row, lsn) {
+            // What moved stands in the commit's own record.
+            let is_folded = committed.moved(*row).is_some() || self.reflects(*row, lsn);
+            if !is_left_out(&committed.left_out, *row) && !is_folded {
                 let before = self.image(*row);
                 let mut after = known.after.clone();
                 after.stamp(known.version.next(), lsn);
@@ -414,20 +416,24 @@ impl Registry {
                 continue;
             }
             let (version, last) = self.version(row);
-            let moved = committed.moved.binary_search_by_key(&row, |moved| moved.row);
-            let agrees = match moved.map(|place| committed.moved[place]) {
-                Ok(moved) => (moved.version, moved.last) == (version, last),
-                Err(_) => version == staged.version,
+            let agrees = match committed.moved(row) {
+                Some(moved) => (moved.version, moved.last) == (version, last),
+                None => version == staged.version,
             };
             if !agrees {
                 return Some(row);
             }
         }
         let mut corrected = staged.corrected.iter();
-        let has_moved = |(row, known): &(&RowRef, &CorrectedRow)| {
-            !is_left_out(&committed.left_out, **row) && self.version(**row).0 != known.version
+        let contradicts = |(row, known): &(&RowRef, &CorrectedRow)| {
+            let (version, last) = self.version(**row);
+            let agrees = match committed.moved(**row) {
+                Some(moved) => (moved.version, moved.last) == (version, last),
+                None => version == known.version,
+            };
+            !is_left_out(&committed.left_out, **row) && !agrees
         };
-        corrected.find(has_moved).map(|(row, _)| *row)
+        corrected.find(contradicts).map(|(row, _)| *row)
     }
 }
 

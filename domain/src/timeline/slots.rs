@@ -4,7 +4,7 @@
 //! correction is in force unless the annulment of it is. A timeline is what rules each slot, ordered by earliest possible date, then by slot.
 
 use event_schemas::event::{Event, EventBody};
-use event_schemas::ids::EventAddress;
+use event_schemas::ids::{EventAddress, Lsn};
 use event_schemas::row::StreamRef;
 use std::collections::BTreeMap;
 
@@ -97,6 +97,12 @@ impl Slots {
             Some((at, _)) => self.facts.get(at).map(|event| (*at, event)),
             None => self.facts.get(&slot).map(|event| (slot, event)),
         }
+    }
+
+    /// Whether a correction that was recorded after `since` and before `until` speaks of the slot.
+    pub fn is_corrected_between(&self, slot: EventAddress, since: Lsn, until: Lsn) -> bool {
+        let corrections = self.corrections.keys().filter(|at| since < at.lsn && at.lsn < until);
+        corrections.into_iter().any(|at| self.slot_of(*at) == slot)
     }
 
     /// Every fact in the slot, first the original.

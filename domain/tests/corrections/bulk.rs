@@ -2,6 +2,7 @@
 //! operation takes them back.
 
 use super::*;
+use domain::testing::play::corrections;
 use event_schemas::command::{
     ApproveOperation, CommitOperation, MovePermanent, OpenOperation, PermanentMove, StageCorrections,
     StageOperation,
@@ -209,25 +210,107 @@ fn what_a_bulk_correction_did_is_corrected_further_by_its_address() {
     assert_eq!(all.world.registry.household(home).expect("it is").unit, unit(WRONG).0);
 }
 
-#[test]
-fn whoever_moved_since_the_part_is_left_out_with_all_that_stands_together() {
+/// Three households, staged, before the approval.
+fn staged() -> (Imported, OperationId) {
     let mut all = imported(3);
     let operation = all.open(None);
     let items = all.items();
     all.stage(operation, items, true);
-    let (home, [_, child]) = all.homes[1];
+    (all, operation)
+}
+
+fn whole_household(home: HouseholdId, to: &str, on: &str) -> Command {
+    let movement = PermanentMove::WholeHousehold { household: home, to: place(to) };
+    Command::MovePermanent(MovePermanent { effective_on: date(on), movement, successions: Vec::new() })
+}
+
+fn folded_anew(world: &World) -> u128 {
+    let mut anew = domain::Registry::new();
+    world.history.entries.iter().for_each(|entry| anew.apply_entry(entry));
+    anew.head().digest
+}
+
+#[test]
+fn what_moved_since_the_part_is_derived_again_with_the_commit_and_taken_back_like_all_else() {
+    let (mut all, operation) = staged();
+    let (renamed, [_, child]) = all.homes[1];
+    let (moved, members) = all.homes[2];
     all.world.given(change_name(child, "Bình", "2022-01-05"));
+    all.world.given(whole_household(moved, QUAN_TOAN, "2022-01-06"));
+    all.world.given(whole_household(moved, WRONG, "2022-01-07"));
+    let before = all.believed();
     all.approve(operation);
     let committed = all.commit(operation);
-    assert_eq!(committed.counts, OperationCounts { staged: 9, changed: 6, left_out: 3 });
-    assert!(committed.left_out.iter().all(|left_out| left_out.reason == LeftOutReason::Moved));
-    assert_eq!(row(&all.world, child).unit, unit(WRONG).0);
-    assert_eq!(all.world.registry.household(home).expect("it is").unit, unit(WRONG).0);
+    assert_eq!(committed.counts, OperationCounts { staged: 9, changed: 9, left_out: 0 });
+    let of_both = |row: &RowRef| {
+        let of = |(home, [head, child]): &(HouseholdId, [PersonId; 2])| {
+            [RowRef::Household(*home), RowRef::Person(*head), RowRef::Person(*child)].contains(row)
+        };
+        of(&all.homes[1]) || of(&all.homes[2])
+    };
+    assert!(committed.moved.len() == 6 && committed.moved.iter().all(|moved| of_both(&moved.row)));
+    // The name and the moves stay; what was before them is put right.
+    assert_eq!(row(&all.world, child).unit, unit(RIGHT).0);
+    assert_eq!(all.world.registry.household(renamed).expect("it is").unit, unit(RIGHT).0);
+    assert!(told(&all.world, RowRef::Person(child), Aspect::Identity).contains("name_changed"));
+    assert_eq!(row(&all.world, members[0]).unit, unit(WRONG).0);
+    let lived = told(&all.world, RowRef::Person(members[0]), Aspect::PermanentResidence);
     let lsn = all.world.registry.head().lsn;
-    let (right, _) = all.homes[2];
+    assert!(lived.starts_with(&format!("{lsn}.")) && lived.lines().count() == 3, "{lived}");
+    assert_eq!(folded_anew(&all.world), all.world.registry.head().digest);
+
+    let reversal = all.reversing(operation);
+    all.approve(reversal);
+    let reversed = all.commit(reversal);
+    assert_eq!(reversed.counts, OperationCounts { staged: 9, changed: 9, left_out: 0 });
+    assert_eq!(all.believed(), before);
+}
+
+#[test]
+fn a_reversal_whose_rows_moved_after_its_part_is_derived_again_too() {
+    let mut all = imported(2);
+    let (operation, _) = all.corrected();
+    let reversal = all.reversing(operation);
+    let (home, members) = all.homes[0];
+    all.world.given(change_name(members[1], "Bình", "2022-01-05"));
+    all.approve(reversal);
+    let reversed = all.commit(reversal);
+    assert_eq!((reversed.moved.len(), reversed.left_out.len()), (3, 0));
+    assert!(all.units().iter().all(|found| *found == unit(WRONG).0));
+    assert_eq!(all.world.registry.household(home).expect("it is").unit, unit(WRONG).0);
+    assert_eq!(folded_anew(&all.world), all.world.registry.head().digest);
+}
+
+#[test]
+fn what_would_be_another_correction_now_is_left_out_with_all_that_stands_together() {
+    let (mut all, operation) = staged();
+    let (home, [head, child]) = all.homes[1];
+    // Another corrects the same facts meanwhile, and takes that back.
+    let item = all.item(home, &[head, child]);
+    let first = item[0].event().expect("it is amended");
+    let lsn = corrected(&mut all.world, item);
+    let back = corrections::whole(&all.world.history, at(lsn, 0));
+    corrected(&mut all.world, back);
+    // And a third leaves the operation's area.
+    let (gone, _) = all.homes[2];
+    all.world.given(whole_household(gone, QUAN_TOAN, "2022-01-06"));
+    all.approve(operation);
+    let committed = all.commit(operation);
+    assert_eq!(committed.counts, OperationCounts { staged: 9, changed: 3, left_out: 6 });
+    let reason = |row: RowRef| {
+        committed.left_out.iter().find(|left_out| left_out.row == row).map(|left_out| left_out.reason)
+    };
+    assert_eq!(reason(RowRef::Person(head)), Some(LeftOutReason::Moved));
+    assert_eq!(reason(RowRef::Household(home)), Some(LeftOutReason::Moved));
+    assert_eq!(reason(RowRef::Household(gone)), Some(LeftOutReason::Elsewhere));
+    assert_eq!(row(&all.world, child).unit, unit(WRONG).0);
+    let lsn = all.world.registry.head().lsn;
+    let (right, _) = all.homes[0];
     assert_eq!(all.world.registry.household(right).expect("it is").unit, unit(RIGHT).0);
-    // What was left out was never said.
+    // What was left out was never said, and can be corrected still.
     refused(&mut all.world, vec![annul(at(lsn, 7))], &["unknown_event"]);
+    assert!(all.world.history.events().any(|(at, _)| at == first));
+    assert_eq!(folded_anew(&all.world), all.world.registry.head().digest);
 }
 
 #[test]
@@ -364,6 +447,14 @@ fn what_is_staged_and_committed_is_rolled_back_like_any_group() {
     let (digest, history) = (all.world.registry.head().digest, all.world.history.clone());
     all.world.registry.open_group();
     all.commit(operation);
+    all.world.registry.roll_back();
+    all.world.history = history;
+    assert_eq!(all.world.registry.head().digest, digest);
+    let child = all.homes[0].1[1];
+    all.world.given(change_name(child, "Bình", "2022-01-05"));
+    let (digest, history) = (all.world.registry.head().digest, all.world.history.clone());
+    all.world.registry.open_group();
+    assert_eq!(all.commit(operation).moved.len(), 3);
     all.world.registry.roll_back();
     all.world.history = history;
     assert_eq!(all.world.registry.head().digest, digest);

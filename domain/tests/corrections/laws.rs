@@ -240,8 +240,15 @@ fn check_person(world: &World, naive: &Naive, person: PersonId) {
     assert_eq!(row.marriage_since, latest(&marriages), "{person}");
 }
 
+/// What happens between the parts of an operation and its commit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Between {
+    Nothing,
+    Moves,
+}
+
 /// The correction, if one is made.
-fn play(world: &mut World, step: Step) -> Option<Made> {
+fn play(world: &mut World, step: Step, between: Between) -> Option<Made> {
     match step {
         Step::OpenDay(days) => {
             let day = world.today().plus_days(i32::from(days));
@@ -259,7 +266,7 @@ fn play(world: &mut World, step: Step) -> Option<Made> {
             let decision = world.submit_correction(NATIONAL_OFFICE, edits);
             matches!(decision, Decision::Accepted(_)).then(|| Made::By(world.registry.head().lsn))
         }
-        Step::InBulk(dice) => in_bulk(world, dice).map(Made::InBulk),
+        Step::InBulk(dice) => in_bulk(world, dice, between).map(Made::InBulk),
     }
 }
 
@@ -279,7 +286,7 @@ fn committed(world: &mut World, operation: OperationId) {
 }
 
 /// Those of the corrections that can be made beside each other, in one part.
-fn in_bulk(world: &mut World, dice: [Dice; 3]) -> Option<OperationId> {
+fn in_bulk(world: &mut World, dice: [Dice; 3], between: Between) -> Option<OperationId> {
     let operation = opened(world, None);
     let mut items = Vec::new();
     let staging = |world: &mut World, items: Vec<Vec<Edit>>| {
@@ -301,8 +308,34 @@ fn in_bulk(world: &mut World, dice: [Dice; 3]) -> Option<OperationId> {
     }
     let envelope = staging(world, items);
     world.given_envelope(NATIONAL_OFFICE, envelope);
+    if between == Between::Moves {
+        moves(world, operation, dice);
+    }
     committed(world, operation);
     Some(operation)
+}
+
+/// Somebody of whom a correction is staged gets another name, and other things happen.
+fn moves(world: &mut World, operation: OperationId, dice: [Dice; 3]) {
+    let staged = world.registry.staged(operation).expect("it is staged").corrected.keys();
+    let persons: Vec<PersonId> = staged
+        .filter_map(|row| match row {
+            RowRef::Person(person) => Some(*person),
+            _ => None,
+        })
+        .collect();
+    if let Some(person) = persons.get(usize::from(dice[0].who) % persons.len().max(1)) {
+        let today = world.today().to_string();
+        let envelope = world.envelope(change_name(*person, "Khác", &today));
+        world.submit(NATIONAL_OFFICE, envelope);
+    }
+    for dice in dice {
+        let (office, envelope) = command(&world.registry, dice);
+        // It is not given up meanwhile.
+        if !envelope.command.name().contains("operation") {
+            world.submit(office, envelope);
+        }
+    }
 }
 
 fn histories(law: impl Fn(Vec<Step>)) {
@@ -320,10 +353,12 @@ fn every_timeline_and_row_is_what_the_naive_fold_says() {
     let corrections = Cell::new(0_u32);
     let of_corrections = Cell::new(0_u32);
     let in_bulk = Cell::new(0_u32);
+    let again_at_commit = Cell::new(0_u32);
     histories(|steps| {
         let mut world = INHABITED.clone();
         for step in steps {
-            if let Some(made) = play(&mut world, step) {
+            if let Some(made) = play(&mut world, step, Between::Moves) {
+                again_at_commit.set(again_at_commit.get() + u32::from(has_moved(&world)));
                 let lsn = world.registry.head().lsn;
                 in_bulk.set(in_bulk.get() + u32::from(matches!(made, Made::InBulk(_))));
                 corrections.set(corrections.get() + 1);
@@ -341,11 +376,17 @@ fn every_timeline_and_row_is_what_the_naive_fold_says() {
         world.history.entries.iter().for_each(|entry| anew.apply_entry(entry));
         assert_eq!(anew.head().digest, world.registry.head().digest);
     });
-    println!("{} corrections, {} of corrections", corrections.get(), of_corrections.get());
+    println!(
+        "{} corrections, {} of corrections; {} commits with rows that moved",
+        corrections.get(),
+        of_corrections.get(),
+        again_at_commit.get()
+    );
     // Histories are drawn by chance: the bounds are half of what they usually hold.
     assert!(corrections.get() > HISTORIES, "the histories hold {} corrections", corrections.get());
     assert!(of_corrections.get() > HISTORIES / 20, "and {} of corrections", of_corrections.get());
     assert!(in_bulk.get() > HISTORIES / 10, "and {} in bulk", in_bulk.get());
+    assert!(again_at_commit.get() > HISTORIES / 40, "and {} commits with moved rows", again_at_commit.get());
 }
 
 /// Whatever came before, a correction that is taken back with nothing in between leaves every row as it was: all but versions, and
@@ -357,7 +398,7 @@ fn a_correction_taken_back_leaves_what_was_believed_before() {
         let mut world = INHABITED.clone();
         for step in steps {
             let before = all_believed(&world);
-            let Some(made) = play(&mut world, step) else { continue };
+            let Some(made) = play(&mut world, step, Between::Nothing) else { continue };
             let mut copy = world.clone();
             match made {
                 Made::By(lsn) => {
@@ -376,6 +417,14 @@ fn a_correction_taken_back_leaves_what_was_believed_before() {
     });
     println!("{} corrections were taken back", reversed.get());
     assert!(reversed.get() > HISTORIES, "{} corrections were taken back", reversed.get());
+}
+
+/// Whether the last record commits corrections some of whose rows moved.
+fn has_moved(world: &World) -> bool {
+    let events = world.history.entries.last().and_then(|entry| entry.changes()).map(|it| &it.events);
+    events.into_iter().flatten().any(
+        |event| matches!(&event.body, EventBody::OperationCommitted(committed) if !committed.moved.is_empty()),
+    )
 }
 
 fn all_believed(world: &World) -> Vec<(RowRef, RowImage)> {

@@ -202,6 +202,12 @@ fn check_touches(before: &Registry, after: &Registry, accepted: &Accepted) {
     let mut named: Vec<RowRef> = Vec::new();
     for event in &accepted.changes.events {
         event.body.for_each_stream(|row, _| named.push(row));
+        // What a correction in bulk makes of rows that moved stands in the commit's own record.
+        let EventBody::OperationCommitted(committed) = &event.body else { continue };
+        let operation = before.operation(committed.operation).expect("it was opened");
+        if matches!(operation.kind, OperationKind::Corrections(_)) {
+            named.extend(committed.moved.iter().map(|moved| moved.row));
+        }
     }
     named.sort_unstable();
     named.dedup();

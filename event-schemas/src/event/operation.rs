@@ -88,11 +88,18 @@ impl OperationCommitted {
         if self.left_out.binary_search_by_key(&row, |left_out| left_out.row).is_ok() {
             return BeforeCommit::NotChanged;
         }
-        if let Ok(place) = self.moved.binary_search_by_key(&row, |moved| moved.row) {
-            return BeforeCommit::Known(self.moved[place].version, self.moved[place].last);
+        if let Some(moved) = self.moved(row) {
+            return BeforeCommit::Known(moved.version, moved.last);
         }
         let parts = self.parts_with(row);
         if parts.is_empty() { BeforeCommit::NotChanged } else { BeforeCommit::InPart(parts) }
+    }
+
+    /// How the row stood before, if it moved after it was staged. What a correction makes of it then stands in the commit's own record,
+    /// and not where its part says.
+    pub fn moved(&self, row: RowRef) -> Option<&MovedRow> {
+        let place = self.moved.binary_search_by_key(&row, |moved| moved.row).ok()?;
+        Some(&self.moved[place])
     }
 
     /// The part that says what stands at this place of the commit's record.

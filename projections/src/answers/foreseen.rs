@@ -20,7 +20,7 @@ pub struct OperationEffectAnswer {
     pub operation: OperationId,
     /// Corrections that are staged.
     pub items: u64,
-    /// Those of which a row has moved since: the commit leaves them out, and they are counted in nothing else.
+    /// Those of which a row has moved since: the commit derives them again, or leaves them out, and they are counted in nothing else.
     pub moved: u64,
     pub rows: RowCounts,
     pub indexes: Vec<IndexCounts>,
@@ -64,7 +64,7 @@ pub struct ItemEffect {
     pub part: u32,
     /// Its place in the part, from 0.
     pub place: u32,
-    /// None of one of which a row has moved since: the commit leaves it out.
+    /// None of one of which a row has moved since: the commit derives it again, or leaves it out.
     pub effect: Option<EffectView>,
 }
 

@@ -54,7 +54,9 @@ fn print_items(answer: &Value) {
     for item in list(answer, "items") {
         println!("correction {} of part {}", plain(&item["place"]), plain(&item["part"]));
         match &item["effect"] {
-            Value::Null => println!("left out: a row of it has moved since it was staged"),
+            Value::Null => println!(
+                "a row of it has moved since it was staged: the commit derives it again, or leaves it out"
+            ),
             effect => print_effect(effect),
         }
     }
@@ -65,7 +67,10 @@ fn print_items(answer: &Value) {
 }
 
 fn print_sums(answer: &Value) {
-    println!("{} corrections; left out, because a row has moved: {}", answer["items"], answer["moved"]);
+    println!(
+        "{} corrections; judged again by the commit, because a row has moved: {}",
+        answer["items"], answer["moved"]
+    );
     println!("rows: {}", plain(&answer["rows"]));
     print_first("indexes", list(answer, "indexes"));
     let totals: Vec<Value> = list(answer, "totals").iter().map(total).collect();

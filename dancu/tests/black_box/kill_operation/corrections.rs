@@ -207,6 +207,22 @@ impl Imported {
         child
     }
 
+    /// Whoever is asked for later gets another name while everything is staged; what is told since.
+    fn rename_somebody(&self) -> Vec<Value> {
+        let registry = &self.registry;
+        let mut command: Value =
+            serde_json::from_slice(&registry.run(&["example", "change_name"]).stdout).unwrap();
+        command["command"]["change_name"]["person"] = serde_json::json!({ "person_id": 1 });
+        registry.submit(&registry.first, format!("{command}\n").as_bytes());
+        let person = ["query", "person", "P1", "--purpose", "kiểm tra"];
+        let deadline = Instant::now() + DONE_WITHIN;
+        while !registry.json(&person).to_string().contains("Khôi") {
+            assert!(Instant::now() < deadline, "the views do not show the name");
+            std::thread::sleep(PAUSE);
+        }
+        registry.told()
+    }
+
     fn correct(&self) {
         let file = self.file.to_str().unwrap();
         let open = ["open", file, "--nation", "--edits", "40"];
@@ -227,7 +243,10 @@ fn a_wrong_import_is_put_right_at_once_and_back_by_one_command() {
     let digest = all.stage(0, &open, &[&["resume", "B1", file][..], &edits].concat());
     all.check_what_is_foreseen();
     assert_eq!(registry.told(), before, "nothing is changed by looking");
+    let before = all.rename_somebody();
     all.commit(0, &digest);
+    let committed = &registry.operations().unwrap()[0];
+    assert_eq!(committed["counts"]["left_out"], 0, "whoever moved is put right all the same: {committed}");
     assert_eq!(registry.put_right(), Some(all.everybody));
     assert_ne!(registry.told(), before);
     let person = ["query", "residence", "P1", "--purpose", "kiểm tra"];

@@ -26,10 +26,12 @@ use event_schemas::command::Correct;
 use event_schemas::correction::{
     CorrectionDigest, CorrectionEffect, Edit, MAX_EDITS, StatedFact, StreamChange,
 };
+use event_schemas::event::{Event, EventBody};
 use event_schemas::ids::{EventAddress, Lsn};
-use event_schemas::operation::StagedCorrection;
-use event_schemas::record::encode_event_bytes;
-use event_schemas::row::RowRef;
+use event_schemas::operation::{LeftOutReason, StagedCorrection};
+use event_schemas::record::{Restatement, encode_event_bytes};
+use event_schemas::row::{RowRef, RowTouch};
+use event_schemas::time::PartialDate;
 use plan::{Plan, event_at};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -126,6 +128,77 @@ fn staged(
     addresses.filter(|(at, _)| at.lsn == d.context.lsn).for_each(|(at, _)| at.lsn = Lsn::ZERO);
     let rows = touches_of(d.registry, &plan.events);
     Ok(Some(StagedCorrection { events: plan.events, rows, restatements }))
+}
+
+/// What a staged correction does to rows that moved since, should it still say the same.
+pub(super) struct StagedAgain {
+    pub rows: Vec<RowTouch>,
+    pub restatements: Vec<Restatement>,
+}
+
+/// Derives a staged correction again, some of whose rows moved after its part at `part`; its first event is at the place `first`. Why it
+/// is left out if it would be another now, or no longer holds together with what came since.
+pub(super) fn stage_again(
+    d: &mut Deciding<'_>,
+    item: &StagedCorrection,
+    first: u32,
+    part: Lsn,
+) -> Result<Result<StagedAgain, LeftOutReason>, TimelineUnavailable> {
+    let edits = edits_of(item, first);
+    let (planned, faults) = d.apart(|d| -> Result<Option<Plan>, TimelineUnavailable> {
+        let Some(plan) = Plan::of(d, &edits, first)? else { return Ok(None) };
+        coverage::check(d, &plan)?;
+        identity::check(d, &plan)?;
+        Ok(Some(plan))
+    });
+    let Some(plan) = planned?.filter(|plan| is_the_same(d, plan, item, part)) else {
+        return Ok(Err(LeftOutReason::Moved));
+    };
+    if !faults.is_empty() {
+        return Ok(Err(LeftOutReason::NotCovered));
+    }
+    let rows = touches_of(d.registry, &plan.events);
+    Ok(Ok(StagedAgain { rows, restatements: plan.restated() }))
+}
+
+/// The edits that led to a staged correction.
+fn edits_of(item: &StagedCorrection, first: u32) -> Vec<Edit> {
+    let fact = |place: usize| {
+        let event = &item.events[place];
+        StatedFact { effective_on: event.effective_on, body: event.body.clone() }
+    };
+    let mut edits = Vec::new();
+    let mut place = 0;
+    while let Some(event) = item.events.get(place) {
+        match &event.body {
+            EventBody::EventAnnulled(e) => edits.push(Edit::Annul { event: e.event }),
+            EventBody::EventAmended(e) => {
+                place = (e.by - first) as usize;
+                edits.push(Edit::Amend { event: e.event, to: fact(place) });
+            }
+            _ => edits.push(Edit::Insert { fact: fact(place) }),
+        }
+        place += 1;
+    }
+    edits
+}
+
+/// Whether the edits still say what was staged, and change what they changed then: no other correction spoke of it since. The day of a
+/// marker is the day on which it was derived.
+fn is_the_same(d: &Deciding<'_>, plan: &Plan, item: &StagedCorrection, part: Lsn) -> bool {
+    let without_day = |event: &Event| match event.body {
+        EventBody::EventAnnulled(_) | EventBody::EventAmended(_) => {
+            Event { effective_on: PartialDate::of_day(d.today), ..event.clone() }
+        }
+        _ => event.clone(),
+    };
+    let same_events = plan.events.len() == item.events.len()
+        && plan.events.iter().zip(&item.events).all(|(one, other)| without_day(one) == without_day(other));
+    let is_corrected = |edit: &plan::Planned| {
+        let slot = edit.slot;
+        slot.lsn != d.context.lsn && plan.slots.is_corrected_between(slot, part, d.context.lsn)
+    };
+    same_events && !plan.edits.iter().any(is_corrected)
 }
 
 /// A record is not corrected on somebody's word alone (Law 60/2014/QH13 Art. 28, 46–47).

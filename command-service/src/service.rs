@@ -30,8 +30,6 @@ const OUTCOME_WAIT: Duration = Duration::from_micros(500);
 const IDLE_WAIT: Duration = Duration::from_millis(20);
 /// Age of statistics.
 const STATS_EVERY: Duration = Duration::from_millis(500);
-/// Between two times that the place in the group is given back.
-const GIVE_BACK_EVERY: Duration = Duration::from_secs(3);
 /// Advice to callers when the queue is full.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -120,8 +118,7 @@ impl CommandService {
             group: parts.hint.as_ref().map(|hint| hint.group()),
         });
         let hint = parts.hint;
-        let gave_back_at = Duration::ZERO;
-        let driver = Driver { writer, shared: Arc::clone(&shared), drain_within, hint, gave_back_at };
+        let driver = Driver { writer, shared: Arc::clone(&shared), drain_within, hint };
         let thread = std::thread::Builder::new()
             .name("command-writer".to_owned())
             .spawn(move || driver.run())
@@ -322,7 +319,6 @@ struct Driver {
     shared: Arc<Shared>,
     drain_within: Duration,
     hint: Option<Box<dyn LeaderHint>>,
-    gave_back_at: Duration,
 }
 
 impl Driver {
@@ -380,16 +376,11 @@ impl Driver {
         }
     }
 
-    /// Passes on what the group of nodes says, and lets it choose the node that leads.
+    /// Passes on what the group of nodes says.
     fn heed_hint(&mut self) {
         let Some(hint) = &self.hint else { return };
+        hint.watch(!self.writer.is_leading());
         self.writer.take_hint(hint.hint());
-        let now = self.shared.timer.elapsed();
-        if now.saturating_sub(self.gave_back_at) >= GIVE_BACK_EVERY && self.writer.shall_give_back() {
-            self.gave_back_at = now;
-            tracing::info!("another node leads: it shall be the one that the group has chosen");
-            hint.give_back();
-        }
     }
 
     /// Moves what has arrived to the writer; rests if there is nothing to do. True: the service shall end.

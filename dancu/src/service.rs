@@ -42,10 +42,8 @@ use tokio::task::JoinHandle;
 const GENESIS_WAIT: Duration = Duration::from_secs(30);
 /// Longer than statistics may lag behind a consent.
 const CONSENT_WAIT: Duration = Duration::from_secs(3);
-/// A leader that was chosen is silent for so long before another that was chosen claims: two of its heartbeats and a half.
+/// A leader is silent for so long before the chosen node claims though the group knows it: two of its heartbeats and a half.
 const LEADER_SILENCE: Duration = Duration::from_secs(5);
-/// A group notices within its session's time and a little more who has come back.
-const SETTLE_LONGER: Duration = Duration::from_secs(4);
 const POLL: Duration = Duration::from_millis(5);
 /// Between two rounds of housekeeping of metrics.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -345,7 +343,6 @@ pub fn writer_options(home: &Home, options: &WritingOptions, is_log_exclusive: b
     WriterOptions {
         node: options.name.clone(),
         takeover_after: LEADER_SILENCE,
-        settle_for: options.session_timeout + SETTLE_LONGER,
         new_log: Some(NewLog { log_id: home.config.log_id, note }),
         is_log_exclusive,
         command_ids_dir: Some(home.command_ids_dir()),

@@ -4,10 +4,13 @@ use crate::engine::LogError;
 use std::sync::Arc;
 
 /// What the nodes' group says of this node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Hint {
-    /// It shall lead.
-    Chosen,
+    /// It shall lead as soon as the one that leads is gone: it need not be the same one.
+    Chosen {
+        /// Names of those that are there, this node's among them; `None`: not known.
+        members: Option<Arc<[String]>>,
+    },
     /// Another shall, or nobody knows yet.
     Standby,
 }
@@ -20,8 +23,8 @@ pub trait LeaderHint: Send {
     /// What the group says now; never waits.
     fn hint(&self) -> Hint;
 
-    /// Lets another be chosen: this node stays in the group.
-    fn give_back(&self);
+    /// Whether to keep looking who is there while this node is chosen: whoever leads need not know.
+    fn watch(&self, shall_watch: bool);
 
     /// For questions about the whole group, from any thread.
     fn group(&self) -> Arc<dyn NodeGroup>;

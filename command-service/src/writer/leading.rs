@@ -302,6 +302,7 @@ impl Writer {
             "steps down and rolls back what is in flight"
         );
         self.stats.rollbacks += 1;
+        self.candidacy.step_down();
         self.note_step_down(reason, details);
         self.follower.roll_back();
         let mut groups = std::mem::take(&mut self.in_flight.0);

@@ -57,7 +57,7 @@ pub struct WriterOptions {
     /// A follower asks to lead when the log has been silent for so long, and up to half as long again. Where nodes form a group,
     /// one that was not chosen waits a few times as long.
     pub takeover_after: Duration,
-    /// A node that is chosen soon after another has claimed leaves the lead to it.
+    /// A node that has claimed may be missing in the group for so long before a chosen one claims in its place.
     pub settle_for: Duration,
     /// A leader without commands writes a tick so often, so that followers see it.
     pub heartbeat_every: Duration,
@@ -91,7 +91,7 @@ impl Default for WriterOptions {
             is_candidate: true,
             is_log_exclusive: false,
             takeover_after: Duration::from_secs(10),
-            settle_for: Duration::from_secs(10),
+            settle_for: Duration::from_secs(2),
             heartbeat_every: Duration::from_secs(2),
             max_backoff: Duration::from_millis(500),
             resolve_within: Duration::from_secs(30),

@@ -1,10 +1,13 @@
 //! Standing for leader: membership of a consumer group over the one partition. Whoever is assigned the partition is chosen.
 //!
 //! The group only knows which process answers its heartbeats. Nothing is ever read or committed through it: what is assigned is noted
-//! and not taken. Assignments are sticky, so a node that comes does not take the place of the one that leads.
+//! and not taken. Assignments are sticky, so a node that comes does not take the place of the one that is chosen.
+//!
+//! Whoever is chosen need not lead: an operator may have wanted another, or that one was faster after a restart. So the chosen one asks
+//! the brokers who is in the group, and sees when the one that leads is gone.
 
 use super::client::{Connection, LetGo, Reports};
-use super::group::{Group, sign};
+use super::group::{Group, fetch_members, sign};
 use crate::engine::LogError;
 use crate::hint::{Hint, LeaderHint, NodeGroup};
 use rdkafka::client::ClientContext;
@@ -13,8 +16,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtoc
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -24,8 +27,10 @@ pub const DEFAULT_SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 const HEARTBEATS_A_SESSION: u32 = 20;
 /// Between two looks at what the group says.
 const POLL_WAIT: Duration = Duration::from_millis(50);
-/// How long a place that was given back is left to others.
-const STAY_AWAY: Duration = Duration::from_secs(1);
+/// Between two looks at who is in the group, if nothing is heard of it.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
+/// Longest that brokers may take to say who is in the group.
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
 /// Longest that leaving the group may take.
 const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 
@@ -39,8 +44,18 @@ pub struct Candidacy {
 #[derive(Default)]
 struct Shared {
     is_chosen: AtomicBool,
-    gives_back: AtomicBool,
+    shall_watch: AtomicBool,
+    /// The group has changed since its members were asked for.
+    has_changed: AtomicBool,
     is_ending: AtomicBool,
+    /// Who was in the group a moment ago.
+    members: Mutex<Option<Arc<[String]>>>,
+}
+
+impl Shared {
+    fn note_members(&self, members: Option<Arc<[String]>>) {
+        *self.members.lock().expect("nothing panics while it is held") = members;
+    }
 }
 
 struct Membership(Arc<Shared>);
@@ -67,6 +82,7 @@ impl ConsumerContext for Membership {
         let nothing = TopicPartitionList::new();
         let is_cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let is_assigned = what == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        self.0.has_changed.store(true, Ordering::Release);
         if partitions.count() > 0 {
             self.choose(is_assigned);
         }
@@ -85,6 +101,8 @@ impl ConsumerContext for Membership {
 
 impl Membership {
     fn choose(&self, is_chosen: bool) {
+        // What was known is of before.
+        self.0.note_members(None);
         self.0.is_chosen.store(is_chosen, Ordering::Release);
         tracing::info!(is_chosen, "the group of nodes has chosen");
     }
@@ -117,10 +135,10 @@ impl Candidacy {
         let consumer = config.create_with_context(Membership(Arc::clone(&shared)));
         let consumer: BaseConsumer<Membership> =
             consumer.map_err(|error| connection.failure("joining the group of nodes", &error))?;
-        let (member, topic) = (Arc::clone(&shared), connection.topic.clone());
+        let (watch, topic) = (Watch::new(&shared, connection, name), connection.topic.clone());
         let thread = std::thread::Builder::new()
             .name("kafka-candidacy".to_owned())
-            .spawn(move || stand(&member, LetGo::new(consumer), &topic))
+            .spawn(move || stand(watch, LetGo::new(consumer), &topic))
             .map_err(|error| LogError::Io {
                 action: "starting the thread that stands for leader".to_owned(),
                 cause: error.to_string(),
@@ -131,11 +149,15 @@ impl Candidacy {
 
 impl LeaderHint for Candidacy {
     fn hint(&self) -> Hint {
-        if self.shared.is_chosen.load(Ordering::Acquire) { Hint::Chosen } else { Hint::Standby }
+        if !self.shared.is_chosen.load(Ordering::Acquire) {
+            return Hint::Standby;
+        }
+        let members = self.shared.members.lock().expect("nothing panics while it is held").clone();
+        Hint::Chosen { members }
     }
 
-    fn give_back(&self) {
-        self.shared.gives_back.store(true, Ordering::Release);
+    fn watch(&self, shall_watch: bool) {
+        self.shared.shall_watch.store(shall_watch, Ordering::Release);
     }
 
     fn group(&self) -> Arc<dyn NodeGroup> {
@@ -157,20 +179,58 @@ impl Drop for Candidacy {
     }
 }
 
-fn stand(shared: &Shared, consumer: LetGo<BaseConsumer<Membership>>, topic: &str) {
-    subscribe(&consumer, topic);
-    while !shared.is_ending.load(Ordering::Acquire) {
-        serve(&consumer, POLL_WAIT);
-        if shared.gives_back.swap(false, Ordering::AcqRel) {
-            leave(shared, &consumer);
-            let away_since = Instant::now();
-            while away_since.elapsed() < STAY_AWAY && !shared.is_ending.load(Ordering::Acquire) {
-                serve(&consumer, POLL_WAIT);
+/// Looks who is in the group while this node is chosen and another leads.
+struct Watch {
+    shared: Arc<Shared>,
+    group_id: String,
+    /// This node's own name.
+    name: String,
+    looked_at: Option<Instant>,
+}
+
+impl Watch {
+    fn new(shared: &Arc<Shared>, connection: &Connection, name: &str) -> Self {
+        let (shared, group_id) = (Arc::clone(shared), group_id(connection));
+        Self { shared, group_id, name: name.to_owned(), looked_at: None }
+    }
+
+    fn look(&mut self, consumer: &BaseConsumer<Membership>) {
+        let is_chosen = self.shared.is_chosen.load(Ordering::Acquire);
+        if !is_chosen || !self.shared.shall_watch.load(Ordering::Acquire) {
+            if self.looked_at.take().is_some() {
+                self.shared.note_members(None);
             }
-            subscribe(&consumer, topic);
+            return;
+        }
+        let has_changed = self.shared.has_changed.swap(false, Ordering::AcqRel);
+        if has_changed || self.looked_at.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            self.shared.note_members(self.ask(consumer));
+            self.looked_at = Some(Instant::now());
         }
     }
-    leave(shared, &consumer);
+
+    /// Nobody is gone because a broker does not know: an answer without this node says nothing of others.
+    fn ask(&self, consumer: &BaseConsumer<Membership>) -> Option<Arc<[String]>> {
+        match fetch_members(consumer, &self.group_id, LOOK_WITHIN) {
+            Ok(members) => {
+                let names: Arc<[String]> = members.into_iter().map(|member| member.name).collect();
+                names.contains(&self.name).then_some(names)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "nobody says who is in the group of nodes");
+                None
+            }
+        }
+    }
+}
+
+fn stand(mut watch: Watch, consumer: LetGo<BaseConsumer<Membership>>, topic: &str) {
+    subscribe(&consumer, topic);
+    while !watch.shared.is_ending.load(Ordering::Acquire) {
+        serve(&consumer, POLL_WAIT);
+        watch.look(&consumer);
+    }
+    leave(&watch.shared, &consumer);
 }
 
 fn subscribe(consumer: &BaseConsumer<Membership>, topic: &str) {

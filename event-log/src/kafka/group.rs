@@ -5,7 +5,9 @@ use super::client::{Connection, LetGo, REQUEST_TIMEOUT, Reports};
 use crate::engine::LogError;
 use crate::hint::{Member, NodeGroup};
 use event_schemas::format;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use std::time::Duration;
 
 /// Begins what a node says of itself to the group: the format that it knows and its name follow.
 const SIGN: &str = "dancu-format-";
@@ -40,14 +42,21 @@ impl NodeGroup for Group {
         let failed = |error| self.connection.failure("asking who is in the group of nodes", &error);
         let consumer = self.connection.config().create_with_context(Reports).map_err(failed)?;
         let consumer: LetGo<BaseConsumer<Reports>> = LetGo::new(consumer);
-        let id = group_id(&self.connection);
-        let groups = consumer.fetch_group_list(Some(&id), REQUEST_TIMEOUT).map_err(failed)?;
-        let members =
-            groups.groups().iter().filter(|group| group.name() == id).flat_map(|group| group.members());
-        let mut members: Vec<Member> = members.map(|member| read_sign(member.client_id())).collect();
-        members.sort_unstable();
-        Ok(members)
+        fetch_members(&consumer, &group_id(&self.connection), REQUEST_TIMEOUT).map_err(failed)
     }
+}
+
+/// Who is in the group `id`, in the order of their names. A broker that does not know the group yet says that nobody is.
+pub(super) fn fetch_members<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    id: &str,
+    within: Duration,
+) -> Result<Vec<Member>, KafkaError> {
+    let groups = consumer.fetch_group_list(Some(id), within)?;
+    let members = groups.groups().iter().filter(|group| group.name() == id).flat_map(|group| group.members());
+    let mut members: Vec<Member> = members.map(|member| read_sign(member.client_id())).collect();
+    members.sort_unstable();
+    Ok(members)
 }
 
 #[cfg(test)]

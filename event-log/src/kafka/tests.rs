@@ -217,40 +217,52 @@ fn entries_are_fetched_again_after_the_broker_was_killed_and_came_back() {
     }
 }
 
-fn wait_for_hint(node: &Candidacy, wanted: Hint, within: Duration) -> bool {
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = std::time::Instant::now();
-    while begin.elapsed() < within {
-        if node.hint() == wanted {
-            return true;
-        }
+    while !is_so() {
+        assert!(begin.elapsed() < WAIT, "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
-    false
 }
 
-/// Whoever gave its place back is chosen again when nobody else is there, and whenever the other one is gone.
+fn is_chosen(node: &Candidacy) -> bool {
+    matches!(node.hint(), Hint::Chosen { .. })
+}
+
+/// The names that a chosen node sees.
+fn seen_by(node: &Candidacy) -> Vec<String> {
+    match node.hint() {
+        Hint::Chosen { members: Some(members) } => members.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// Three nodes: the place stays where it is, whoever leads, and whoever has it sees the others come and go if it wants to know.
 #[test]
-fn a_place_that_was_given_back_comes_back_when_nobody_has_it() {
+fn whoever_is_chosen_sees_who_is_there_and_another_is_chosen_when_it_leaves() {
     let _in_use = InUse::begin();
     let connection = fresh_topic();
-    let session = Duration::from_secs(6);
-    let first = Candidacy::begin(&connection, "first", session).unwrap();
-    assert!(wait_for_hint(&first, Hint::Chosen, WAIT), "alone");
-    for round in 0..2 {
-        first.give_back();
-        assert!(wait_for_hint(&first, Hint::Standby, WAIT), "given back in round {round}");
-        assert!(wait_for_hint(&first, Hint::Chosen, WAIT), "chosen again in round {round}");
-    }
-    let second = Candidacy::begin(&connection, "second", session).unwrap();
-    std::thread::sleep(Duration::from_secs(1));
+    let join = |name: &str| Candidacy::begin(&connection, name, Duration::from_secs(6)).unwrap();
+    let first = join("first");
+    wait_until("alone", || is_chosen(&first));
+    assert_eq!(first.hint(), Hint::Chosen { members: None }, "it did not ask");
+    let (second, third) = (join("second"), join("third"));
     let member = |name: &str| Member { name: name.to_owned(), format: format::NEWEST };
-    assert_eq!(first.group().members().unwrap(), [member("first"), member("second")]);
-    first.give_back();
-    assert!(wait_for_hint(&second, Hint::Chosen, WAIT), "the other one takes the place");
-    assert!(wait_for_hint(&first, Hint::Standby, WAIT));
-    std::thread::sleep(Duration::from_secs(2));
-    Box::new(second).leave();
-    assert!(wait_for_hint(&first, Hint::Chosen, WAIT), "the other one is gone");
+    let all = ["first", "second", "third"];
+    wait_until("all are members", || first.group().members().unwrap() == all.map(member));
+
+    first.watch(true);
+    wait_until("all are seen", || seen_by(&first) == all);
+    assert!(is_chosen(&first) && !is_chosen(&second) && !is_chosen(&third), "whoever comes takes no place");
+    second.watch(true);
+    third.watch(true);
+    Box::new(third).leave();
+    wait_until("one left", || seen_by(&first) == all[..2]);
+    assert_eq!(second.hint(), Hint::Standby);
+    Box::new(first).leave();
+    wait_until("the chosen one left", || seen_by(&second) == all[1..2]);
+    second.watch(false);
+    wait_until("it leads and need not know", || second.hint() == Hint::Chosen { members: None });
 }
 
 #[test]

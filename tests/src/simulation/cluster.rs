@@ -3,7 +3,7 @@
 use super::ids::IdsHome;
 use super::judge::{Judge, Ruling};
 use super::moving::Moving;
-use super::node::{Node, State, number_of, options};
+use super::node::{Node, State, name_of, number_of, options};
 use super::offices::{MAX_WAY_STEPS, Offices};
 use super::random::Random;
 use super::replicas::Replicas;
@@ -264,8 +264,20 @@ impl Cluster {
         }
     }
 
+    /// Who is there, as the group tells; in a storm it may not tell, or forget one that is there.
+    fn members_seen(&mut self, is_stormy: bool) -> Option<Arc<[String]>> {
+        self.chosen?;
+        if is_stormy && self.random.chance(100) {
+            return None;
+        }
+        let forgotten = (is_stormy && self.random.chance(30)).then(|| self.random.below(3) as usize);
+        let is_there = |node: &&Node| !matches!(node.state, State::Down(_)) && Some(node.number) != forgotten;
+        Some(self.nodes.iter().filter(is_there).map(|node| name_of(node.number)).collect())
+    }
+
     /// One node does something: everything in order, or one of the steps alone, so that it can crash between any two.
     fn step_node(&mut self, number: usize, is_stormy: bool) -> Result<(), Violation> {
+        let members = self.members_seen(is_stormy);
         let node = &mut self.nodes[number];
         // About four months pass in a storm.
         node.clock.step(MINUTE_US * self.random.below(430) as i64);
@@ -293,7 +305,7 @@ impl Cluster {
         if let Some(chosen) = self.chosen {
             let is_wrong = is_stormy && self.random.chance(30);
             let is_chosen = (chosen == number) != is_wrong;
-            writer.take_hint(if is_chosen { Hint::Chosen } else { Hint::Standby });
+            writer.take_hint(if is_chosen { Hint::Chosen { members } } else { Hint::Standby });
             if is_stormy && self.random.chance(2) {
                 writer.ask_to_lead();
                 self.report.count("takeover_ordered");

@@ -43,10 +43,15 @@ pub fn number_of(leader: &Leader) -> Option<usize> {
     leader.node.strip_prefix(NODE)?.parse().ok()
 }
 
+/// What a node is called.
+pub fn name_of(number: usize) -> String {
+    format!("{NODE}{number}")
+}
+
 /// Small limits, so that little happens between two of anything.
 pub fn options(number: usize, is_log_exclusive: bool) -> WriterOptions {
     WriterOptions {
-        node: NodeName::new(&format!("{NODE}{number}"), Some("http://node")).expect("a short name"),
+        node: NodeName::new(&name_of(number), Some("http://node")).expect("a short name"),
         new_log: Some(NewLog {
             log_id: LogId(1 + number as u128),
             note: Text::new("simulation").expect("a word"),

@@ -275,8 +275,10 @@ pub fn follow(home: &Home) -> Result<ReadLog> {
     Ok(ReadLog { source, admission })
 }
 
-/// The log in the registry's own directory, as it grows.
+/// The log in the registry's own directory, as it grows. If nobody writes it, it is brought in order first, as its service would: after a
+/// power cut more is durable than the mark says.
 pub fn follow_embedded(home: &Home) -> Result<(Arc<dyn LogSource>, AdmissionState)> {
+    bring_in_order(home)?;
     let log = EmbeddedHandle::follow(home.log_dir()).context(OPENING)?;
     let (found, place) = (log.instance(), home.log_dir().display().to_string());
     if let Some(expected) = home.log_instance()?.filter(|expected| *expected != found) {
@@ -284,6 +286,24 @@ pub fn follow_embedded(home: &Home) -> Result<(Arc<dyn LogSource>, AdmissionStat
     }
     let admission = log.admission();
     Ok((Arc::new(log), admission))
+}
+
+fn bring_in_order(home: &Home) -> Result<()> {
+    let Some(expected) = home.log_instance()? else { return Ok(()) };
+    let options = EmbeddedOptions::in_directory(home.log_dir(), expected)?;
+    match EmbeddedLog::open(EmbeddedOptions { expected_instance: Some(expected), ..options }) {
+        Ok(log) => Ok(Box::new(log).close()?),
+        Err(LogError::Locked { .. }) => Ok(()),
+        Err(LogError::Io { action, cause }) => {
+            tracing::warn!(
+                action,
+                cause,
+                "the log cannot be written here: it is read as far as it is said to be durable"
+            );
+            Ok(())
+        }
+        Err(error) => Err(error).context(OPENING),
+    }
 }
 
 const OPENING: &str = "the log cannot be opened";

@@ -54,7 +54,7 @@ pub(crate) fn fill(
     watch.expect(source.end().0);
     view.refilled(|store| {
         let first = Pass::run(source, log_id, bounds, 0, None, watch)?;
-        let Some((state, highest_id)) = first.read.reached() else {
+        let Some(Reached { state, format, highest_id }) = first.read.reached() else {
             return Ok(());
         };
         let lsn = state.last_lsn;
@@ -68,20 +68,22 @@ pub(crate) fn fill(
             writing.write(pass.rows, &pass.reference, watch)?;
             sorted = pass.sorted;
         }
-        writing.finish(sorted, &restart_point(log_id, source.instance(), &state))
+        writing.finish(sorted, &restart_point((log_id, source.instance()), &state, format))
     })
 }
 
 /// What reading the log came to.
 struct Reached {
     state: AdmissionState,
+    /// The latest that an entry states.
+    format: u16,
     highest_id: u32,
 }
 
 impl Reached {
     /// Nothing, if the log has not begun.
-    fn reached(self) -> Option<(AdmissionState, u32)> {
-        (self.state.last_lsn > Lsn::ZERO).then_some((self.state, self.highest_id))
+    fn reached(self) -> Option<Self> {
+        (self.state.last_lsn > Lsn::ZERO).then_some(self)
     }
 }
 
@@ -110,12 +112,12 @@ impl Pass {
             drop(receiver);
             let state = reading.join().map_err(|_| misuse("the thread that read the log panicked"))?;
             let (held, reference) = folded?;
-            let state = state?;
+            let (state, format) = state?;
             if last.is_some_and(|last| state.last_lsn != last) {
                 return Err(RebuildError::NoProgress(last.unwrap_or_default()));
             }
             let Held { rows, sorted, highest_id, .. } = held;
-            Ok(Self { read: Reached { state, highest_id }, rows, sorted, reference })
+            Ok(Self { read: Reached { state, format, highest_id }, rows, sorted, reference })
         })
     }
 }
@@ -132,7 +134,8 @@ fn read_log(
     last: Lsn,
     watch: &Watch,
     sender: &SyncSender<Decoded>,
-) -> Result<AdmissionState, RebuildError> {
+) -> Result<(AdmissionState, u16), RebuildError> {
+    let mut format = 0;
     let state = AdmissionState::default();
     let mut reader = source.open_reader(state.next).map_err(ProjectorError::from)?;
     let mut admission = Admission::resume(state);
@@ -147,13 +150,14 @@ fn read_log(
             if admission.state().last_lsn == last {
                 break;
             }
-            if let Verdict::Admitted { lsn, .. } = admission.admit(entry.position, &entry.bytes) {
+            if let Verdict::Admitted { lsn, header } = admission.admit(entry.position, &entry.bytes) {
+                format = format.max(header.format);
                 decoded.push((lsn, crate::apply::decode_entry(lsn, &entry.bytes)));
             }
         }
         let is_done = batch.at_end || admission.state().last_lsn == last;
         if sender.send(decoded).is_err() || is_done {
-            return Ok(*admission.state());
+            return Ok((*admission.state(), format));
         }
     }
 }

@@ -56,6 +56,8 @@ pub struct Projector {
     instance: InstanceId,
     reader: Box<dyn LogReader>,
     admission: Admission,
+    /// The latest that an entry states: what is saved is for programs that know it.
+    format: u16,
     /// Read, not yet judged.
     waiting: VecDeque<RawEntry>,
     reader_at_end: bool,
@@ -69,12 +71,14 @@ impl Projector {
             Err(reason) => (view.discard(DiscardReason::Mismatch(reason))?, AdmissionState::default()),
         };
         let reference = Reference::load(&view.read())?;
+        let format = view.restart_point().map_or(0, |saved| saved.format);
         Ok(Self {
             reference,
             view: Arc::new(view),
             instance: source.instance(),
             reader: source.open_reader(state.next)?,
             admission: Admission::resume(state),
+            format,
             waiting: VecDeque::new(),
             reader_at_end: false,
         })
@@ -143,8 +147,9 @@ impl Projector {
         {
             let Some(entry) = self.waiting.pop_front() else { break };
             step.read += 1;
-            if let Verdict::Admitted { lsn, .. } = admission.admit(entry.position, &entry.bytes) {
+            if let Verdict::Admitted { lsn, header } = admission.admit(entry.position, &entry.bytes) {
                 applier.apply(lsn, &entry.bytes)?;
+                self.format = self.format.max(header.format);
                 step.applied += 1;
             }
         }
@@ -189,13 +194,18 @@ impl Projector {
 
     /// First half of a checkpoint; the second, [`state_store::tables::Tables::save`], may run on any thread.
     pub(crate) fn seal(&self) -> Result<SealedCheckpoint, ProjectorError> {
-        let restart = restart_point(self.view.log_id(), self.instance, self.admission.state());
+        let place = (self.view.log_id(), self.instance);
+        let restart = restart_point(place, self.admission.state(), self.format);
         Ok(self.view.tables().seal(&restart)?)
     }
 }
 
 /// Where a view that shows the log up to `state` goes on.
-pub(crate) fn restart_point(log_id: LogId, instance: InstanceId, state: &AdmissionState) -> RestartPoint {
+pub(crate) fn restart_point(
+    (log_id, instance): (LogId, InstanceId),
+    state: &AdmissionState,
+    format: u16,
+) -> RestartPoint {
     RestartPoint {
         log_id,
         instance,
@@ -206,7 +216,7 @@ pub(crate) fn restart_point(log_id: LogId, instance: InstanceId, state: &Admissi
         head_oldest: state.head,
         head_newest: state.head,
         recorded_at: state.recorded_at,
-        format: 0,
+        format,
         rules: RulesRevision::NONE,
         fold_revision: FOLD_REVISION,
     }

@@ -34,6 +34,8 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(700);
 pub struct FormatAnswer {
     pub log_id: LogId,
     pub lsn: Lsn,
+    /// The node that answers.
+    pub leader: String,
     /// In force: nothing in the log needs a later one.
     pub active: u16,
     /// The latest that every node knows.
@@ -162,6 +164,10 @@ fn check(found: &FormatAnswer, wanted: &Activation) -> Result<(), Problem> {
         let vi = format!("Nhật ký đang ở định dạng {}; nội dung đã ghi vẫn giữ nguyên.", found.active);
         return Err(Problem::of(&problems::FORMAT_GOES_BACK).detail(en, vi));
     }
+    // A group that is just forming, or whose broker has just started, may lack members: at least the one that answers must be there.
+    if !found.nodes.iter().any(|node| node.node == found.leader) {
+        return Err(Problem::of(&problems::NODES_UNKNOWN).retry_after_s(1));
+    }
     let behind: Vec<&str> =
         found.nodes.iter().filter(|node| node.knows < format).map(|node| node.node.as_str()).collect();
     if !behind.is_empty() && !wanted.even_if_unknown {
@@ -186,6 +192,9 @@ async fn formats(gateway: &Arc<dyn CommandGateway>) -> Result<FormatAnswer, Prob
     let stats = gateway.stats();
     let nodes: Vec<NodeFormat> =
         members.into_iter().map(|member| NodeFormat { node: member.name, knows: member.format }).collect();
-    let known_by_all = nodes.iter().map(|node| node.knows).min().unwrap_or(format::NEWEST);
-    Ok(FormatAnswer { log_id: stats.log_id, lsn: stats.lsn, active: stats.format, known_by_all, nodes })
+    let Some(known_by_all) = nodes.iter().map(|node| node.knows).min() else {
+        return Err(Problem::of(&problems::NODES_UNKNOWN).retry_after_s(1));
+    };
+    let (log_id, lsn, active) = (stats.log_id, stats.lsn, stats.format);
+    Ok(FormatAnswer { log_id, lsn, leader: stats.node.clone(), active, known_by_all, nodes })
 }

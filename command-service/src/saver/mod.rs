@@ -73,8 +73,6 @@ struct Gathering {
     identity: StoreIdentity,
     /// From where a restart replays.
     base: AdmissionState,
-    /// In force when it was begun.
-    format: u16,
     pages: Vec<PageRef>,
     rows: Vec<SavedRow>,
     /// The ids up to the base are in their index, or there is none.
@@ -170,8 +168,7 @@ impl Saver {
             self.anchor = base;
         }
         let base = self.anchor;
-        let format = registry.confirmed_head().format;
-        self.gathering = Some(Gathering { identity, base, format, pages, rows, has_saved_ids });
+        self.gathering = Some(Gathering { identity, base, pages, rows, has_saved_ids });
     }
 
     /// Encodes some pages, hands a complete checkpoint over, learns what became of the last job. `state` is admission's now.
@@ -193,7 +190,9 @@ impl Saver {
         }
         if gathering.pages.is_empty() && gathering.has_saved_ids && !self.sink.is_busy() {
             let gathering = self.gathering.take().expect("just seen");
-            self.sink.start(Job::Checkpoint(gathering.finish(state)));
+            // Pages may hold what came after it was begun.
+            let format = registry.confirmed_head().format;
+            self.sink.start(Job::Checkpoint(gathering.finish(state, format)));
         }
     }
 
@@ -303,7 +302,7 @@ impl Saver {
 }
 
 impl Gathering {
-    fn finish(self, state: &AdmissionState) -> Checkpoint {
+    fn finish(self, state: &AdmissionState, format: u16) -> Checkpoint {
         let restart = RestartPoint {
             log_id: self.identity.log_id,
             instance: self.identity.instance,
@@ -314,7 +313,7 @@ impl Gathering {
             head_oldest: self.base.head,
             head_newest: state.head,
             recorded_at: self.base.recorded_at,
-            format: self.format,
+            format,
             rules: IN_FORCE.revision,
             fold_revision: self.identity.fold_revision,
         };

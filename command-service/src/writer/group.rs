@@ -444,6 +444,7 @@ impl Writer {
         lead.head = lead.head.extend(&raw);
         self.body_bytes = bytes;
         let entry = AdmittedEntry { lsn, header, body };
+        debug_assert!(entry.body_format() <= format, "a rule asks which format is in force (W11)");
         self.follower.fold(&entry);
         group.bytes += raw.len();
         group.raw.push(raw);

@@ -303,6 +303,7 @@ impl Writer {
         );
         self.stats.rollbacks += 1;
         self.candidacy.step_down();
+        self.activation = None;
         self.note_step_down(reason, details);
         self.follower.roll_back();
         let mut groups = std::mem::take(&mut self.in_flight.0);

@@ -117,7 +117,7 @@ pub struct Writer {
     saver: Option<Saver>,
     store_opener: Option<StoreOpener>,
     consent: Option<(OfficerId, Text<200>)>,
-    /// A format that an operator wants to be in force.
+    /// A format that an operator wants to be in force, while this node leads.
     activation: Option<(u16, OfficerId)>,
     stats: Stats,
     /// Bytes of the body that is being appended; kept, so that they are not allocated for each entry.
@@ -309,10 +309,10 @@ impl Writer {
         self.consent = Some((officer, reason));
     }
 
-    /// An operator wants this format to be in force: the next group begins with a record of it, if this node leads. What the node does
-    /// not know, or the log has already, is passed over.
+    /// An operator wants this format to be in force: the next group begins with a record of it. What the node does not know, or the
+    /// log has already, is passed over; so is the order if the node does not lead now, or ceases to before it is carried out.
     pub fn activate(&mut self, format: u16, officer: OfficerId) {
-        self.activation = Some((format, officer));
+        self.activation = (self.role() == Role::Leading).then_some((format, officer));
     }
 
     /// Lets go of the log: finishes what is in flight there.

@@ -25,9 +25,6 @@ use tokio::time::Instant;
 /// Longest that a request to activate a format waits until that is recorded.
 const ACTIVE_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Before a format is activated it is looked so often again which nodes there are, and so long between two looks.
-const LOOKS_AGAIN: u32 = 4;
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(700);
 
 /// Formats of a log and of the nodes that may lead it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -134,11 +131,6 @@ async fn bring_into_force(
         return Ok(before);
     }
     check(&before, wanted)?;
-    // A node that gives its place back is out of the group for a moment.
-    for _ in 0..LOOKS_AGAIN {
-        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
-        check(&formats(&api.gateway).await?, wanted)?;
-    }
     tracing::info!(office = %caller.office, officer = %caller.officer, format = wanted.format, "is told to activate a format");
     api.gateway.activate(wanted.format, caller.officer);
     let begin = Instant::now();

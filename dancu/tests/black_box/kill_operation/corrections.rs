@@ -230,6 +230,18 @@ impl Imported {
     }
 }
 
+/// Of the time before the commit, everybody it moved is still named.
+fn check_who_is_named_of_then(registry: &Registry, since: &str) {
+    let asked = ["--purpose", "kiểm tra", "--limit", "50"];
+    let then = [&["query", "members", WRONG, "--known-at", since][..], &asked].concat();
+    assert_eq!(registry.json(&then)["members"].as_array().unwrap().len(), 50);
+    let from = format!("2026-01-01@{since}");
+    let changes =
+        registry.json(&[&["diff", "--unit", WRONG, "--from", &from, "--to", "2026-01-01"][..], &asked].concat());
+    let gone = changes["changes"].as_array().unwrap().iter().filter(|change| change["outcome"] == "gone");
+    assert_eq!(gone.count(), 50, "{changes}");
+}
+
 #[test]
 fn a_wrong_import_is_put_right_at_once_and_back_by_one_command() {
     let people = std::env::var("DANCU_BULK_PEOPLE").ok().and_then(|people| people.parse().ok());
@@ -253,6 +265,7 @@ fn a_wrong_import_is_put_right_at_once_and_back_by_one_command() {
     let ward_of = |answer: &Value| answer.to_string().contains("Trúc Bạch");
     assert!(ward_of(&registry.json(&person)));
     assert!(!ward_of(&registry.json(&[&person[..], &["--known-at", &since]].concat())), "nobody knew then");
+    check_who_is_named_of_then(registry, &since);
     let history = registry.json(&["query", "history", "P1", "--whole", "--purpose", "kiểm tra"]);
     assert!(history.to_string().contains("event_amended"), "{history}");
 

@@ -5,10 +5,10 @@ use access::http::{Access, Problem, ProblemKind, Route, RouteTable, problem, pur
 use access::{Caller, Scope};
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, Uri};
+use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use command_service::http::commands::{expect_content_type, read_body, refused, submitter};
+use command_service::http::commands::{refused, submitter};
 use command_service::http::input::parse_command;
 use command_service::http::telling::{Asked, Telling};
 use command_service::http::{CommandApi, forward};
@@ -69,16 +69,10 @@ async fn effect(
     body: Body,
 ) -> Response {
     let api = &state.commands;
-    if let Err(problem) = expect_content_type(&headers, &["application/json"]) {
-        return problem.into_response();
-    }
-    let bytes = match read_body(&headers, body, &api.limits).await {
+    let bytes = match forward::json_for_this_node(api, &uri, &headers, body).await {
         Ok(bytes) => bytes,
-        Err(problem) => return problem.into_response(),
+        Err(answer) => return answer,
     };
-    if let Some(elsewhere) = forward::route(api, &headers) {
-        return elsewhere.pass_on(Method::POST, &uri, &headers, bytes).await;
-    }
     let envelope = match parse_command(&bytes) {
         Ok(envelope) => CommandEnvelope { dry_run: true, ..envelope },
         Err(fault) => return fault.into_problem().into_response(),

@@ -6,7 +6,8 @@
 //! then breaks off too, so that it cannot be taken for a whole one.
 
 use crate::gateway::{MAX_BATCH_COMMANDS, SubmitError, Submitter, Told};
-use crate::http::commands::{expect_content_type, problem_of, submitter};
+use crate::http::body::expect_content_type;
+use crate::http::commands::{problem_of, submitter};
 use crate::http::input::{InputFault, parse_command};
 use crate::http::limits::LinePace;
 use crate::http::lines::{Line, LineContent, LineCutter};

@@ -1,7 +1,7 @@
 //! The clock of a scripted log. A log on the machine's clock has no such route.
 
 use crate::clock::{Clock, ScriptedClock};
-use crate::http::commands::expect_content_type;
+use crate::http::body::{expect_content_type, parsed};
 use crate::http::problems;
 use access::http::{Access, Problem, Route, RouteTable};
 use access::{Caller, Scope};
@@ -47,11 +47,7 @@ async fn advance(
     body: Bytes,
 ) -> Result<Json<ClockReading>, Problem> {
     expect_content_type(&headers, &["application/json"])?;
-    let wanted: ClockReading = serde_json::from_slice(&body).map_err(|error| {
-        let shown: String = error.to_string().chars().take(300).collect();
-        let vi = format!("Không đọc được thời điểm: {shown}");
-        Problem::of(&problems::INVALID_VALUE).detail(format!("The time cannot be read: {shown}"), vi)
-    })?;
+    let wanted: ClockReading = parsed(&body, ("The time", "thời điểm"))?;
     let before = clock.now();
     if wanted.now < before {
         let en = format!("The clock shows {before}; it never goes back.");

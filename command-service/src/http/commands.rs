@@ -2,7 +2,6 @@
 
 use crate::gateway::{Answer, Barred, CommandStatus, SubmitError, Submitter};
 use crate::http::input::parse_command;
-use crate::http::limits::Limits;
 use crate::http::problems::{self, ExtendedProblem};
 use crate::http::telling::{Asked, Telling};
 use crate::http::{CommandApi, forward};
@@ -10,21 +9,17 @@ use access::Caller;
 use access::http::{Problem, QueryOf};
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, Uri, header};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use event_schemas::ids::CommandId;
 use event_schemas::outcome::{Outcome, Refusal};
-use futures_util::StreamExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 /// Code of the fault by which the writer says that an id belongs to another command.
 pub const ID_REUSED: &str = "command_id_reused";
-
-/// How many times the allowed size of a body is read on, only so that the sender gets to read the problem.
-const DRAIN_FACTOR: usize = 8;
 
 /// The query string of a submission.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -49,16 +44,10 @@ pub async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if let Err(problem) = expect_content_type(&headers, &["application/json"]) {
-        return problem.into_response();
-    }
-    let bytes = match read_body(&headers, body, &api.limits).await {
+    let bytes = match forward::json_for_this_node(&api, &uri, &headers, body).await {
         Ok(bytes) => bytes,
-        Err(problem) => return problem.into_response(),
+        Err(answer) => return answer,
     };
-    if let Some(elsewhere) = forward::route(&api, &headers) {
-        return elsewhere.pass_on(Method::POST, &uri, &headers, bytes).await;
-    }
     let mut envelope = match parse_command(&bytes) {
         Ok(envelope) => envelope,
         Err(fault) => return fault.into_problem().into_response(),
@@ -154,55 +143,4 @@ pub fn problem_of(error: &SubmitError) -> Problem {
             Problem::of(&problems::NOT_LEADING).retry_after_s(30)
         }
     }
-}
-
-/// Checks the media type; parameters such as a character set are ignored, JSON is UTF-8.
-pub fn expect_content_type(headers: &HeaderMap, taken: &[&str]) -> Result<(), Problem> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = given.split(';').next().unwrap_or_default().trim();
-    if taken.iter().any(|taken| media_type.eq_ignore_ascii_case(taken)) {
-        return Ok(());
-    }
-    let shown: String = media_type.chars().take(80).collect();
-    let taken = taken.join(", ");
-    let (en, vi) = if shown.is_empty() {
-        (
-            format!("The header Content-Type is missing; this takes {taken}."),
-            format!("Thiếu tiêu đề Content-Type; địa chỉ này nhận {taken}."),
-        )
-    } else {
-        (
-            format!("Content-Type is {shown}; this takes {taken}."),
-            format!("Content-Type là {shown}; địa chỉ này nhận {taken}."),
-        )
-    };
-    Err(Problem::of(&problems::WRONG_CONTENT_TYPE).detail(en, vi))
-}
-
-/// The whole body, if it is no larger than allowed.
-pub async fn read_body(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Problem> {
-    let most = limits.body_bytes;
-    let stated = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let stated: usize = stated.unwrap_or(0);
-    let mut stream = body.into_data_stream();
-    let mut bytes = Vec::with_capacity(stated.min(most));
-    let mut seen = 0_usize;
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|_| Problem::of(&problems::BODY_INCOMPLETE))?;
-        seen = seen.saturating_add(chunk.len());
-        if seen <= most {
-            bytes.extend_from_slice(&chunk);
-        } else {
-            bytes = Vec::new();
-            if seen > most.saturating_mul(DRAIN_FACTOR) {
-                break;
-            }
-        }
-    }
-    if seen > most {
-        let en = format!("The body is larger than {most} bytes; send many commands as a batch.");
-        let vi = format!("Nội dung lớn hơn {most} byte; hãy gửi nhiều yêu cầu theo lô.");
-        return Err(Problem::of(&problems::BODY_TOO_LARGE).detail(en, vi));
-    }
-    Ok(bytes.into())
 }

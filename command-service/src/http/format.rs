@@ -3,7 +3,7 @@
 //! What says so is the leader's to say: other nodes pass the questions on.
 
 use crate::gateway::CommandGateway;
-use crate::http::commands::{expect_content_type, read_body};
+use crate::http::body::parsed;
 use crate::http::{CommandApi, forward, problems};
 use access::http::{Access, Problem, Route, RouteTable};
 use access::{Caller, Scope};
@@ -93,28 +93,14 @@ async fn activate(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if let Err(problem) = expect_content_type(&headers, &["application/json"]) {
-        return problem.into_response();
-    }
-    let bytes = match read_body(&headers, body, &api.limits).await {
+    let bytes = match forward::json_for_this_node(&api, &uri, &headers, body).await {
         Ok(bytes) => bytes,
-        Err(problem) => return problem.into_response(),
+        Err(answer) => return answer,
     };
-    if let Some(elsewhere) = forward::route(&api, &headers) {
-        return elsewhere.pass_on(Method::POST, &uri, &headers, bytes).await;
+    match parsed(&bytes, ("What shall be activated", "yêu cầu")) {
+        Ok(wanted) => respond(bring_into_force(&api, &caller, &wanted).await),
+        Err(problem) => problem.into_response(),
     }
-    let wanted: Activation = match serde_json::from_slice(&bytes) {
-        Ok(wanted) => wanted,
-        Err(error) => {
-            let shown: String = error.to_string().chars().take(300).collect();
-            let vi = format!("Không đọc được yêu cầu: {shown}");
-            let problem = Problem::of(&problems::INVALID_VALUE);
-            return problem
-                .detail(format!("What shall be activated cannot be read: {shown}"), vi)
-                .into_response();
-        }
-    };
-    respond(bring_into_force(&api, &caller, &wanted).await)
 }
 
 fn respond(answer: Result<FormatAnswer, Problem>) -> Response {

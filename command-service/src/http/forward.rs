@@ -5,6 +5,7 @@
 
 use crate::gateway::{CommandGateway, Role};
 use crate::http::CommandApi;
+use crate::http::body::json_body;
 use crate::http::problems;
 use access::http::Problem;
 use axum::body::{Body, Bytes};
@@ -83,6 +84,20 @@ pub fn route(api: &CommandApi, headers: &HeaderMap) -> Option<Elsewhere> {
         }
         None => Elsewhere::Nowhere,
     })
+}
+
+/// The body of a JSON request that this node answers. Else the answer: what is wrong with it, or what the leader says to it.
+pub async fn json_for_this_node(
+    api: &CommandApi,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Bytes, Response> {
+    let bytes = json_body(headers, body, &api.limits).await.map_err(IntoResponse::into_response)?;
+    match route(api, headers) {
+        Some(elsewhere) => Err(elsewhere.pass_on(Method::POST, uri, headers, bytes).await),
+        None => Ok(bytes),
+    }
 }
 
 impl Elsewhere {

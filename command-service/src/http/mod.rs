@@ -17,6 +17,7 @@
 //! *Architecture invariant:* nothing here decides or keeps a command: what was not handed to the gateway does not exist.
 
 pub mod batch;
+pub mod body;
 pub mod clock;
 pub mod commands;
 pub mod format;

@@ -11,6 +11,7 @@
 
 mod candidacy;
 mod claim;
+mod deciding;
 mod group;
 mod leading;
 mod log_clock;

@@ -236,8 +236,8 @@ fn check_who_is_named_of_then(registry: &Registry, since: &str) {
     let then = [&["query", "members", WRONG, "--known-at", since][..], &asked].concat();
     assert_eq!(registry.json(&then)["members"].as_array().unwrap().len(), 50);
     let from = format!("2026-01-01@{since}");
-    let changes =
-        registry.json(&[&["diff", "--unit", WRONG, "--from", &from, "--to", "2026-01-01"][..], &asked].concat());
+    let changes = registry
+        .json(&[&["diff", "--unit", WRONG, "--from", &from, "--to", "2026-01-01"][..], &asked].concat());
     let gone = changes["changes"].as_array().unwrap().iter().filter(|change| change["outcome"] == "gone");
     assert_eq!(gone.count(), 50, "{changes}");
 }

@@ -14,5 +14,6 @@ mod kill_operation;
 mod moving;
 mod program;
 mod scale;
+#[cfg(feature = "next-format")]
 mod upgrade;
 mod verify;

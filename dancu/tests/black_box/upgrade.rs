@@ -1,5 +1,6 @@
 //! An upgrade while the registry serves: nodes of two formats side by side, and what is true before and after the later format is in
-//! force. The later program is a build of its own that really knows one version more of an event; `make upgrade` builds it.
+//! force. The program under test is the later one, built to really know one version more of an event; `DANCU_EARLIER` names the
+//! ordinary one. `make upgrade` builds both.
 
 use crate::failover::brokers::Brokers;
 use crate::failover::nodes::{Kind, Node};
@@ -16,8 +17,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Changes of name before the one that is looked at later.
 const RENAMED_BEFORE: usize = 3;
 
+/// What a program says of a log and of saved state whose format it does not know.
+const UNKNOWN_FORMAT: &str = "it is of format 1, and this program knows formats up to 0";
+const SAVED_BY_LATER: &str = "the store's files are of format 1; this program knows formats up to 0";
+
 fn later_program() -> PathBuf {
-    std::env::var_os("DANCU_NEXT_FORMAT").expect("the program of the next format, see `make upgrade`").into()
+    env!("CARGO_BIN_EXE_dancu").into()
+}
+
+fn earlier_program() -> PathBuf {
+    let program = std::env::var_os("DANCU_EARLIER").map(PathBuf::from);
+    let program =
+        program.expect("DANCU_EARLIER names a program built without `next-format`; run `make upgrade`");
+    assert!(program.is_file(), "there is no {}; run `make upgrade`", program.display());
+    program
 }
 
 fn renamed_on(nth: usize) -> String {
@@ -52,11 +65,12 @@ impl Nodes {
             commands: 0,
             renamed: 0,
         };
-        nodes.a.start(day());
-        nodes.b.program = later_program();
-        for other in [&mut nodes.b, &mut nodes.c, &mut nodes.queries] {
-            other.start(day());
+        // The first that starts makes the registry.
+        for earlier in [&mut nodes.a, &mut nodes.c, &mut nodes.queries] {
+            earlier.program = earlier_program();
+            earlier.start(day());
         }
+        nodes.b.start(day());
         nodes
     }
 
@@ -78,7 +92,7 @@ impl Nodes {
     fn ask(&self, node: fn(&Self) -> &Node, office: u32, arguments: &[&str]) -> Output {
         let node = node(self);
         let (url, token) = (node.url(""), node.token(OfficeId(office)));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dancu"));
+        let mut command = Command::new(later_program());
         command.args(arguments).args(["--json", "--url", &url, "--token", &token]);
         command.env("DANCU_PURPOSE", "thử nghiệm").output().unwrap()
     }
@@ -160,7 +174,7 @@ fn goes_to_and_fro(nodes: &mut Nodes) {
     nodes.rename(|n| &n.c);
     nodes.agree();
     nodes.b.end();
-    nodes.b.program = env!("CARGO_BIN_EXE_dancu").into();
+    nodes.b.program = earlier_program();
     nodes.b.start(day());
     nodes.lead(|n| &n.b);
     nodes.rename(|n| &n.a);
@@ -187,8 +201,59 @@ fn stating_the_office(nodes: &mut Nodes, at: Lsn) -> Output {
     )
 }
 
+/// Every node that may lead is to know the format, unless the operator says otherwise.
+fn activates_once_all_know_it(nodes: &mut Nodes) {
+    let behind = |output: &Output, names: &str| {
+        let refused = said(output);
+        assert!(refused.contains("format_not_known_by_all") && refused.contains(names), "{refused}");
+    };
+    behind(&nodes.activate(&[]), ": a, c.");
+    nodes.a.end();
+    nodes.a.program = later_program();
+    nodes.a.start(day());
+    behind(&nodes.activate(&[]), ": c.");
+    let answer = nodes.activate(&["--even-if-unknown"]);
+    assert!(answer.status.success(), "{}", said(&answer));
+    assert_eq!(serde_json::from_slice::<Value>(&answer.stdout).unwrap()["active"], 1);
+}
+
+/// There is no way back, neither for who leads nor for who answers from saved views, and the way ahead is open.
+fn goes_ahead_only(nodes: &mut Nodes) {
+    nodes.c.kill();
+    nodes.queries.kill();
+    nodes.queries.program = later_program();
+    nodes.queries.start(day());
+    nodes.queries.end();
+    nodes.b.end();
+    for node in [&mut nodes.b, &mut nodes.queries] {
+        node.program = earlier_program();
+        let said = node.fails_to_start(day());
+        assert!(said.contains(SAVED_BY_LATER), "{}: {said}", node.name);
+    }
+    for node in [&mut nodes.b, &mut nodes.c, &mut nodes.queries] {
+        node.program = later_program();
+        node.start(day());
+    }
+    nodes.rename(|n| &n.c);
+    nodes.agree();
+}
+
+/// What was recorded before the later format says what it said, to either program, and what came after says more.
+fn says_what_it_said(home: &Path, before: Lsn, after: &[Lsn]) {
+    let of = |at: Lsn| event(&later_program(), home, at);
+    assert_eq!(of(before)["registered_at"], Value::Null);
+    assert_eq!(event(&earlier_program(), home, before), of(before));
+    for at in after {
+        assert_eq!(of(*at)["registered_at"], 2);
+    }
+    let verify = |program: &Path| Command::new(program).args(["verify", "--dir"]).arg(home).output().unwrap();
+    let verified = verify(&later_program());
+    assert!(verified.status.success(), "{}", said(&verified));
+    let verified = verify(&earlier_program());
+    assert!(!verified.status.success() && said(&verified).contains(UNKNOWN_FORMAT), "{}", said(&verified));
+}
+
 #[test]
-#[ignore = "needs the program of the next format beside this one: make upgrade"]
 fn two_formats_serve_side_by_side_until_the_later_one_is_in_force() {
     let held = tempfile::tempdir().unwrap();
     let brokers = Brokers::start(&held.path().join("kafka"), 1);
@@ -200,60 +265,19 @@ fn two_formats_serve_side_by_side_until_the_later_one_is_in_force() {
     let before = nodes.rename(|n| &n.a);
     let refused = said(&stating_the_office(&mut nodes, before));
     assert!(refused.contains("format_not_active"), "{refused}");
-
-    // Every node that may lead is to know the format, unless the operator says otherwise.
-    let refused = said(&nodes.activate(&[]));
-    assert!(refused.contains("format_not_known_by_all"), "{refused}");
-    nodes.a.end();
-    nodes.a.program = later_program();
-    nodes.a.start(day());
-    let refused = said(&nodes.activate(&[]));
-    assert!(refused.contains("format_not_known_by_all") && refused.contains(": c."), "{refused}");
-    let answer = nodes.activate(&["--even-if-unknown"]);
-    assert!(answer.status.success(), "{}", said(&answer));
-    assert_eq!(serde_json::from_slice::<Value>(&answer.stdout).unwrap()["active"], 1);
+    activates_once_all_know_it(&mut nodes);
 
     // Whoever does not know it stops, and says why.
-    let why = "it is of format 1, and this program knows formats up to 0";
-    stopped(&nodes.c, why);
-    stopped(&nodes.queries, why);
+    stopped(&nodes.c, UNKNOWN_FORMAT);
+    stopped(&nodes.queries, UNKNOWN_FORMAT);
     let after = nodes.rename(|n| &n.a);
     nodes.lead(|n| &n.a);
     let again = nodes.rename(|n| &n.b);
     assert!(stating_the_office(&mut nodes, before).status.success());
+    goes_ahead_only(&mut nodes);
 
-    // There is no way back, and the way ahead is open.
-    nodes.b.end();
-    nodes.b.program = env!("CARGO_BIN_EXE_dancu").into();
-    let said = nodes.b.fails_to_start(day());
-    assert!(said.contains("knows formats up to 0"), "{said}");
-    for node in [&mut nodes.b, &mut nodes.c, &mut nodes.queries] {
-        node.program = later_program();
-    }
-    nodes.c.kill();
-    nodes.queries.kill();
-    nodes.b.start(day());
-    nodes.c.start(day());
-    nodes.queries.start(day());
-    nodes.rename(|n| &n.c);
-    nodes.agree();
-
-    // What was recorded before says what it said, and what came after says more.
-    let home = nodes.a.home.clone();
-    let of = |at: Lsn| event(&later_program(), &home, at);
-    assert_eq!(of(before)["registered_at"], Value::Null);
-    assert_eq!(event(env!("CARGO_BIN_EXE_dancu").as_ref(), &home, before), of(before));
-    for at in [after, again] {
-        assert_eq!(of(at)["registered_at"], 2);
-    }
     for node in [&mut nodes.a, &mut nodes.b, &mut nodes.c, &mut nodes.queries] {
         node.end();
     }
-    let verify = |program: &Path| {
-        Command::new(program).args(["verify", "--dir", home.to_str().unwrap()]).output().unwrap()
-    };
-    let verified = verify(&later_program());
-    assert!(verified.status.success(), "{}", self::said(&verified));
-    let verified = verify(env!("CARGO_BIN_EXE_dancu").as_ref());
-    assert!(!verified.status.success() && self::said(&verified).contains(why), "{}", self::said(&verified));
+    says_what_it_said(&nodes.a.home, before, &[after, again]);
 }

@@ -78,6 +78,7 @@ impl Node {
     }
 
     /// Starts it, and waits until it has ended by itself with a failure; the last of what it said.
+    #[cfg(feature = "next-format")]
     pub fn fails_to_start(&mut self, date: Date) -> String {
         self.spawn(date);
         let begin = Instant::now();

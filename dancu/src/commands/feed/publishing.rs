@@ -81,8 +81,7 @@ impl Publishing<'_> {
             if in_flight == 0 || has_arrived > arrived {
                 (arrived, arrived_at) = (has_arrived, Instant::now());
             }
-            {
-                let mut shown = self.standing.lock();
+            self.standing.update(|shown| {
                 (shown.lsn, shown.recorded_at) = (fed.lsn, fed.recorded_at);
                 shown.entries_behind = feeder.entries_behind(&*log.source);
                 shown.has_caught_up |= fed.at_end;
@@ -91,7 +90,7 @@ impl Publishing<'_> {
                 shown.stalled_ms = arrived_at.elapsed().as_millis() as u64;
                 shown.events_passed_over = passed_over + fed.passed_over;
                 shown.is_failing = false;
-            }
+            });
             tell(&fed);
             if fed.at_end && self.once {
                 break;

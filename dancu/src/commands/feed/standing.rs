@@ -13,6 +13,7 @@ use event_schemas::time::Timestamp;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -34,8 +35,11 @@ pub struct Shown {
     pub has_caught_up: bool,
     pub messages_sent: u64,
     pub messages_in_flight: usize,
-    /// How long messages have been in flight without one that arrived.
+    /// How long messages have been in flight without one that arrived, or the client has not taken the next one.
     pub stalled_ms: u64,
+    /// When all this was told.
+    #[serde(skip)]
+    updated_at: Option<Instant>,
     pub events_passed_over: u64,
     /// It waits to begin again after a failure.
     pub is_failing: bool,
@@ -60,6 +64,22 @@ impl Standing {
         self.0.lock().expect("nothing panics while it is held")
     }
 
+    /// Tells how it does now.
+    pub fn update(&self, tell: impl FnOnce(&mut Shown)) {
+        let mut shown = self.lock();
+        tell(&mut shown);
+        shown.updated_at = Some(Instant::now());
+    }
+
+    /// How it does at this moment. Whoever publishes tells nothing while it waits until the client takes a message: then nothing
+    /// arrives either.
+    fn shown(&self, now: Instant) -> Shown {
+        let mut shown = self.lock().clone();
+        let untold = shown.updated_at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        shown.stalled_ms += untold.as_millis() as u64;
+        shown
+    }
+
     /// It waits, and begins again.
     pub fn fail(&self, error: String) {
         let mut shown = self.lock();
@@ -69,14 +89,14 @@ impl Standing {
         shown.last_error_at = Some(WallClock.now());
     }
 
-    fn check(&self) -> Check {
-        let shown = self.lock().clone();
+    fn check(&self, now: Instant) -> Check {
+        let shown = self.shown(now);
         let ready = shown.has_caught_up && !shown.is_failing && shown.stalled_ms < STALLED_AFTER_MS;
         Check { ready, details: serde_json::to_value(shown).unwrap_or_default() }
     }
 
     fn set_metrics(&self) {
-        let shown = self.lock().clone();
+        let shown = self.shown(Instant::now());
         metrics::gauge!("dancu_feed_lsn").set(shown.lsn.0 as f64);
         metrics::gauge!("dancu_feed_recorded_at_seconds").set(shown.recorded_at.0 as f64 * 1e-6);
         metrics::gauge!("dancu_feed_entries_behind").set(shown.entries_behind as f64);
@@ -108,7 +128,7 @@ impl Answering {
         let measured = standing.clone();
         let operations = Operations {
             gateway: None,
-            checks: Arc::new(vec![("feed", Arc::new(move || standing.check()) as CheckFn)]),
+            checks: Arc::new(vec![("feed", Arc::new(move || standing.check(Instant::now())) as CheckFn)]),
             render: Arc::new(move || {
                 measured.set_metrics();
                 render()
@@ -146,5 +166,38 @@ struct NothingRead;
 impl AuditLog for NothingRead {
     async fn record(&self, _: PersonalRead) -> Result<(), AuditFailure> {
         Err(AuditFailure("a feed answers no reads".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It has reached the log's end, and messages are in flight of which the last arrived so long ago.
+    fn published(stalled_ms: u64) -> (Standing, Instant) {
+        let standing = Standing::of("x");
+        standing.update(|shown| (shown.has_caught_up, shown.stalled_ms) = (true, stalled_ms));
+        let told_at = standing.lock().updated_at.unwrap();
+        (standing, told_at)
+    }
+
+    #[test]
+    fn a_feed_that_tells_nothing_because_it_cannot_send_is_not_ready() {
+        let (standing, told_at) = published(4_000);
+        for (later_ms, is_ready) in [(0, true), (5_900, true), (6_000, false), (60_000, false)] {
+            let check = standing.check(told_at + Duration::from_millis(later_ms));
+            assert_eq!(check.ready, is_ready, "{later_ms} ms");
+            assert_eq!(check.details["stalled_ms"], 4_000 + later_ms);
+        }
+        standing.update(|shown| shown.stalled_ms = 0);
+        assert!(standing.check(Instant::now()).ready, "it goes on");
+    }
+
+    #[test]
+    fn a_feed_that_has_not_begun_is_not_stalled() {
+        let standing = Standing::of("x");
+        let check = standing.check(Instant::now() + Duration::from_secs(60));
+        assert!(!check.ready);
+        assert_eq!(check.details["stalled_ms"], 0);
     }
 }

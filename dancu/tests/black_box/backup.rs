@@ -104,3 +104,23 @@ fn a_registry_is_restored_as_it_was_before_and_an_archive_takes_only_its_own_log
     let told = refused(&["restore", "--from", &other, "--dir", &path("y")]);
     assert!(told.contains("is no archive"), "{told}");
 }
+
+/// After a power cut the mark of what is durable may be older than the log.
+#[test]
+fn a_backup_finds_what_is_behind_an_older_mark_once_nobody_writes_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (home, archive) = (path("registry"), path("archive"));
+    let mark = Path::new(&home).join("log").join("log.mark");
+    let service = Service::start(&home, &[]);
+    let older = std::fs::read(&mark).unwrap();
+    let enrolled = live(&service, dir.path(), &home);
+    service.stop();
+    assert_ne!(std::fs::read(&mark).unwrap(), older);
+    std::fs::write(&mark, older).unwrap();
+    let copied: Value =
+        serde_json::from_str(&good(&["backup", "--dir", &home, "--to", &archive, "--json"])).unwrap();
+    assert!(copied["lsn"].as_u64().unwrap() >= enrolled, "{copied}");
+    let restored = good(&["restore", "--from", &archive, "--dir", &path("again"), "--json"]);
+    assert_eq!(serde_json::from_str::<Value>(&restored).unwrap()["lsn"], copied["lsn"]);
+}

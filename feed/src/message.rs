@@ -19,7 +19,6 @@ pub const DEFINITION_HEADER: &str = "ce_definition";
 const TYPE_PREFIX: &str = "dancu";
 /// Type of what stands in a partition for records of which nothing belongs there.
 const WATERMARK_TYPE: &str = "dancu.feed.watermark.v1";
-
 /// Type of what tells that another definition holds from here on.
 const DEFINITION_TYPE: &str = "dancu.feed.definition.v1";
 

@@ -5,7 +5,7 @@
 
 use super::files::{open_segment, read_meta, segment_exists};
 use super::layout::FIRST_GROUP;
-use super::mark_file::MarkFile;
+use super::mark_file::read_mark;
 use super::open::{no_log, open_segments};
 use super::scan::{Scanned, scan_groups};
 use super::shared::{Mark, Segment, Shared, io_failure};
@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How a follower learns of more.
 pub(super) struct Growth {
     disk: Arc<dyn Disk>,
-    mark: MarkFile,
     /// One reader looks at a time.
     looking: Mutex<()>,
 }
@@ -24,19 +23,18 @@ pub(super) struct Growth {
 /// The log as far as it is durable now.
 pub(super) fn open_to_follow(disk: Arc<dyn Disk>) -> Result<Arc<Shared>, LogError> {
     let meta = read_meta(&*disk)?.ok_or_else(|| no_log(&*disk))?;
-    let mark = MarkFile::open(&*disk, meta.instance)?;
+    let durable = read_mark(&*disk, meta.instance)?.unwrap_or(1);
     let place = disk.place("");
     let names = disk.list().map_err(|error| io_failure(format!("listing {place}"), &error))?;
     let mut segments = open_segments(&*disk, meta, &names, Access::Read)?;
     // The writer may be about to begin the last one: it is met again when the mark is in it.
     let begins_before = |segment: &Segment, durable| segment.head.start.sequence <= durable;
-    let durable = mark.read()?.unwrap_or(1);
     segments.truncate(segments.partition_point(|segment| begins_before(segment, durable)).max(1));
     let Some(last) = segments.last() else { return Err(no_log(&*disk)) };
     last.index().is_complete = true;
     let start = last.head.start;
     let at = Mark { segment: segments.len() as u64 - 1, offset: FIRST_GROUP, frontier: start };
-    let growth = Growth { disk, mark, looking: Mutex::default() };
+    let growth = Growth { disk, looking: Mutex::default() };
     let segments = segments.into_iter().map(Arc::new).collect();
     let shared = Shared::new((meta.instance, meta.copy_of), segments, at, true, None).growing(growth);
     shared.look_further()?;
@@ -48,7 +46,7 @@ impl Shared {
     pub(super) fn look_further(&self) -> Result<bool, LogError> {
         let Some(growth) = &self.growth else { return Ok(false) };
         let _looking = growth.looking.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(durable) = growth.mark.read()? else { return Ok(false) };
+        let Some(durable) = read_mark(&*growth.disk, self.instance)? else { return Ok(false) };
         let before = self.end();
         while self.mark().frontier.sequence < durable {
             self.take_durable(growth, self.mark(), durable)?;

@@ -12,7 +12,7 @@ use event_schemas::ids::InstanceId;
 use std::io;
 use std::sync::Arc;
 
-/// The open file.
+/// The writer's open file.
 pub(super) struct MarkFile {
     place: String,
     instance: InstanceId,
@@ -20,7 +20,7 @@ pub(super) struct MarkFile {
 }
 
 impl MarkFile {
-    /// The writer's: one that is there is written in place, because who follows the log holds it open.
+    /// One that is there is written in place, so that followers find it at any moment.
     pub(super) fn begin(disk: &dyn Disk, instance: InstanceId, sequence: u64) -> Result<Self, LogError> {
         let place = disk.place(MARK_NAME);
         let failed = |error| io_failure(format!("writing {place}"), &error);
@@ -37,33 +37,32 @@ impl MarkFile {
         Ok(mark)
     }
 
-    /// A follower's.
-    pub(super) fn open(disk: &dyn Disk, instance: InstanceId) -> Result<Self, LogError> {
-        let place = disk.place(MARK_NAME);
-        match disk.open(MARK_NAME, Access::Read) {
-            Ok(file) => Ok(Self { place, instance, file }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(LogError::Io {
-                action: format!("following {}", disk.place("")),
-                cause: format!("there is no {MARK_NAME}; start its service once, which makes it"),
-            }),
-            Err(error) => Err(io_failure(format!("opening {place}"), &error)),
-        }
-    }
-
     /// Every group before `sequence` is durable.
     pub(super) fn write(&self, sequence: u64) -> Result<(), LogError> {
         let block = DurableMark { instance: self.instance, sequence }.to_bytes();
         self.file.write_at(&block, 0).map_err(|error| io_failure(format!("writing {}", self.place), &error))
     }
+}
 
-    /// The first group that may not be durable; `None` while it is being written, or if it is not this log's yet.
-    pub(super) fn read(&self) -> Result<Option<u64>, LogError> {
-        let block = first_sector(&*self.file)
-            .map_err(|error| io_failure(format!("reading {}", self.place), &error))?;
-        match DurableMark::from_bytes(&block) {
-            Ok(mark) => Ok((mark.instance == self.instance).then_some(mark.sequence)),
-            Err(BlockError::Damaged) => Ok(None),
-            Err(error) => Err(block_failure(self.place.clone(), error)),
-        }
+/// The first group that may not be durable, as a follower sees it; `None` while the mark is being written. Opened anew each time: a log
+/// that was put into the place of this one is not taken for one that nobody writes.
+///
+/// # Errors
+/// If the mark is not there, or is that of another log.
+pub(super) fn read_mark(disk: &dyn Disk, instance: InstanceId) -> Result<Option<u64>, LogError> {
+    let place = disk.place(MARK_NAME);
+    let file = disk.open(MARK_NAME, Access::Read).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => LogError::Io {
+            action: format!("following {}", disk.place("")),
+            cause: format!("there is no {MARK_NAME}; start its service once, which makes it"),
+        },
+        _ => io_failure(format!("opening {place}"), &error),
+    })?;
+    let block = first_sector(&*file).map_err(|error| io_failure(format!("reading {place}"), &error))?;
+    match DurableMark::from_bytes(&block) {
+        Ok(mark) if mark.instance == instance => Ok(Some(mark.sequence)),
+        Ok(mark) => Err(LogError::WrongInstance { place, expected: instance, found: mark.instance }),
+        Err(BlockError::Damaged) => Ok(None),
+        Err(error) => Err(block_failure(place, error)),
     }
 }

@@ -91,6 +91,34 @@ fn a_log_without_a_mark_is_not_followed() {
     EmbeddedHandle::follow_on(disk.mount()).unwrap();
 }
 
+/// A log of another registry takes the followed one's place, whole or file by file.
+#[test]
+fn a_follower_tells_that_another_log_has_taken_the_place_of_its_own() {
+    let other = InstanceId(0x5678);
+    for is_whole in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let begin = |name: &str, instance| {
+            let mut log = EmbeddedLog::open(Options::in_directory(path(name), instance).unwrap()).unwrap();
+            append_durably(&mut log, vec![b"entry".to_vec()]);
+        };
+        begin("log", INSTANCE);
+        begin("other", other);
+        let follower = EmbeddedHandle::follow(path("log")).unwrap();
+        let mut reader = follower.open_reader(Position(1)).unwrap();
+        assert!(reader.read(10, 1_000, Duration::ZERO).unwrap().at_end);
+        if is_whole {
+            std::fs::rename(path("log"), path("gone")).unwrap();
+            std::fs::rename(path("other"), path("log")).unwrap();
+        } else {
+            std::fs::copy(path("other").join(MARK_NAME), path("log").join(MARK_NAME)).unwrap();
+        }
+        let answer = reader.read(10, 1_000, Duration::from_millis(50)).map(|batch| batch.at_end);
+        let place = path("log").join(MARK_NAME).display().to_string();
+        assert_eq!(answer, Err(LogError::WrongInstance { place, expected: INSTANCE, found: other }));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(crate::embedded::tests::crash::cases(200)))]
 

@@ -63,6 +63,7 @@ upgrade: preflight preflight-kafka
 	mkdir -p $(dir $(EARLIER)) && cp $(TARGET_DIR)/debug/dancu $(EARLIER)
 	$(CARGO) test --locked -p domain --features next-format --lib --test decisions
 	$(CARGO) test --locked -p event-schemas --features next-format --lib
+	$(CARGO) test --locked -p command-service --features next-format --test formats
 	DANCU_EARLIER="$(abspath $(EARLIER))" $(CARGO) test --locked -p dancu --features next-format --test black_box upgrade -- --nocapture
 
 lint: preflight

@@ -58,6 +58,8 @@ pub(crate) struct Parts {
 impl Parts {
     /// Neither names nor whoever is counted: as a number changes a row.
     pub const NONE: Self = Self { names: false, people: false };
+    /// All that totals count.
+    pub const COUNTED: Self = Self { names: false, people: true };
     /// Everything that a row gives.
     pub const ALL: Self = Self { names: true, people: true };
 

@@ -7,79 +7,49 @@ use crate::as_of::{AsOf, AsOfError, Past, is_effective, timelines};
 use crate::layout::PERSONS;
 use crate::rows::{PersonRow, Row, Spell};
 use crate::view::View;
-use crate::walk::{HistoryError, RowRecord};
+use crate::walk::{HistoryError, RowRecord, changes_by};
 use event_log::LogSource;
-use event_schemas::event::{Event, EventBody};
+use event_schemas::event::Event;
 use event_schemas::ids::{EventAddress, Lsn, PersonId, UnitId};
-use event_schemas::operation::{PartContent, StagedCorrection};
-use event_schemas::record::{AdmittedEntry, Changes, Restatement};
-use event_schemas::row::{Aspect, RowRef};
+use event_schemas::record::Restatement;
+use event_schemas::row::{Aspect, RowRef, StreamRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Most records that are searched for residence told anew (O1).
+/// Most records, and parts of operations that they commit, that are searched for residence told anew (O1).
 pub const MAX_RECORDS_SEARCHED: u64 = 100_000;
 /// Persons looked at in one reading of the view.
 const MAX_LOOKED_AT: usize = 2_000;
 
-/// Persons of whom a record after `since` told residence anew. May name more than did: what a commit left out is among them.
+/// Persons of whom a record after `since` told residence anew.
 pub(crate) fn told_anew(
     source: &dyn LogSource,
     since: Lsn,
     last: Lsn,
 ) -> Result<BTreeSet<PersonId>, HistoryError> {
-    let records = last.0.saturating_sub(since.0);
-    if records > MAX_RECORDS_SEARCHED {
+    let mut left = MAX_RECORDS_SEARCHED;
+    if last.0.saturating_sub(since.0) > left {
         return Err(HistoryError::TooLong);
     }
-    let mut parts_left = MAX_RECORDS_SEARCHED - records;
     let mut found = BTreeSet::new();
     for lsn in (since.0 + 1..=last.0).map(Lsn) {
-        let entry = entry_at(source, lsn)?;
-        let Some(changes) = entry.changes() else { continue };
-        found.extend(whose_residence(&changes.restatements));
-        // A commit does not itself tell what it corrects, but for what moved: its parts do.
-        for part in parts_committed(changes) {
-            parts_left = parts_left.checked_sub(1).ok_or(HistoryError::TooLong)?;
-            let staged = entry_at(source, part)?;
-            let items = staged.changes().into_iter().flat_map(corrections_staged);
-            found.extend(items.flat_map(|item| whose_residence(&item.restatements)));
-        }
+        changes_by(source, lsn, &mut left, &mut |_, restatements| {
+            found.extend(restatements.iter().filter_map(whose_residence));
+            Ok(())
+        })?;
     }
     Ok(found)
 }
 
-fn entry_at(source: &dyn LogSource, lsn: Lsn) -> Result<AdmittedEntry, HistoryError> {
-    let bytes = source.fetch(lsn)?.ok_or(HistoryError::Unreadable(lsn))?;
-    AdmittedEntry::decode(lsn, &bytes).map_err(|_| HistoryError::Unreadable(lsn))
-}
-
-fn whose_residence(restatements: &[Restatement]) -> impl Iterator<Item = PersonId> {
-    let residence = |aspect| matches!(aspect, Aspect::PermanentResidence | Aspect::TemporaryResidence);
-    restatements.iter().filter_map(move |restated| match restated.stream.row {
-        RowRef::Person(person) => residence(restated.stream.aspect).then_some(person),
+fn whose_residence(restated: &Restatement) -> Option<PersonId> {
+    match restated.stream {
+        StreamRef {
+            row: RowRef::Person(person),
+            aspect: Aspect::PermanentResidence | Aspect::TemporaryResidence,
+        } => Some(person),
         _ => None,
-    })
-}
-
-fn parts_committed(changes: &Changes) -> impl Iterator<Item = Lsn> {
-    let committed = changes.events.iter().filter_map(|event| match &event.body {
-        EventBody::OperationCommitted(committed) => Some(&committed.parts),
-        _ => None,
-    });
-    committed.flatten().map(|part| part.lsn)
-}
-
-fn corrections_staged(changes: &Changes) -> impl Iterator<Item = &StagedCorrection> {
-    let staged = changes.events.iter().filter_map(|event| match &event.body {
-        EventBody::OperationPart(part) => match &part.content {
-            PartContent::Corrections(said) => Some(&said.items),
-            PartContent::Pins(_) => None,
-        },
-        _ => None,
-    });
-    staged.flatten()
+    }
 }
 
 /// Of the next persons beyond `after` those who may have been residents of these units, and the last one that was looked at; none

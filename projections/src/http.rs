@@ -10,6 +10,7 @@ mod changes;
 mod disclosed;
 mod effects;
 mod households;
+mod lately;
 mod live;
 mod members;
 mod operation_effects;

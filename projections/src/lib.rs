@@ -51,6 +51,7 @@ mod fresh;
 mod generations;
 pub mod history;
 pub mod http;
+mod known_then;
 pub mod labels;
 pub mod layout;
 pub mod live;
@@ -81,6 +82,7 @@ mod walk;
 
 pub use apply::ApplyError;
 pub use generations::engine_in_use;
+pub use known_then::MAX_RECORDS_TAKEN_BACK;
 pub use layout::{FOLD_REVISION, ResidenceKind};
 pub use options::Options;
 pub use projector::{Projector, ProjectorError, Step};

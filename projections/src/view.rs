@@ -2,6 +2,7 @@
 
 use crate::apply::read_row;
 use crate::derived::count_of;
+use crate::known_then::TotalsThen;
 use crate::layout::{
     BY_CMND, BY_PIN, FACT_DAY, FACT_ENTRIES, FACT_UNITS, FACTS, FOLD_REVISION, HOUSEHOLDS_BY_UNIT, RESIDENTS,
     ResidenceKind, TABLES, TOTALS, UNITS_BY_CODE, UNITS_BY_PARENT, code_prefix, household_key, pin_key,
@@ -182,7 +183,7 @@ impl View {
 
     /// A consistent reading of one lsn. Publishing waits while it lives: keep it for one answer.
     pub fn read(&self) -> Reading<'_> {
-        Reading { snapshot: self.tables.snapshot(), log_id: self.log_id }
+        Reading { snapshot: self.tables.snapshot(), log_id: self.log_id, then: None }
     }
 }
 
@@ -198,6 +199,8 @@ pub struct Listing<T> {
 pub struct Reading<'a> {
     snapshot: Snapshot<'a>,
     log_id: LogId,
+    /// Totals, the lsn and the day are told by what was known then.
+    then: Option<TotalsThen>,
 }
 
 macro_rules! row_readers {
@@ -218,9 +221,14 @@ impl Reading<'_> {
         &self.snapshot
     }
 
+    /// With totals by what was known at an earlier record. Rows and indexes stay those of now.
+    pub(crate) fn with_totals_of(self, then: TotalsThen) -> Self {
+        Self { then: Some(then), ..self }
+    }
+
     /// Everything read here reflects exactly the log up to this lsn.
     pub fn lsn(&self) -> Lsn {
-        self.snapshot.lsn()
+        self.then.as_ref().map_or_else(|| self.snapshot.lsn(), |then| then.lsn)
     }
 
     /// The log that was folded.
@@ -240,6 +248,9 @@ impl Reading<'_> {
 
     /// The opened day; `None` in an empty log.
     pub fn day(&self) -> Result<Option<Date>, StoreError> {
+        if let Some(then) = &self.then {
+            return Ok(Some(then.day));
+        }
         let saved = self.snapshot.get(FACTS, FACT_DAY)?;
         Ok(saved.and_then(|bytes| bytes.first_chunk().copied()).map(|bytes| Date(i32::from_be_bytes(bytes))))
     }
@@ -402,32 +413,42 @@ impl Reading<'_> {
     }
 
     fn count_by_sex(&self, unit: UnitId, total: Total) -> Result<CountBySex, StoreError> {
-        let found = self.snapshot.scan(TOTALS, &all_of(unit, total), Order::Ascending, 8)?;
         let mut counts = CountBySex::default();
-        for (key, value) in &found.entries {
-            counts.count(sex_of(key).unwrap_or_default(), count_of(value));
-        }
+        self.each_total(all_of(unit, total), |key, count| {
+            counts.count(sex_of(key).unwrap_or_default(), count);
+            true
+        })?;
         Ok(counts)
     }
 
     /// Calls `visit` with every total of a range until it says no more; whether it never did.
     pub(crate) fn each_total(
         &self,
-        mut range: KeyRange,
+        range: KeyRange,
         mut visit: impl FnMut(&[u8], u64) -> bool,
     ) -> Result<bool, StoreError> {
+        let mut changed = self.then.iter().flat_map(|then| then.within(&range)).peekable();
+        let mut rest = range.clone();
         loop {
-            let found = self.snapshot.scan(TOTALS, &range, Order::Ascending, MAX_SCAN_ENTRIES)?;
+            let found = self.snapshot.scan(TOTALS, &rest, Order::Ascending, MAX_SCAN_ENTRIES)?;
             for (key, value) in &found.entries {
-                if !visit(key, count_of(value)) {
+                while let Some((key, count)) = changed.next_if(|(changed, _)| changed < &key.as_slice()) {
+                    if count > 0 && !visit(key, count.unsigned_abs()) {
+                        return Ok(false);
+                    }
+                }
+                let change = changed.next_if(|(changed, _)| changed == key).map_or(0, |(_, change)| change);
+                let count = count_of(value).saturating_add_signed(change);
+                if count > 0 && !visit(key, count) {
                     return Ok(false);
                 }
             }
             match found.entries.last().filter(|_| found.more) {
-                Some((last, _)) => range = range.beyond(last, Order::Ascending),
-                None => return Ok(true),
+                Some((last, _)) => rest = rest.beyond(last, Order::Ascending),
+                None => break,
             }
         }
+        Ok(changed.all(|(key, count)| count <= 0 || visit(key, count.unsigned_abs())))
     }
 
     /// Ids of rows of a table from `first` on, the first so many.

@@ -38,18 +38,69 @@ pub(crate) struct Allowance {
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self { records: MAX_WALKED_RECORDS, bytes: MAX_WALKED_BYTES }
+        Self::of(MAX_WALKED_RECORDS, MAX_WALKED_BYTES)
     }
 }
 
 impl Allowance {
+    pub const fn of(records: usize, bytes: usize) -> Self {
+        Self { records, bytes }
+    }
+
     /// Reads one entry.
     fn entry(&mut self, source: &dyn LogSource, lsn: Lsn) -> Result<AdmittedEntry, HistoryError> {
         self.records = self.records.checked_sub(1).ok_or(HistoryError::TooLong)?;
         let bytes = source.fetch(lsn)?.ok_or(HistoryError::Unreadable(lsn))?;
         self.bytes = self.bytes.checked_sub(bytes.len()).ok_or(HistoryError::TooLong)?;
-        AdmittedEntry::decode(lsn, &bytes).map_err(|_| HistoryError::Unreadable(lsn))
+        decoded(lsn, &bytes)
     }
+}
+
+fn decoded(lsn: Lsn, bytes: &[u8]) -> Result<AdmittedEntry, HistoryError> {
+    AdmittedEntry::decode(lsn, bytes).map_err(|_| HistoryError::Unreadable(lsn))
+}
+
+/// Hears rows that a record changes, and timelines that it tells anew.
+pub(crate) type HearsChanges<'a> = dyn FnMut(&[RowTouch], &[Restatement]) -> Result<(), HistoryError> + 'a;
+
+/// Tells `visit` the rows that a record changes and the timelines that it tells anew: its own first, then those of each correction that
+/// it commits, as it was staged. Takes the record and the parts that it reads from `left`.
+pub(crate) fn changes_by(
+    source: &dyn LogSource,
+    lsn: Lsn,
+    left: &mut u64,
+    visit: &mut HearsChanges<'_>,
+) -> Result<(), HistoryError> {
+    let mut read = |lsn| {
+        *left = left.checked_sub(1).ok_or(HistoryError::TooLong)?;
+        decoded(lsn, &source.fetch(lsn)?.ok_or(HistoryError::Unreadable(lsn))?)
+    };
+    let entry = read(lsn)?;
+    let Some(changes) = entry.changes() else { return Ok(()) };
+    visit(&changes.rows, &changes.restatements)?;
+    for event in &changes.events {
+        let EventBody::OperationCommitted(committed) = &event.body else { continue };
+        for part in &committed.parts {
+            let part = read(part.lsn)?;
+            let made = corrections_in(&part).filter(|item| !committed.leaves_out(item));
+            for item in made {
+                visit(&item.rows, &item.restatements)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn corrections_in(part: &AdmittedEntry) -> impl Iterator<Item = &StagedCorrection> {
+    let events = part.changes().into_iter().flat_map(|changes| &changes.events);
+    let staged = events.filter_map(|event| match &event.body {
+        EventBody::OperationPart(part) => match &part.content {
+            PartContent::Corrections(said) => Some(&said.items),
+            PartContent::Pins(_) => None,
+        },
+        _ => None,
+    });
+    staged.flatten()
 }
 
 /// What one record says of one row.

@@ -2,6 +2,7 @@
 
 use super::area::Trees;
 use super::effects::References;
+use super::lately::Lately;
 use super::live::Listeners;
 use super::problems;
 use crate::answers::{HistoryAnswer, Reflecting, Teller};
@@ -42,6 +43,7 @@ pub struct QueryState {
     listeners: Listeners,
     trees: Trees,
     references: References,
+    lately: Lately,
     foreseeing: Arc<Semaphore>,
     hide_below: u64,
     stopped: watch::Receiver<bool>,
@@ -169,9 +171,10 @@ impl QueryState {
     pub fn new(views: Views, stopped: watch::Receiver<bool>) -> Self {
         let readings = Arc::new(Semaphore::new(MAX_READINGS));
         let (listeners, trees, references) = (Listeners::default(), Trees::default(), References::default());
+        let lately = Lately::new(references.clone());
         let foreseeing = Arc::new(Semaphore::new(MAX_FORESEEN));
         let hide_below = DEFAULT_THRESHOLD;
-        Self { views, readings, listeners, trees, references, foreseeing, hide_below, stopped }
+        Self { views, readings, listeners, trees, references, lately, foreseeing, hide_below, stopped }
     }
 
     /// Counts from one up to below this are hidden from whoever may see no persons.
@@ -196,6 +199,11 @@ impl QueryState {
     /// What every row is counted against.
     pub(super) fn references(&self) -> References {
         self.references.clone()
+    }
+
+    /// Totals of what was known lately.
+    pub(super) fn lately(&self) -> Lately {
+        self.lately.clone()
     }
 
     /// Turns of folding a whole operation.

@@ -167,7 +167,7 @@ impl QueryState {
         .await
     }
 
-    /// Answers from one reading, if that is what was known then: totals are kept of what is known now.
+    /// Answers about totals, by what was known then where that is asked for.
     pub(super) async fn answer_known<T: Send + 'static>(
         &self,
         token: ReadToken,
@@ -175,30 +175,25 @@ impl QueryState {
         make: impl FnOnce(&mut Teller<'_>) -> Result<T, NoAnswer> + Send + 'static,
     ) -> Answered<T> {
         let asked_for = AskedFor::of(None, known_at.as_deref())?;
-        let views = self.views().clone();
-        let check =
-            move |teller: &mut Teller<'_>| {
-                let lsn = teller.reading.lsn();
-                if asked_for.known_at.is_some() {
-                    let present = (lsn, teller.reading.day()?.unwrap_or(Date(0)));
-                    let AsOf { known_at, .. } =
-                        AsOf::beside(present, &**views.source(), None, asked_for.known_at)?;
-                    if known_at != lsn {
-                        return Err(Problem::of(&problems::KNOWN_AT_NEEDS_REPLAY).detail(
-                        format!(
-                            "These views count what is known at lsn {lsn}. Build them as they stood with \
-                             `dancu replay --to-lsn {known_at}`, and ask that."
-                        ),
-                        format!(
-                            "Số liệu ở đây tính theo dữ liệu đã biết tới lsn {lsn}. Hãy dựng lại bằng \
-                             `dancu replay --to-lsn {known_at}` rồi tra cứu."
-                        ),
-                    ).into());
-                    }
-                }
-                make(teller)
-            };
-        self.answer(token, check).await
+        if asked_for.is_now() {
+            return self.answer(token, make).await;
+        }
+        self.wait_for(token).await?;
+        let (views, lately) = (self.views().clone(), self.lately());
+        let turn = lately.turn()?;
+        self.off_the_async_threads(move || {
+            let _turn = turn;
+            let (view, source) = (views.current(), &**views.source());
+            let AsOf { known_at, .. } = asked_for.resolve(&view, source)?;
+            let reading = lately.reading(&view, source, known_at)?;
+            let mut teller = Teller::new(&reading);
+            let body = make(&mut teller)?;
+            let valid_on = reading.day()?.unwrap_or(Date(0));
+            let as_of = Some(about(source, AsOf { valid_on, known_at })?);
+            let body = Reflecting { as_of, ..teller.reflecting(body) };
+            Ok(Answer { body, lsn: reading.lsn(), shown: teller.shown })
+        })
+        .await
     }
 
     /// Answers from the past, even if it is the present: for what is read from records rather than from rows.

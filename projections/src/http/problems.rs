@@ -41,7 +41,7 @@ kinds! {
     VALID_ON_IN_FUTURE = "valid_on_in_future", 400, "valid_on lies beyond the registry's day.", "valid_on vượt quá ngày làm việc hiện tại của hệ thống.";
     KNOWN_AT_IN_FUTURE = "known_at_in_future", 400, "known_at lies beyond what is recorded.", "known_at vượt quá những gì đã được ghi nhận.";
     KNOWN_AT_BEFORE_GENESIS = "known_at_before_genesis", 400, "known_at lies before the registry's first entry.", "known_at đứng trước bản ghi đầu tiên của hệ thống.";
-    KNOWN_AT_NEEDS_REPLAY = "known_at_needs_replay", 400, "Totals are kept of what is known now; an earlier state is built with dancu replay.", "Số liệu tổng hợp tính theo dữ liệu đã biết hiện nay; trạng thái trước đây phải dựng lại bằng dancu replay.";
+    KNOWN_AT_NEEDS_REPLAY = "known_at_needs_replay", 400, "Too much was recorded since to be taken back for one question; an earlier state is built with dancu replay.", "Đã có quá nhiều thay đổi kể từ đó để tính ngược lại cho một câu hỏi; trạng thái trước đây phải dựng lại bằng dancu replay.";
     NOT_KNOWN_THEN = "not_known_then", 404, "By what was known then, there was no such thing on that day.", "Theo dữ liệu đã biết tại thời điểm đó, vào ngày đó không có đối tượng này.";
     HISTORY_TOO_LONG = "history_too_long", 400, "Too many records would have to be read back for this; ask a replayed view (dancu replay).", "Phải đọc lại quá nhiều bản ghi; hãy hỏi trên dữ liệu dựng lại (dancu replay).";
     READ_TOKEN_INCOMPLETE = "read_token_incomplete", 400, "at_least and log_id come together; both stand in the answer to a command.", "at_least và log_id phải đi cùng nhau, như trong kết quả của lệnh.";

@@ -38,8 +38,8 @@ pub(super) struct StructureQuery {
     pub apart: Option<String>,
     /// Units as they stand on this day; on the registry's day unless stated.
     pub boundaries_on: Option<Date>,
-    /// By what was recorded up to this lsn, to the end of this day, or up to this instant. These views count what is known now: of
-    /// an earlier state a replay tells (dancu replay).
+    /// By what was recorded up to this lsn, to the end of this day, or up to this instant; by everything recorded unless stated. Where
+    /// too much was recorded since, a replay tells (dancu replay).
     pub known_at: Option<String>,
     /// Answer no earlier state than this lsn.
     pub at_least: Option<Lsn>,
@@ -115,8 +115,8 @@ pub(super) struct FlowsQuery {
     pub category: Option<Category>,
     /// Units as they stand on this day; on the registry's day unless stated.
     pub boundaries_on: Option<Date>,
-    /// By what was recorded up to this lsn, to the end of this day, or up to this instant. These views count what is known now: of
-    /// an earlier state a replay tells (dancu replay).
+    /// By what was recorded up to this lsn, to the end of this day, or up to this instant; by everything recorded unless stated. Where
+    /// too much was recorded since, a replay tells (dancu replay).
     pub known_at: Option<String>,
     /// Answer no earlier state than this lsn.
     pub at_least: Option<Lsn>,
@@ -302,8 +302,8 @@ pub(super) async fn delays(
 pub(super) struct AreaQuery {
     /// Units as they stand on this day; on the registry's day unless stated.
     pub boundaries_on: Option<Date>,
-    /// By what was recorded up to this lsn, to the end of this day, or up to this instant. These views count what is known now: of
-    /// an earlier state a replay tells (dancu replay).
+    /// By what was recorded up to this lsn, to the end of this day, or up to this instant; by everything recorded unless stated. Where
+    /// too much was recorded since, a replay tells (dancu replay).
     pub known_at: Option<String>,
     /// Answer no earlier state than this lsn.
     pub at_least: Option<Lsn>,

@@ -99,8 +99,8 @@ pub(super) async fn households(
 #[derive(Clone, Default, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PopulationQuery {
-    /// By what was recorded up to this lsn, to the end of this day, or up to this instant. These views count what is known now: of
-    /// an earlier state a replay tells (dancu replay).
+    /// By what was recorded up to this lsn, to the end of this day, or up to this instant; by everything recorded unless stated. Where
+    /// too much was recorded since, a replay tells (dancu replay).
     pub known_at: Option<String>,
     /// Answer no earlier state than this lsn.
     pub at_least: Option<Lsn>,

@@ -6,8 +6,8 @@
 //! order of earliest possible days, then of slots; what begins later than the day asked for is left out; the rest is read from
 //! first to last.
 use crate::common::correcting::{Corrections, Edit, stated};
-use crate::common::folded;
 use crate::common::town::Town;
+use crate::common::{cases, folded};
 use event_schemas::card::CardStatus;
 use event_schemas::event::{Event, EventBody};
 use event_schemas::household::{Membership, Relationship};
@@ -258,7 +258,7 @@ fn card_of(row: &CardRow) -> Card {
 }
 
 /// A town that lives and is corrected.
-fn lived(life: &[(u8, u32)]) -> (Town, Corrections) {
+pub fn lived(life: &[(u8, u32)]) -> (Town, Corrections) {
     let (mut town, mut corrections) = (Town::new(), Corrections::default());
     town.enrol(2, crate::common::town::WARDS[0]);
     for (what, which) in life {
@@ -327,11 +327,6 @@ fn check_now(projector: &Projector, town: &Town) {
     for row in persons.chain(others).chain(dossiers) {
         assert_eq!(past.row(row).unwrap(), projector.view().read().row(row).unwrap(), "{row}");
     }
-}
-
-/// Cases; `PROPTEST_CASES` sets another number than the gate's.
-fn cases(gate: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! What a record would change is what it changes.
 use crate::common::correcting::Corrections;
-use crate::common::projector;
 use crate::common::town::Town;
+use crate::common::{cases, projector};
 use event_log::LogSource;
 use event_schemas::event::EventBody;
 use event_schemas::ids::Lsn;
@@ -14,11 +14,6 @@ use state_store::memory::MemoryHome;
 use std::cell::Cell;
 use std::time::Duration;
 use xxhash_rust::xxh3::Xxh3;
-
-/// Cases; `PROPTEST_CASES` sets another number than the gate's.
-fn cases(gate: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
-}
 
 /// What a record changes, if it neither establishes anything nor belongs to an operation.
 fn tried(town: &Town, lsn: Lsn) -> Option<Changes> {

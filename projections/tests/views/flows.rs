@@ -1,6 +1,6 @@
 //! Populations and their flows beside a naive count over random lives: for every unit, definition, month, sex and category (R6).
 use crate::common::town::{DISTRICT, PROVINCE, Town, Truth, WARDS};
-use crate::common::{date, folded};
+use crate::common::{cases, date, folded};
 use event_schemas::ids::UnitId;
 use event_schemas::person::Sex;
 use event_schemas::time::Date;
@@ -109,11 +109,6 @@ fn check_structures(reading: &Reading<'_>, town: &Town, on: Date) {
             assert_eq!(in_bands + not_born, counted.all.all());
         }
     }
-}
-
-/// Cases of each law; `PROPTEST_CASES` sets another number than the gate's.
-fn cases(gate: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Laws of the views, over random lives of a small town.
 use crate::common::town::{DISTRICT, PROVINCE, Town, WARDS};
-use crate::common::{folded, projector, run_to_end, sums};
+use crate::common::{cases, folded, projector, run_to_end, sums};
 use event_schemas::ids::{HouseholdId, Lsn, PersonId, UnitId};
 use event_schemas::person::Sex;
 use projections::{Reading, ResidenceKind};
@@ -89,11 +89,6 @@ fn paged(reading: &Reading<'_>, unit: UnitId, kind: ResidenceKind) -> Vec<Person
             return all;
         }
     }
-}
-
-/// Cases of each law; `PROPTEST_CASES` sets another number than the gate's.
-fn cases(gate: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
 }
 
 proptest! {

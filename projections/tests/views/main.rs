@@ -11,6 +11,7 @@ mod disclosing;
 mod effects;
 mod flows;
 mod folds;
+mod known_then;
 mod laws;
 mod operations;
 mod past;

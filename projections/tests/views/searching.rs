@@ -1,6 +1,6 @@
 //! Finding persons: everybody who answers and nobody else, compared with a search by hand.
 use crate::common::town::{DISTRICT, Town, WARDS, identity, place};
-use crate::common::{date, event, folded};
+use crate::common::{cases, date, event, folded};
 use event_schemas::event::{
     EventBody, NameChanged, Origin, ParentLinked, PermanentResidenceRegistered, PersonRegistered,
 };
@@ -161,11 +161,6 @@ fn by_hand(people: &[Known], question: &Question) -> Vec<PersonId> {
     };
     let found = people.iter().enumerate().filter(|(place, known)| fits(*place, known));
     found.map(|(place, _)| PersonId(place as u32 + 1)).collect()
-}
-
-/// Cases of each law; `PROPTEST_CASES` sets another number than the gate's.
-fn cases(gate: u32) -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
 }
 
 proptest! {

@@ -230,8 +230,8 @@ impl Imported {
     }
 }
 
-/// Of the time before the commit, everybody it moved is still named.
-fn check_who_is_named_of_then(registry: &Registry, since: &str) {
+/// Of the time before the commit, everybody it moved is still named and counted.
+fn check_what_is_told_of_then(registry: &Registry, since: &str, everybody: u64) {
     let asked = ["--purpose", "kiểm tra", "--limit", "50"];
     let then = [&["query", "members", WRONG, "--known-at", since][..], &asked].concat();
     assert_eq!(registry.json(&then)["members"].as_array().unwrap().len(), 50);
@@ -240,6 +240,12 @@ fn check_who_is_named_of_then(registry: &Registry, since: &str) {
         .json(&[&["diff", "--unit", WRONG, "--from", &from, "--to", "2026-01-01"][..], &asked].concat());
     let gone = changes["changes"].as_array().unwrap().iter().filter(|change| change["outcome"] == "gone");
     assert_eq!(gone.count(), 50, "{changes}");
+    let counted = |ward: &str| {
+        let told = registry.json(&["query", "structure", ward, "--known-at", since]);
+        assert_eq!(told["as_of"]["known_at"].to_string(), since);
+        told["all"]["all"].as_u64().unwrap()
+    };
+    assert_eq!((counted(WRONG), counted(RIGHT)), (everybody, 0));
 }
 
 #[test]
@@ -265,7 +271,7 @@ fn a_wrong_import_is_put_right_at_once_and_back_by_one_command() {
     let ward_of = |answer: &Value| answer.to_string().contains("Trúc Bạch");
     assert!(ward_of(&registry.json(&person)));
     assert!(!ward_of(&registry.json(&[&person[..], &["--known-at", &since]].concat())), "nobody knew then");
-    check_who_is_named_of_then(registry, &since);
+    check_what_is_told_of_then(registry, &since, all.everybody);
     let history = registry.json(&["query", "history", "P1", "--whole", "--purpose", "kiểm tra"]);
     assert!(history.to_string().contains("event_amended"), "{history}");
 

@@ -29,6 +29,11 @@ use std::time::Duration;
 pub const LOG: LogId = LogId(77);
 pub const INSTANCE: InstanceId = InstanceId(1);
 
+/// Cases of a property: `PROPTEST_CASES`, else those of the gate.
+pub fn cases(gate: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(gate)
+}
+
 pub fn date(text: &str) -> Date {
     text.parse().unwrap()
 }

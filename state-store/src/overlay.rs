@@ -1,9 +1,10 @@
 //! Changed keys in memory, in layers over what is saved.
 
-use crate::engine::{Entry, KeyRange, Order};
+use crate::engine::{self, KeyRange, Order};
 use crate::store::StoreError;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::iter::Peekable;
 
 /// Memory that an entry takes beside its key and value: two vectors' headers, their allocations, its share of a node.
@@ -13,31 +14,36 @@ const ENTRY_OVERHEAD_BYTES: usize = 96;
 pub(crate) type LayerEntry<'a> = (&'a [u8], Option<&'a [u8]>);
 pub(crate) type LayerIter<'a> = Box<dyn Iterator<Item = LayerEntry<'a>> + 'a>;
 /// What is saved, in the order of the scan.
-pub(crate) type BaseIter<'a> = Box<dyn Iterator<Item = Result<Entry, StoreError>> + 'a>;
+pub(crate) type BaseIter<'a> = Box<dyn Iterator<Item = Result<engine::Entry, StoreError>> + 'a>;
+
+/// Beside so many times as many others, keys are brought in one by one; otherwise all are merged in one pass.
+const FEW: usize = 16;
+
+type Changed = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// The changed keys of all tables, by the table's place in the list of specifications.
 pub(crate) struct Layer {
-    tables: Vec<BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
+    tables: Vec<Table>,
+}
+
+#[derive(Clone, Default)]
+struct Table {
+    changed: Changed,
     bytes: usize,
 }
 
 impl Layer {
     pub fn new(tables: usize) -> Self {
-        Self { tables: vec![BTreeMap::new(); tables], bytes: 0 }
+        Self { tables: vec![Table::default(); tables] }
     }
 
     pub fn set(&mut self, table: usize, key: Vec<u8>, value: Option<Vec<u8>>) {
-        let key_len = key.len();
-        self.bytes += value.as_ref().map_or(0, Vec::len);
-        match self.tables[table].insert(key, value) {
-            Some(replaced) => self.bytes -= replaced.map_or(0, |value| value.len()),
-            None => self.bytes += key_len + ENTRY_OVERHEAD_BYTES,
-        }
+        self.tables[table].set(key, value);
     }
 
     /// `None`: not changed here. `Some(None)`: removed here.
     pub fn get(&self, table: usize, key: &[u8]) -> Option<Option<&[u8]>> {
-        self.tables[table].get(key).map(Option::as_deref)
+        self.tables[table].changed.get(key).map(Option::as_deref)
     }
 
     pub fn range<'a>(&'a self, table: usize, range: &KeyRange, order: Order) -> LayerIter<'a> {
@@ -46,6 +52,7 @@ impl Layer {
         }
         let bounds = (range.from.as_ref().map(Vec::as_slice), range.to.as_ref().map(Vec::as_slice));
         let found = self.tables[table]
+            .changed
             .range::<[u8], _>(bounds)
             .map(|(key, value)| (key.as_slice(), value.as_deref()));
         match order {
@@ -54,19 +61,52 @@ impl Layer {
         }
     }
 
-    /// Brings in everything of a newer layer.
+    /// Brings in everything of a newer layer. Readers wait for it: what it takes follows from the smaller of the two, but where both are
+    /// large and one pass over both is less.
     pub fn absorb(&mut self, newer: Self) {
-        for (table, entries) in newer.tables.into_iter().enumerate() {
-            for (key, value) in entries {
-                self.set(table, key, value);
-            }
+        for (table, newer) in self.tables.iter_mut().zip(newer.tables) {
+            table.absorb(newer);
         }
     }
 
     /// About how much memory it takes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.tables.iter().map(|table| table.bytes).sum()
     }
+}
+
+impl Table {
+    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let bytes = entry_bytes(&key, value.as_deref());
+        let key_bytes = entry_bytes(&key, None);
+        self.bytes += bytes;
+        if let Some(replaced) = self.changed.insert(key, value) {
+            self.bytes -= key_bytes + replaced.map_or(0, |value| value.len());
+        }
+    }
+
+    fn absorb(&mut self, mut newer: Self) {
+        if newer.changed.len() <= self.changed.len() / FEW {
+            newer.changed.into_iter().for_each(|(key, value)| self.set(key, value));
+        } else if self.changed.len() <= newer.changed.len() / FEW {
+            std::mem::swap(self, &mut newer);
+            newer.changed.into_iter().for_each(|(key, value)| self.set_if_unchanged(key, value));
+        } else {
+            self.changed.append(&mut newer.changed);
+            self.bytes = self.changed.iter().map(|(key, value)| entry_bytes(key, value.as_deref())).sum();
+        }
+    }
+
+    fn set_if_unchanged(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        if let Entry::Vacant(place) = self.changed.entry(key) {
+            self.bytes += entry_bytes(place.key(), value.as_deref());
+            place.insert(value);
+        }
+    }
+}
+
+fn entry_bytes(key: &[u8], value: Option<&[u8]>) -> usize {
+    key.len() + ENTRY_OVERHEAD_BYTES + value.map_or(0, <[u8]>::len)
 }
 
 fn by_order(order: Order, left: &[u8], right: &[u8]) -> Ordering {
@@ -111,7 +151,7 @@ impl<'a> OverBase<'a> {
 }
 
 impl Iterator for OverBase<'_> {
-    type Item = Result<Entry, StoreError>;
+    type Item = Result<engine::Entry, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -129,6 +169,38 @@ impl Iterator for OverBase<'_> {
             if let Some((key, Some(value))) = self.layers.next() {
                 return Some(Ok((key.to_vec(), value.to_vec())));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn layer_of(changes: &[(u8, Option<u8>)]) -> Layer {
+        let mut layer = Layer::new(1);
+        for (key, value) in changes {
+            layer.set(0, vec![*key; 2], value.map(|value| vec![value; usize::from(value % 7)]));
+        }
+        layer
+    }
+
+    proptest! {
+        /// Whichever of the two is larger.
+        #[test]
+        fn a_newer_layer_hides_what_it_changed(
+            older in prop::collection::vec((any::<u8>(), any::<Option<u8>>()), 0..200),
+            newer in prop::collection::vec((any::<u8>(), any::<Option<u8>>()), 0..200),
+            (keep_older, keep_newer) in prop_oneof![Just((200, 200)), Just((3, 200)), Just((200, 3))],
+        ) {
+            let older = &older[..older.len().min(keep_older)];
+            let newer = &newer[..newer.len().min(keep_newer)];
+            let mut absorbed = layer_of(older);
+            absorbed.absorb(layer_of(newer));
+            let expected = layer_of(&[older, newer].concat());
+            prop_assert_eq!(&absorbed.tables[0].changed, &expected.tables[0].changed);
+            prop_assert_eq!(absorbed.bytes(), expected.bytes());
         }
     }
 }

@@ -10,6 +10,7 @@
 
 use crate::engine::{Entry, TableId};
 use crate::pages::{PageError, put_varint, take_varint};
+use std::ops::Range;
 
 const LAYOUT: u8 = 2;
 const HEADER_LEN: usize = 1 + 1 + 4 + 4;
@@ -24,6 +25,8 @@ const MAX_LEAF_LEN: usize = LEAF_SPLIT_LEN + MAX_ENTRY_LEN + 16;
 /// Longest key and value together in a sorted table.
 pub const MAX_ENTRY_LEN: usize = 1 << 20;
 
+const CUT_SHORT: &str = "an entry is cut short";
+
 /// Entries of one leaf.
 #[derive(Default, Debug, PartialEq, Eq)]
 pub(crate) struct Leaf {
@@ -36,24 +39,10 @@ impl Leaf {
         let mut rest = raw.as_slice();
         let mut entries = Vec::new();
         while !rest.is_empty() {
-            let (key, value) = take_entry(&mut rest).ok_or_else(|| wrong(table, "an entry is cut short"))?;
+            let (key, value) = take_entry(&mut rest).ok_or_else(|| wrong(table, CUT_SHORT))?;
             entries.push((key.to_vec(), value.to_vec()));
         }
         Ok(Self { entries })
-    }
-
-    /// The value of one key, without copying the others.
-    pub fn find(table: TableId, bytes: &[u8], key: &[u8]) -> Result<Option<Vec<u8>>, PageError> {
-        let raw = unpack(table, bytes)?;
-        let mut rest = raw.as_slice();
-        while !rest.is_empty() {
-            let (found, value) =
-                take_entry(&mut rest).ok_or_else(|| wrong(table, "an entry is cut short"))?;
-            if found >= key {
-                return Ok((found == key).then(|| value.to_vec()));
-            }
-        }
-        Ok(None)
     }
 
     /// Brings in sorted changes; `None` removes.
@@ -89,6 +78,50 @@ impl Leaf {
             leaves.push(builder.finish());
         }
         leaves
+    }
+}
+
+/// A leaf whose single values are looked for, without copying the others.
+pub(crate) struct UnpackedLeaf {
+    table: TableId,
+    raw: Vec<u8>,
+    /// Where its last key lies in `raw`.
+    last: Range<usize>,
+}
+
+impl UnpackedLeaf {
+    pub fn unpack(table: TableId, bytes: &[u8]) -> Result<Self, PageError> {
+        let mut leaf = Self { table, raw: unpack(table, bytes)?, last: 0..0 };
+        let mut rest = leaf.raw.as_slice();
+        while !rest.is_empty() {
+            let key = take_bytes(&mut rest).ok_or_else(|| wrong(table, CUT_SHORT))?;
+            let end = leaf.raw.len() - rest.len();
+            take_bytes(&mut rest).ok_or_else(|| wrong(table, CUT_SHORT))?;
+            leaf.last = end - key.len()..end;
+        }
+        Ok(leaf)
+    }
+
+    /// Whether the key, which is not before the leaf's fence, is not behind its last key either: then no other leaf holds it.
+    pub fn reaches(&self, key: &[u8]) -> bool {
+        key <= &self.raw[self.last.clone()]
+    }
+
+    /// The value of one key.
+    pub fn find(&self, key: &[u8]) -> Result<Option<Vec<u8>>, PageError> {
+        let mut rest = self.raw.as_slice();
+        while !rest.is_empty() {
+            let (found, value) = take_entry(&mut rest).ok_or_else(|| wrong(self.table, CUT_SHORT))?;
+            if found >= key {
+                return Ok((found == key).then(|| value.to_vec()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Bytes that it takes.
+    pub fn len(&self) -> usize {
+        self.raw.len()
     }
 }
 
@@ -202,11 +235,15 @@ mod tests {
                 if let Some((next, _)) = leaves.get(index + 1) {
                     prop_assert!(leaf.entries.iter().all(|(key, _)| key < next));
                 }
+                let unpacked = UnpackedLeaf::unpack(TABLE, bytes).unwrap();
                 for (key, value) in &leaf.entries {
-                    let found = Leaf::find(TABLE, bytes, key).unwrap();
-                    prop_assert_eq!(found.as_ref(), Some(value));
+                    prop_assert!(unpacked.reaches(key));
+                    prop_assert_eq!(unpacked.find(key).unwrap(), Some(value.clone()));
                 }
-                prop_assert_eq!(Leaf::find(TABLE, bytes, b"\xff\xff\xff\xff\xff").unwrap(), None);
+                let (last, _) = leaf.entries.last().unwrap();
+                let beyond = [last.as_slice(), b"\0"].concat();
+                prop_assert!(!unpacked.reaches(&beyond));
+                prop_assert_eq!(unpacked.find(&beyond).unwrap(), None);
                 read.extend(leaf.entries);
             }
             prop_assert_eq!(read, model.into_iter().collect::<Vec<_>>());
@@ -216,7 +253,7 @@ mod tests {
         fn bytes_that_are_no_leaf_are_an_error_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let mut framed = vec![LAYOUT, TABLE.0];
             framed.extend_from_slice(&bytes);
-            let _ = Leaf::decode(TABLE, &framed);
+            let _ = (Leaf::decode(TABLE, &framed), UnpackedLeaf::unpack(TABLE, &framed).is_ok());
             prop_assert!(Leaf::decode(TableId(8), &framed).is_err());
         }
     }

@@ -14,7 +14,7 @@
 //! - [`pages`]: dense ids packed into pages, for owners that keep their rows in memory (the registry);
 //! - [`tables`]: one writer, many readers, changes gathered in memory, for owners that read from disk (the views);
 //!   with `leaves` (sorted keys packed), `overlay` (the gathered changes), `table_read` (these over what is
-//!   saved) and `table_save` (these into pages);
+//!   saved), `unpacked` (what one reader has unpacked of that) and `table_save` (these into pages);
 //! - [`id_index`]: which record each command id led to, for ever.
 //!
 //! *Architecture invariant:* restart point and rows change together, whatever crashes (R1). Only
@@ -45,6 +45,7 @@ pub mod store;
 mod table_read;
 mod table_save;
 pub mod tables;
+mod unpacked;
 
 pub use leaves::MAX_ENTRY_LEN;
 pub use table_save::TablesBuild;

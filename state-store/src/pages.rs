@@ -175,6 +175,11 @@ impl Page {
         self.lsn
     }
 
+    /// Bytes that its rows take.
+    pub(crate) fn len(&self) -> usize {
+        self.raw.len()
+    }
+
     /// The bytes of the row in a slot.
     pub fn row_bytes(&self, slot: usize) -> Option<&[u8]> {
         let (start, end) = (*self.ends.get(slot)?)?;

@@ -6,6 +6,7 @@ use crate::overlay::{BaseIter, Layer, LayerIter, OverBase, over};
 use crate::pages::PageLayout;
 use crate::store::{Store, StoreError};
 use crate::tables::{MAX_SCAN_ENTRIES, Scan, TableSpec};
+use crate::unpacked::Unpacked;
 use std::ops::Bound;
 
 /// Layers over the saved pages.
@@ -14,6 +15,9 @@ pub(crate) struct View<'a> {
     pub specs: &'a [TableSpec],
     /// The newest first: the reading batch's own, the published, the one being saved.
     pub layers: [Option<&'a Layer>; 3],
+    /// Checkpoints that have ended.
+    pub checkpoints: u64,
+    pub unpacked: &'a Unpacked,
 }
 
 impl View<'_> {
@@ -25,12 +29,8 @@ impl View<'_> {
         }
         let spec = &self.specs[place];
         match spec.rows() {
-            Some(layout) => {
-                let id = id_of(key);
-                let page = layout.load(self.store, layout.page_of(id))?;
-                Ok(page.and_then(|page| page.row_bytes(layout.slot_of(id)).map(<[u8]>::to_vec)))
-            }
-            None => saved_entry(self.store, spec.id, key),
+            Some(layout) => self.unpacked.row(self.store, self.checkpoints, layout, id_of(key)),
+            None => self.unpacked.entry(self.store, self.checkpoints, spec.id, key),
         }
     }
 
@@ -62,13 +62,6 @@ impl View<'_> {
 pub(crate) fn leaf_of(store: &Store, table: TableId, key: &[u8]) -> Result<Option<Entry>, StoreError> {
     let up_to_key = KeyRange { from: Bound::Unbounded, to: Bound::Included(key.to_vec()) };
     store.scan(table, &up_to_key, Order::Descending).next().transpose()
-}
-
-fn saved_entry(store: &Store, table: TableId, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-    match leaf_of(store, table, key)? {
-        Some((_, leaf)) => Leaf::find(table, &leaf, key).map_err(|error| store.condemn(&error.0)),
-        None => Ok(None),
-    }
 }
 
 fn saved_entries<'a>(

@@ -38,6 +38,7 @@ use crate::restart::RestartPoint;
 use crate::store::{CheckpointStats, Store, StoreError};
 use crate::table_read::{View, id_of};
 use crate::table_save::save_layer;
+use crate::unpacked::Unpacked;
 use event_schemas::ids::Lsn;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -133,6 +134,8 @@ struct State {
     active: Layer,
     /// Being saved. Hides every key that the checkpoint writes, so that readers never see its half.
     sealed: Option<Arc<Layer>>,
+    /// Checkpoints that have ended since these tables were opened.
+    checkpoints: u64,
 }
 
 /// Tables over a store. See the module's example.
@@ -163,7 +166,7 @@ impl Tables {
     pub fn open(store: Store, specs: &[TableSpec]) -> Result<Self, StoreError> {
         let specs = Specs::new(specs)?;
         let lsn = store.restart_point().map_or(Lsn::ZERO, |restart| restart.newest_lsn);
-        let state = State { lsn, active: Layer::new(specs.list.len()), sealed: None };
+        let state = State { lsn, active: Layer::new(specs.list.len()), sealed: None, checkpoints: 0 };
         Ok(Self { store, specs, state: RwLock::new(state), writing: Mutex::new(()) })
     }
 
@@ -190,7 +193,7 @@ impl Tables {
 
     /// A consistent view of one lsn. Publishing waits while it lives: keep it for one answer.
     pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { tables: self, state: self.read() }
+        Snapshot { tables: self, state: self.read(), unpacked: Unpacked::default() }
     }
 
     /// Begins the writer's next batch; a second writer waits.
@@ -200,7 +203,8 @@ impl Tables {
             // A batch that was not published changed nothing.
             Err(poisoned) => poisoned.into_inner(),
         };
-        Batch { tables: self, layer: Layer::new(self.specs.list.len()), _turn: turn }
+        let layer = Layer::new(self.specs.list.len());
+        Batch { tables: self, layer, unpacked: Unpacked::default(), _turn: turn }
     }
 
     /// Saves everything published so far together with `restart`, which must name the published lsn.
@@ -234,15 +238,19 @@ impl Tables {
         let stats = self.store.checkpoint(&restart, |writer| {
             save_layer(&self.store, &self.specs, &layer, restart.newest_lsn, writer)
         })?;
-        self.write().sealed = None;
+        let mut state = self.write();
+        state.sealed = None;
+        state.checkpoints += 1;
         Ok(stats)
     }
 
-    fn view<'a>(&'a self, own: Option<&'a Layer>, state: &'a State) -> View<'a> {
+    fn view<'a>(&'a self, own: Option<&'a Layer>, state: &'a State, unpacked: &'a Unpacked) -> View<'a> {
         View {
             store: &self.store,
             specs: self.specs.list(),
             layers: [own, Some(&state.active), state.sealed.as_deref()],
+            checkpoints: state.checkpoints,
+            unpacked,
         }
     }
 
@@ -259,6 +267,7 @@ impl Tables {
 pub struct Snapshot<'a> {
     tables: &'a Tables,
     state: RwLockReadGuard<'a, State>,
+    unpacked: Unpacked,
 }
 
 impl Snapshot<'_> {
@@ -308,7 +317,7 @@ impl Snapshot<'_> {
     }
 
     fn view(&self) -> View<'_> {
-        self.tables.view(None, &self.state)
+        self.tables.view(None, &self.state, &self.unpacked)
     }
 }
 
@@ -316,6 +325,7 @@ impl Snapshot<'_> {
 pub struct Batch<'a> {
     tables: &'a Tables,
     layer: Layer,
+    unpacked: Unpacked,
     _turn: MutexGuard<'a, ()>,
 }
 
@@ -394,7 +404,7 @@ impl Batch<'_> {
     }
 
     fn view<T>(&self, read: impl FnOnce(View<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        read(self.tables.view(Some(&self.layer), &self.tables.read()))
+        read(self.tables.view(Some(&self.layer), &self.tables.read(), &self.unpacked))
     }
 }
 

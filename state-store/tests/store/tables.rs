@@ -193,6 +193,34 @@ fn an_unpublished_batch_is_seen_by_nobody_and_leaves_nothing() {
     assert_eq!((tables.lsn(), tables.dirty_bytes()), (Lsn::ZERO, 0));
 }
 
+/// What a reader has unpacked is of no use any more once a checkpoint has ended: what hid the changes from it is gone.
+#[test]
+fn a_batch_reads_what_a_checkpoint_saved_that_ended_meanwhile() {
+    let tables = open(&MemoryHome::new());
+    let set = |value: &[u8], lsn| {
+        let mut batch = tables.batch();
+        batch.put_row(ROWS, 1, value.to_vec()).unwrap();
+        batch.put(SORTED, b"b", value.to_vec()).unwrap();
+        if lsn == 1 {
+            batch.put_row(ROWS, 2, b"beside".to_vec()).unwrap();
+            batch.put(SORTED, b"c", b"beside".to_vec()).unwrap();
+        }
+        batch.publish(Lsn(lsn)).unwrap();
+    };
+    set(b"before", 1);
+    tables.checkpoint(&restart_at(1)).unwrap();
+    set(b"after", 2);
+    let sealed = tables.seal(&restart_at(2)).unwrap();
+    let batch = tables.batch();
+    let read = || (batch.get_row(ROWS, 1).unwrap().unwrap(), batch.get(SORTED, b"b").unwrap().unwrap());
+    let beside = || (batch.get_row(ROWS, 2).unwrap().unwrap(), batch.get(SORTED, b"c").unwrap().unwrap());
+    assert_eq!(beside(), (b"beside".to_vec(), b"beside".to_vec()), "page and leaf are unpacked");
+    assert_eq!(read(), (b"after".to_vec(), b"after".to_vec()));
+    tables.save(sealed).unwrap();
+    assert_eq!(read(), (b"after".to_vec(), b"after".to_vec()));
+    assert_eq!(beside(), (b"beside".to_vec(), b"beside".to_vec()));
+}
+
 #[test]
 fn misuse_is_refused() {
     let tables = open(&MemoryHome::new());

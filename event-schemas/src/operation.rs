@@ -7,7 +7,7 @@ use crate::event::{Event, PinIssued};
 use crate::ids::{EventAddress, Lsn, OperationId, PersonId, Version};
 use crate::macros::as_text;
 use crate::pin::{Pin, PinOccasion};
-use crate::record::{Restatement, decode_staged, encode_staged};
+use crate::record::{Changes, Restatement, decode_staged, encode_staged};
 use crate::row::{RowRef, RowTouch};
 use crate::text::Text;
 use bincode::de::Decoder;
@@ -16,6 +16,7 @@ use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -170,10 +171,19 @@ impl StagedCorrection {
 
     /// The timelines as the commit at `lsn` makes them.
     pub fn restatements_at(&self, lsn: Lsn) -> Vec<Restatement> {
-        let mut restatements = self.restatements.clone();
-        let addresses = restatements.iter_mut().flat_map(|restated| &mut restated.timeline);
-        addresses.filter(|(at, _)| at.lsn == Lsn::ZERO).for_each(|(at, _)| at.lsn = lsn);
-        restatements
+        self.restatements.iter().map(|restated| restated.clone().placed_at(lsn)).collect()
+    }
+
+    /// Those of one row alone.
+    pub fn restatements_of(&self, row: RowRef, lsn: Lsn) -> Vec<Restatement> {
+        let of_row = self.restatements.iter().filter(|restated| restated.stream.row == row);
+        of_row.map(|restated| restated.clone().placed_at(lsn)).collect()
+    }
+
+    /// What the commit at `lsn` records of it.
+    pub fn into_changes(self, lsn: Lsn) -> Changes {
+        let restatements = self.restatements.into_iter().map(|restated| restated.placed_at(lsn)).collect();
+        Changes { bases: Vec::new(), events: self.events, rows: self.rows, restatements }
     }
 
     fn touches(&self, row: RowRef) -> Option<&RowTouch> {
@@ -181,15 +191,27 @@ impl StagedCorrection {
     }
 }
 
+/// Corrections one after the other, the first one's first event at this place.
+fn placed_from<T: Borrow<StagedCorrection>>(
+    mut next: u32,
+    items: impl Iterator<Item = T>,
+) -> impl Iterator<Item = (u32, T)> {
+    items.map(move |item| {
+        let first = next;
+        next += item.borrow().events.len() as u32;
+        (first, item)
+    })
+}
+
 impl StagedCorrections {
     /// Each correction with the place of its first event.
     pub fn placed(&self) -> impl Iterator<Item = (u32, &StagedCorrection)> {
-        let mut next = self.first_event;
-        self.items.iter().map(move |item| {
-            let first = next;
-            next += item.events.len() as u32;
-            (first, item)
-        })
+        placed_from(self.first_event, self.items.iter())
+    }
+
+    /// The same, for whoever needs the part no more.
+    pub fn into_placed(self) -> impl Iterator<Item = (u32, StagedCorrection)> {
+        placed_from(self.first_event, self.items.into_iter())
     }
 
     /// The correction that changes the row, with the place of its first event.

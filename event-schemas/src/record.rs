@@ -54,6 +54,15 @@ pub struct Restatement {
     pub timeline: Vec<(EventAddress, Event)>,
 }
 
+impl Restatement {
+    /// As the record at `lsn` makes it: in what is staged, its own events have lsn 0, because that of the commit is not known yet.
+    pub fn placed_at(mut self, lsn: Lsn) -> Self {
+        let own = self.timeline.iter_mut().filter(|(at, _)| at.lsn == Lsn::ZERO);
+        own.for_each(|(at, _)| at.lsn = lsn);
+        self
+    }
+}
+
 /// Rows that fell due with a day: the day's events come in bounded parts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Lapsed {

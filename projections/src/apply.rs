@@ -131,6 +131,11 @@ impl<'a, T: Target> Applier<'a, T> {
         Ok(self.batch)
     }
 
+    /// The same, with how totals and cells of numbers change beside it: neither is written.
+    pub fn uncounted(self) -> (T, TotalChanges, CellChanges) {
+        (self.batch, self.totals, self.cells)
+    }
+
     /// Writes how totals changed over everything applied.
     fn write_counts(&mut self) -> Result<(), ApplyError> {
         let lsn = self.lsn;

@@ -320,6 +320,18 @@ impl TotalChanges {
         Ok(())
     }
 
+    /// Adds what was noted elsewhere.
+    pub fn add(&mut self, other: Self) {
+        for (key, change) in other.0 {
+            *self.0.entry(key).or_default() += change;
+        }
+    }
+
+    /// Each total that is another, with its key and by how much.
+    pub fn changed(&self) -> impl Iterator<Item = (&TotalKey, i64)> {
+        self.0.iter().filter(|(_, change)| **change != 0).map(|(key, change)| (key, *change))
+    }
+
     /// How the totals under these keys change together.
     pub fn sum(&self, is_wanted: &dyn Fn(&TotalKey) -> bool) -> i64 {
         self.0.iter().filter(|(key, _)| is_wanted(key)).map(|(_, change)| change).sum()

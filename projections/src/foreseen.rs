@@ -2,15 +2,14 @@
 //! that memory holds sums and no rows. No two items touch the same row, so what they change together is the sum of what each does.
 
 use crate::apply::ApplyError;
-use crate::derived::count_of;
+use crate::derived::TotalChanges;
 use crate::layout::{PIN_CELLS, STAGED, TOTALS, pair_key, second_of};
 use crate::reference::Reference;
-use crate::staged::staged_content;
+use crate::staged::{CellChanges, staged_content};
 use crate::trial::{EntryChange, Trial};
 use crate::view::{Reading, View};
 use event_schemas::ids::{Lsn, OperationId};
-use event_schemas::operation::{PartContent, StagedCorrection, StagedCorrections};
-use event_schemas::record::Changes;
+use event_schemas::operation::{PartContent, StagedCorrection};
 use event_schemas::row::RowRef;
 use state_store::engine::{KeyRange, Order, TableId};
 use state_store::store::StoreError;
@@ -37,8 +36,8 @@ pub(crate) struct Sums {
     pub households: u64,
     pub others: u64,
     pub indexes: BTreeMap<&'static str, KeyCounts>,
-    /// By how much each total changes.
-    pub totals: BTreeMap<(TableId, Vec<u8>), i64>,
+    totals: TotalChanges,
+    cells: CellChanges,
     /// The view when the first item was folded, and when the last was.
     pub from: Lsn,
 }
@@ -56,9 +55,10 @@ impl Sums {
         let mut sums = Self { from: view.lsn(), ..Self::default() };
         let mut next = 0;
         while let Some((part, items)) = part_from(&view.read(), operation, next).map_err(stored)? {
-            for items in items.chunks(ITEMS_A_READING) {
+            let mut items = items.into_iter().peekable();
+            while items.peek().is_some() {
                 let reading = view.read();
-                for item in items {
+                for item in items.by_ref().take(ITEMS_A_READING) {
                     sums.add(&reading, reference, item)?;
                 }
             }
@@ -67,35 +67,42 @@ impl Sums {
         Ok(sums)
     }
 
+    /// The table and key of each total that changes, and by how much.
+    pub fn totals(&self) -> BTreeMap<(TableId, Vec<u8>), i64> {
+        let totals = self.totals.changed().map(|(key, change)| ((TOTALS, key.as_bytes().to_vec()), change));
+        let cells = self.cells.changed().map(|(key, change)| ((PIN_CELLS, key.to_vec()), change));
+        totals.chain(cells).collect()
+    }
+
     fn add(
         &mut self,
         reading: &Reading<'_>,
         reference: &mut Reference,
-        item: &Item,
+        item: Item,
     ) -> Result<(), ApplyError> {
         self.items += 1;
-        let Some(trial) = item.tried(reading, reference)? else {
+        let lsn = reading.lsn().next();
+        let changes = item.staged.into_changes(lsn);
+        // By how much a total changes is known without reading it, and a row beside its index is not read again either.
+        let uncounted = Trial::uncounted(reading, reference, (lsn, item.first), &changes);
+        let Some((trial, totals, cells)) = unless_moved(uncounted)? else {
             self.moved += 1;
             return Ok(());
         };
-        for touch in &item.staged.rows {
+        for touch in &changes.rows {
             match touch.row {
                 RowRef::Person(_) => self.persons += 1,
                 RowRef::Household(_) => self.households += 1,
                 _ => self.others += 1,
             }
         }
-        trial.effect().map_err(stored)?.entries.into_iter().for_each(|entry| self.count(entry));
+        self.totals.add(totals);
+        self.cells.add(cells);
+        trial.changed_entries().map_err(stored)?.iter().for_each(|entry| self.count(entry));
         Ok(())
     }
 
-    fn count(&mut self, entry: EntryChange) {
-        if [TOTALS, PIN_CELLS].contains(&entry.table) {
-            let count = |value: &Option<Vec<u8>>| value.as_deref().map_or(0, count_of) as i64;
-            let change = count(&entry.after) - count(&entry.before);
-            *self.totals.entry((entry.table, entry.key)).or_default() += change;
-            return;
-        }
+    fn count(&mut self, entry: &EntryChange) {
         let counts = self.indexes.entry(entry.table_name()).or_default();
         match (&entry.before, &entry.after) {
             (None, _) => counts.added += 1,
@@ -105,22 +112,25 @@ impl Sums {
     }
 }
 
+/// Nothing of what is staged for a row that has moved since.
+fn unless_moved<T>(tried: Result<T, ApplyError>) -> Result<Option<T>, ApplyError> {
+    match tried {
+        Ok(tried) => Ok(Some(tried)),
+        Err(ApplyError::OtherVersion { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Item {
     /// As it would be with the item's correction; nothing if one of its rows has moved since it was staged.
     pub fn tried<'a>(
-        &self,
+        self,
         reading: &'a Reading<'a>,
         reference: &mut Reference,
     ) -> Result<Option<Trial<'a>>, ApplyError> {
         let lsn = reading.lsn().next();
-        let StagedCorrection { events, rows, .. } = &self.staged;
-        let restatements = self.staged.restatements_at(lsn);
-        let changes = Changes { bases: Vec::new(), events: events.clone(), rows: rows.clone(), restatements };
-        match Trial::of(reading, reference, (lsn, self.first), &changes) {
-            Ok(trial) => Ok(Some(trial)),
-            Err(ApplyError::OtherVersion { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let changes = self.staged.into_changes(lsn);
+        unless_moved(Trial::of(reading, reference, (lsn, self.first), &changes))
     }
 }
 
@@ -158,15 +168,11 @@ fn part_from(
     let found = reading.snapshot().scan(STAGED, &range, Order::Ascending, 1)?;
     let Some((key, value)) = found.entries.first() else { return Ok(None) };
     let part = second_of(key).unwrap_or_default();
-    let PartContent::Corrections(StagedCorrections { first_event, items }) = staged_content(value)? else {
+    let PartContent::Corrections(staged) = staged_content(value)? else {
         return Ok(Some((part, Vec::new())));
     };
-    let mut first = first_event;
-    let items = items.into_iter().zip(0..).map(|(staged, place)| {
-        let item = Item { at: (part, place), first, staged };
-        first += item.staged.events.len() as u32;
-        item
-    });
+    let placed = staged.into_placed().zip(0..);
+    let items = placed.map(|((first, staged), place)| Item { at: (part, place), first, staged });
     Ok(Some((part, items.collect())))
 }
 

@@ -13,7 +13,6 @@ use event_schemas::event::{Event, EventBody, OperationCommitted, OperationPart};
 use event_schemas::ids::{EventAddress, OperationId, PersonId};
 use event_schemas::operation::{LeftOut, PartContent, StagedCorrection, StagedPin, StagedPins};
 use event_schemas::pin::{Pin, PinCell};
-use event_schemas::record::Changes;
 use event_schemas::row::RowRef;
 use state_store::engine::{KeyRange, Order};
 use state_store::store::StoreError;
@@ -70,6 +69,19 @@ impl CellChanges {
         }
     }
 
+    /// Adds what was gathered elsewhere.
+    pub fn add(&mut self, other: Self) {
+        for (cell, change) in other.0 {
+            *self.0.entry(cell).or_default() += change;
+        }
+    }
+
+    /// The key of each count that is another, and by how much.
+    pub fn changed(&self) -> impl Iterator<Item = ([u8; 5], i64)> {
+        let changed = self.0.iter().filter(|(_, change)| **change != 0);
+        changed.map(|((cell, of), change)| (cell_key(*cell, *of), *change))
+    }
+
     fn count(&mut self, pin: Pin, of: CellUse, change: i64) {
         *self.0.entry((pin.cell().packed(), of)).or_default() += change;
     }
@@ -124,18 +136,17 @@ impl<T: Target> Applier<'_, T> {
         Ok(())
     }
 
-    /// Calls `visit` with every part of the operation that is kept, in order.
+    /// Calls `visit` with the key and the bytes of every part of the operation that is kept, in order.
     fn for_each_part(
         &self,
         operation: OperationId,
-        mut visit: impl FnMut(&[u8], PartContent, Vec<LeftOut>),
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut range = KeyRange::prefix(&operation.0.to_be_bytes());
         loop {
             let found = self.batch.scan(STAGED, &range, PARTS_AT_A_TIME)?;
             for (key, value) in &found.entries {
-                let (content, left_out) = decode_from(&mut value.as_slice()).map_err(damaged)?;
-                visit(key, content, left_out);
+                visit(key, value)?;
             }
             match found.entries.last() {
                 Some((last, _)) if found.more => range = range.beyond(last, Order::Ascending),
@@ -153,7 +164,9 @@ impl<T: Target> Applier<'_, T> {
         let lsn = at.lsn;
         let mut staged: BTreeMap<PersonId, StagedPin> = BTreeMap::new();
         let mut corrections: Vec<(u32, StagedCorrection)> = Vec::new();
-        let gathered = self.for_each_part(committed.operation, |_, content, left_out| {
+        let gathered = self.for_each_part(committed.operation, |_, mut value| {
+            let (content, left_out): (PartContent, Vec<LeftOut>) =
+                decode_from(&mut value).map_err(damaged)?;
             let pins = match content {
                 PartContent::Pins(StagedPins { pins, .. }) => pins,
                 PartContent::Corrections(said) => {
@@ -161,10 +174,10 @@ impl<T: Target> Applier<'_, T> {
                     let is_moved = |item: &StagedCorrection| {
                         item.rows.iter().any(|touch| committed.moved(touch.row).is_some())
                     };
-                    let made = said.placed();
-                    let made = made.filter(|(_, item)| !committed.leaves_out(item) && !is_moved(item));
-                    corrections.extend(made.map(|(first, item)| (first, item.clone())));
-                    return;
+                    let made = said.into_placed();
+                    corrections
+                        .extend(made.filter(|(_, item)| !committed.leaves_out(item) && !is_moved(item)));
+                    return Ok(());
                 }
             };
             staged.extend(pins.into_iter().map(|pin| (pin.person, pin)));
@@ -173,12 +186,11 @@ impl<T: Target> Applier<'_, T> {
                     staged.remove(&person);
                 }
             }
+            Ok(())
         });
         gathered.map_err(|error| ApplyError::Store { lsn, error })?;
         for (first, item) in corrections {
-            let restatements = item.restatements_at(lsn);
-            let changes = Changes { bases: Vec::new(), events: item.events, rows: item.rows, restatements };
-            self.change_rows(lsn, first, &changes)?;
+            self.change_rows(lsn, first, &item.into_changes(lsn))?;
         }
         for left_out in &committed.left_out {
             if let RowRef::Person(person) = left_out.row {
@@ -202,7 +214,10 @@ impl<T: Target> Applier<'_, T> {
 
     fn free(&mut self, operation: OperationId) -> Result<(), StoreError> {
         let mut keys = Vec::new();
-        self.for_each_part(operation, |key, _, _| keys.push(key.to_vec()))?;
+        self.for_each_part(operation, |key, _| {
+            keys.push(key.to_vec());
+            Ok(())
+        })?;
         keys.iter().try_for_each(|key| self.batch.delete(STAGED, key))
     }
 }

@@ -2,10 +2,12 @@
 //! never published.
 
 use crate::apply::{Applier, ApplyError};
+use crate::derived::TotalChanges;
 use crate::layout::TABLES;
 use crate::reference::Reference;
 use crate::row_source::RowSource;
 use crate::rows::Row;
+use crate::staged::CellChanges;
 use crate::target::Target;
 use crate::view::Reading;
 use event_schemas::ids::{LogId, Lsn};
@@ -72,11 +74,30 @@ impl<'a> Trial<'a> {
         (lsn, first): (Lsn, u32),
         changes: &Changes,
     ) -> Result<Self, ApplyError> {
+        Self::applied(reading, reference, (lsn, first), changes)?.unpublished()
+    }
+
+    /// The same, but for totals and cells of numbers: how those change stands beside it, and nobody has read what they were.
+    pub fn uncounted(
+        reading: &'a Reading<'a>,
+        reference: &mut Reference,
+        (lsn, first): (Lsn, u32),
+        changes: &Changes,
+    ) -> Result<(Self, TotalChanges, CellChanges), ApplyError> {
+        Ok(Self::applied(reading, reference, (lsn, first), changes)?.uncounted())
+    }
+
+    fn applied<'r>(
+        reading: &'a Reading<'a>,
+        reference: &'r mut Reference,
+        (lsn, first): (Lsn, u32),
+        changes: &Changes,
+    ) -> Result<Applier<'r, Self>, ApplyError> {
         let trial = Self { reading, rows: BTreeMap::new(), entries: BTreeMap::new() };
         let mut applier = Applier::new(trial, reference, reading.log_id());
         applier.change_rows(lsn, first, changes)?;
         changes.events.iter().for_each(|event| applier.cells.take(&event.body));
-        applier.unpublished()
+        Ok(applier)
     }
 
     /// What is another than in the reading.
@@ -86,14 +107,21 @@ impl<'a> Trial<'a> {
             let before = self.reading.row(*row)?;
             effect.rows.push(RowChange { row: *row, before, after: after.clone() });
         }
+        effect.entries = self.changed_entries()?;
+        Ok(effect)
+    }
+
+    /// Indexes and totals that are others than in the reading.
+    pub fn changed_entries(&self) -> Result<Vec<EntryChange>, StoreError> {
+        let mut changed = Vec::with_capacity(self.entries.len());
         for ((table, key), after) in &self.entries {
             let before = self.reading.snapshot().get(*table, key)?;
             if before != *after {
                 let (table, key, after) = (*table, key.clone(), after.clone());
-                effect.entries.push(EntryChange { table, key, before, after });
+                changed.push(EntryChange { table, key, before, after });
             }
         }
-        Ok(effect)
+        Ok(changed)
     }
 
     fn held(&self, row: RowRef) -> Result<Option<Row>, StoreError> {

@@ -74,7 +74,7 @@ impl OperationEffectAnswer {
         operation: OperationId,
         sums: Sums,
     ) -> Result<Self, StoreError> {
-        let changed: Vec<_> = sums.totals.into_iter().filter(|(_, change)| *change != 0).collect();
+        let changed = sums.totals();
         let mut totals = Vec::with_capacity(changed.len().min(MAX_TOTALS));
         for ((table, key), change) in changed.iter().take(MAX_TOTALS) {
             let before = teller.reading.snapshot().get(*table, key)?.map_or(0, |value| count_of(&value));

@@ -68,6 +68,7 @@ pub(super) async fn items(
             let (mut items, mut shown) = (Vec::with_capacity(found.len()), Vec::new());
             let beyond = found.last().map(|item| u64::from(item.at.0) << 32 | u64::from(item.at.1 + 1));
             for item in found {
+                let (part, place) = item.at;
                 let effect = match item.tried(&reading, &mut reference)? {
                     Some(trial) => {
                         let (effect, rows) = EffectView::of(&caller, &reading, &trial)?;
@@ -76,7 +77,7 @@ pub(super) async fn items(
                     }
                     None => None,
                 };
-                items.push(ItemEffect { part: item.at.0, place: item.at.1, effect });
+                items.push(ItemEffect { part, place, effect });
             }
             let next = beyond.filter(|_| more).map(|place| Cursor { place, ..listing }.to_text());
             let body = OperationItemsAnswer { operation, items, next };

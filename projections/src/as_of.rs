@@ -7,7 +7,7 @@
 use crate::rows::{Fact, Row, Stamp};
 use crate::streams::{Said, each_said};
 use crate::view::View;
-use crate::walk::{Allowance, HistoryError, RowRecord, records_until};
+use crate::walk::{Entries, HistoryError, RowRecord, records_until};
 use event_log::LogSource;
 use event_schemas::event::Event;
 use event_schemas::header::{EntryHeader, EntryKind};
@@ -202,13 +202,13 @@ pub struct Past<'a> {
     view: &'a View,
     source: &'a dyn LogSource,
     as_of: AsOf,
-    allowance: RefCell<Allowance>,
+    entries: RefCell<Entries<'a>>,
 }
 
 impl<'a> Past<'a> {
     /// The past of what `view` shows of the log behind `source`.
     pub fn new(view: &'a View, source: &'a dyn LogSource, as_of: AsOf) -> Self {
-        Self { view, source, as_of, allowance: RefCell::default() }
+        Self { view, source, as_of, entries: RefCell::new(Entries::of(source)) }
     }
 
     /// What it is about.
@@ -244,7 +244,7 @@ impl<'a> Past<'a> {
     /// The row's records up to then, oldest first.
     pub(crate) fn records(&self, row: RowRef) -> Result<Vec<RowRecord>, AsOfError> {
         let Some(stamp) = self.view.read().stamp(row)? else { return Ok(Vec::new()) };
-        let mut allowance = self.allowance.borrow_mut();
-        Ok(records_until(self.source, row, stamp.last_lsn, self.as_of.known_at, &mut allowance)?)
+        let mut entries = self.entries.borrow_mut();
+        Ok(records_until(row, stamp.last_lsn, self.as_of.known_at, &mut entries)?)
     }
 }

@@ -1,6 +1,6 @@
 //! The history of a row, a page at a time: from its last record to the one before, and so on, through the log.
 
-use crate::walk::{Allowance, RowRecord};
+use crate::walk::{Entries, RowRecord};
 use event_log::LogSource;
 use event_schemas::basis::Basis;
 use event_schemas::event::{Event, EventBody};
@@ -67,13 +67,13 @@ pub fn history(
     from: Lsn,
     limit: usize,
 ) -> Result<HistoryPage, HistoryError> {
-    let mut allowance = Allowance::default();
+    let mut entries = Entries::of(source);
     let mut page = HistoryPage { records: Vec::new(), next: Some(from).filter(|lsn| *lsn != Lsn::ZERO) };
     while let Some(lsn) = page.next {
         if page.records.len() == limit.min(MAX_HISTORY) {
             return Ok(page);
         }
-        let record = RowRecord::read(source, row, lsn, &mut allowance)?;
+        let record = RowRecord::read(row, lsn, &mut entries)?;
         page.next = record.previous();
         page.records.push(HistoryRecord::of(&record));
     }

@@ -9,7 +9,7 @@ use crate::derived::{Derived, Parts};
 use crate::reference::Reference;
 use crate::totals::TotalKey;
 use crate::view::Reading;
-use crate::walk::{Allowance, HistoryError, changes_by, records_until};
+use crate::walk::{Allowance, Entries, HistoryError, changes_by, records_until};
 use event_log::LogSource;
 use event_schemas::ids::Lsn;
 use event_schemas::row::{RowRef, RowTouch};
@@ -61,6 +61,7 @@ impl KnownThen {
             return Err(HistoryError::TooLong);
         }
         let Self { known_at, seen, records_left, allowance, gave } = self;
+        let mut entries = Entries::within(source, *allowance);
         while *seen < last {
             let lsn = seen.next();
             changes_by(source, lsn, records_left, &mut |rows, _| {
@@ -71,7 +72,7 @@ impl KnownThen {
                         return Err(HistoryError::TooLong);
                     }
                     let Entry::Vacant(unseen) = gave.entry(row) else { continue };
-                    let records = records_until(source, row, previous, *known_at, allowance)?;
+                    let records = records_until(row, previous, *known_at, &mut entries)?;
                     let then = row_of(row, &records, Date(i32::MAX));
                     unseen.insert(then.map_or_else(Vec::new, |then| {
                         Derived::of(row, &then, Parts::COUNTED, reference).totals
@@ -80,6 +81,7 @@ impl KnownThen {
                 Ok(())
             })?;
             *seen = lsn;
+            *allowance = entries.left();
         }
         Ok(())
     }

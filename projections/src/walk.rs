@@ -7,14 +7,18 @@ use event_schemas::basis::Basis;
 use event_schemas::event::{BeforeCommit, Event, EventBody};
 use event_schemas::ids::{EventAddress, Lsn};
 use event_schemas::operation::{PartContent, StagedCorrection};
-use event_schemas::record::{AdmittedEntry, Changes, EntryBody, Restatement};
+use event_schemas::record::{AdmittedEntry, EntryBody, Restatement};
 use event_schemas::row::{RowRef, RowTouch};
 use event_schemas::time::Timestamp;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 
 /// Most records that one question reads (O1).
 pub const MAX_WALKED_RECORDS: usize = 20_000;
 /// Most bytes of records that one question reads (O1).
 pub const MAX_WALKED_BYTES: usize = 64 << 20;
+/// Most bytes of entries that one question keeps of those it read: some ten parts of operations, as they stand in the log.
+const MAX_KEPT_BYTES: usize = 2 << 20;
 
 /// Why records cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +50,56 @@ impl Allowance {
     pub const fn of(records: usize, bytes: usize) -> Self {
         Self { records, bytes }
     }
+}
 
-    /// Reads one entry.
-    fn entry(&mut self, source: &dyn LogSource, lsn: Lsn) -> Result<AdmittedEntry, HistoryError> {
-        self.records = self.records.checked_sub(1).ok_or(HistoryError::TooLong)?;
-        let bytes = source.fetch(lsn)?.ok_or(HistoryError::Unreadable(lsn))?;
-        self.bytes = self.bytes.checked_sub(bytes.len()).ok_or(HistoryError::TooLong)?;
-        decoded(lsn, &bytes)
+/// The log as one question reads it. The rows of a household were corrected by the same parts of operations, so entries that were read
+/// last are kept, decoded; what was admitted never changes.
+pub(crate) struct Entries<'a> {
+    source: &'a dyn LogSource,
+    left: Allowance,
+    kept: HashMap<Lsn, Rc<AdmittedEntry>>,
+    /// Those that are kept, with the bytes of each, the latest behind.
+    order: VecDeque<(Lsn, usize)>,
+    kept_bytes: usize,
+}
+
+impl<'a> Entries<'a> {
+    pub fn of(source: &'a dyn LogSource) -> Self {
+        Self::within(source, Allowance::default())
+    }
+
+    /// As far as the allowance goes.
+    pub fn within(source: &'a dyn LogSource, left: Allowance) -> Self {
+        Self { source, left, kept: HashMap::new(), order: VecDeque::new(), kept_bytes: 0 }
+    }
+
+    /// What may still be read.
+    pub fn left(&self) -> Allowance {
+        self.left
+    }
+
+    fn entry(&mut self, lsn: Lsn) -> Result<Rc<AdmittedEntry>, HistoryError> {
+        self.left.records = self.left.records.checked_sub(1).ok_or(HistoryError::TooLong)?;
+        if let Some(entry) = self.kept.get(&lsn) {
+            return Ok(Rc::clone(entry));
+        }
+        let bytes = self.source.fetch(lsn)?.ok_or(HistoryError::Unreadable(lsn))?;
+        self.left.bytes = self.left.bytes.checked_sub(bytes.len()).ok_or(HistoryError::TooLong)?;
+        let entry = Rc::new(decoded(lsn, &bytes)?);
+        self.keep(bytes.len(), &entry);
+        Ok(entry)
+    }
+
+    fn keep(&mut self, bytes: usize, entry: &Rc<AdmittedEntry>) {
+        self.kept.insert(entry.lsn, Rc::clone(entry));
+        self.order.push_back((entry.lsn, bytes));
+        self.kept_bytes += bytes;
+        while self.kept_bytes > MAX_KEPT_BYTES
+            && let Some((oldest, bytes)) = self.order.pop_front()
+        {
+            self.kept.remove(&oldest);
+            self.kept_bytes -= bytes;
+        }
     }
 }
 
@@ -120,15 +167,10 @@ pub(crate) struct RowRecord {
 
 impl RowRecord {
     /// Reads the record at `lsn`, which changes `row`.
-    pub fn read(
-        source: &dyn LogSource,
-        row: RowRef,
-        lsn: Lsn,
-        allowance: &mut Allowance,
-    ) -> Result<Self, HistoryError> {
-        let entry = allowance.entry(source, lsn)?;
+    pub fn read(row: RowRef, lsn: Lsn, entries: &mut Entries<'_>) -> Result<Self, HistoryError> {
+        let entry = entries.entry(lsn)?;
         let named = touch_of(&entry, row);
-        let found = match (named, commit_of(source, &entry, row, allowance)?) {
+        let found = match (named, commit_of(&entry, row, entries)?) {
             // A correction whose row moved: what it says stands in the part, what it does here.
             (Some(touch), Some(by)) => Some(by.done_here(touch, &entry)),
             (Some(touch), None) => Some(CommitOf { touch, events: events_of(&entry, row), part: None }),
@@ -136,19 +178,18 @@ impl RowRecord {
         };
         let CommitOf { touch, events, part } = found.ok_or(HistoryError::NotInRecord { lsn, row })?;
         let recorded_at = entry.header.recorded_at;
-        let (submitted, changes) = match entry.body {
+        let (submitted, changes) = match &entry.body {
             EntryBody::Record(record) => {
                 let command = record.command.command.name().to_owned();
                 let (office, officer) = (record.office, record.officer);
                 let command_id = record.command.command_id;
-                (Some(Submission { office, officer, command_id, command }), record.changes)
+                (Some(Submission { office, officer, command_id, command }), &record.changes)
             }
-            EntryBody::Lapsed(lapsed) => (None, lapsed.changes),
+            EntryBody::Lapsed(lapsed) => (None, &lapsed.changes),
             _ => return Err(HistoryError::NotInRecord { lsn, row }),
         };
-        let Changes { bases, restatements, .. } = changes;
-        let (bases, mut restatements) = part.unwrap_or((bases, restatements));
-        restatements.retain(|restated| restated.stream.row == row);
+        let (bases, restatements) =
+            part.unwrap_or_else(|| (changes.bases.clone(), restated(&changes.restatements, row)));
         Ok(Self { lsn, recorded_at, touch, submitted, bases, events, restatements })
     }
 
@@ -160,16 +201,15 @@ impl RowRecord {
 
 /// Every record of `row` up to `known_at`, oldest first, given the one at `last`, its last or any later one.
 pub(crate) fn records_until(
-    source: &dyn LogSource,
     row: RowRef,
     last: Lsn,
     known_at: Lsn,
-    allowance: &mut Allowance,
+    entries: &mut Entries<'_>,
 ) -> Result<Vec<RowRecord>, HistoryError> {
     let mut records = Vec::new();
     let mut next = Some(last).filter(|last| *last != Lsn::ZERO);
     while let Some(lsn) = next {
-        let record = RowRecord::read(source, row, lsn, allowance)?;
+        let record = RowRecord::read(row, lsn, entries)?;
         next = record.previous();
         if lsn <= known_at {
             records.push(record);
@@ -177,6 +217,11 @@ pub(crate) fn records_until(
     }
     records.reverse();
     Ok(records)
+}
+
+/// The restated timelines of the row among these.
+fn restated(restatements: &[Restatement], row: RowRef) -> Vec<Restatement> {
+    restatements.iter().filter(|restated| restated.stream.row == row).cloned().collect()
 }
 
 fn touch_of(entry: &AdmittedEntry, row: RowRef) -> Option<RowTouch> {
@@ -205,17 +250,18 @@ struct CommitOf {
 impl CommitOf {
     /// With the timelines of the commit's own record in the place of the part's.
     fn done_here(self, touch: RowTouch, entry: &AdmittedEntry) -> Self {
-        let restatements = entry.changes().map_or_else(Vec::new, |changes| changes.restatements.clone());
+        let row = touch.row;
+        let restatements =
+            entry.changes().map_or_else(Vec::new, |changes| restated(&changes.restatements, row));
         Self { touch, part: self.part.map(|(bases, _)| (bases, restatements)), ..self }
     }
 }
 
 /// A commit does not name the rows that it changes, but for those that moved: its parts do, and say what it did to each.
 fn commit_of(
-    source: &dyn LogSource,
     entry: &AdmittedEntry,
     row: RowRef,
-    allowance: &mut Allowance,
+    entries: &mut Entries<'_>,
 ) -> Result<Option<CommitOf>, HistoryError> {
     let events = entry.changes().into_iter().flat_map(|changes| &changes.events).enumerate();
     let found = events.into_iter().find_map(|(index, event)| match &event.body {
@@ -234,7 +280,7 @@ fn commit_of(
     };
     // Newest first: the last part that names the row says where it stood, the first drew its number.
     for part in parts {
-        let part = allowance.entry(source, part)?;
+        let part = entries.entry(part)?;
         let Some(said) = part.changes() else { continue };
         let content = said.events.iter().find_map(|event| match &event.body {
             EventBody::OperationPart(part) => Some(&part.content),
@@ -273,5 +319,6 @@ fn corrected(
     };
     let events = item.events_at(lsn, first).filter(|(_, event)| concerns(event));
     let events = events.map(|(at, event)| (at, event.clone())).collect();
-    Some(CommitOf { touch, events, part: Some((bases.to_vec(), item.restatements_at(lsn))) })
+    let restated = item.restatements_of(row, lsn);
+    Some(CommitOf { touch, events, part: Some((bases.to_vec(), restated)) })
 }

@@ -1,35 +1,34 @@
 //! Two kinds of time: what corrections take, one by one and in bulk; what is asked meanwhile, and about the past; what all of it costs.
 //!
-//! Layout: [`wrong`] what is corrected; [`bulk`] operations of corrections; [`asking`] questions; [`cost`] bytes of the log.
+//! Layout: [`wrong`] what is corrected; [`bulk`] operations of corrections, and [`rounds`] their figures; [`asking`] questions; [`cost`]
+//! bytes of the log.
 
 mod asking;
 mod bulk;
 mod cost;
+mod rounds;
 mod wrong;
 
 use super::driving::Driving;
 use super::http::token_of;
-use super::measured::{ANSWERED, IN_MEMORY, Measured, median};
-use super::registry::{PACED_READS_PER_S, catch_up, start};
+use super::measured::{Measured, median};
+use super::registry::{catch_up, start};
 use super::workload::{HOUSEHOLD_PERSONS, OFFICE, Workload, household_parts, prepare, submit, submit_parts};
 use super::{Setup, past};
 use crate::home::{Home, wall_clock};
 use crate::service::Running;
 use anyhow::{Result, ensure};
 use asking::Asking;
-use bulk::{Bulk, Round};
+use bulk::Bulk;
 use cost::Cost;
 use event_log::LogSource;
 use event_schemas::place::UnitCode;
+use rounds::Rounds;
 use std::time::Instant;
 use wrong::{EDITS_OF_HOUSEHOLD, Wrong};
 
-/// The limits that were set, those of many edits for so many.
+/// The limits that were set.
 const MAX_DRY_RUN_MS: f64 = 5.0;
-const MANY_EDITS: f64 = 100_000.0;
-const MAX_BULK_DRY_RUN_S: f64 = 5.0;
-const MAX_BULK_COMMIT_S: f64 = 10.0;
-const MAX_QUERY_P99_MS: f64 = 10.0;
 const MAX_WARD_MS: f64 = 20.0;
 const MAX_PROVINCE_MS: f64 = 200.0;
 /// Corrections that are made one by one.
@@ -120,59 +119,7 @@ impl Ground<'_> {
             self.setup.progress(&format!("time: in bulk, round {} of {}", round + 1, self.setup.rounds));
             rounds.push(bulk.round(items).await?);
         }
-        let edits = (items.len() * EDITS_OF_HOUSEHOLD) as f64;
-        let of = |value: fn(&Round) -> f64| median(&rounds.iter().map(value).collect::<Vec<_>>());
-        let form = format!(
-            "median of {} rounds, each corrected and taken back again; {edits} edits in {} corrections; {}",
-            rounds.len(),
-            items.len(),
-            self.form()
-        );
-        let limit = |seconds: f64| seconds * edits / MANY_EDITS;
-        let asked = format!("{form}; a person by id, {PACED_READS_PER_S} a second");
-        let p99 = |name: &str, value: fn(&Round) -> f64, what: &str| {
-            let method = format!("{asked}, while {what}");
-            Measured::new(name, of(value), "ms", READ, method).beside("the limit", MAX_QUERY_P99_MS)
-        };
-        Ok(vec![
-            Measured::new(
-                "time_bulk_staged",
-                edits / of(|round| round.staged_s),
-                "edits/s",
-                ANSWERED,
-                format!("{form}; part by part"),
-            ),
-            Measured::new(
-                "time_bulk_dry_run",
-                of(|round| round.dry_run_s),
-                "s",
-                IN_MEMORY,
-                format!("{form}; sums over every row, index and total"),
-            )
-            .beside("the limit, by share", limit(MAX_BULK_DRY_RUN_S)),
-            Measured::new(
-                "time_bulk_commit",
-                of(|round| round.commit.shown_s),
-                "s",
-                ANSWERED,
-                format!("{form}; until the views show it; answered after {:.2} s", of(|it| it.commit.answered_s)),
-            )
-            .beside("the limit, by share", limit(MAX_BULK_COMMIT_S)),
-            Measured::new(
-                "time_bulk_reversal",
-                of(|round| round.reversal_s),
-                "s",
-                ANSWERED,
-                format!(
-                    "{form}; opened, staged, approved, committed, until the views show it; its commit alone {:.2} s",
-                    of(|it| it.reversal_commit.shown_s)
-                ),
-            )
-            .beside("the limit, by share", limit(MAX_BULK_COMMIT_S)),
-            p99("time_query_p99_dry_run", |round| round.dry_run_p99_ms, "a dry run of them goes on"),
-            p99("time_query_p99_commit", |round| round.commit_p99_ms, "they are committed"),
-            p99("time_query_p99_reversal", |round| round.reversal_p99_ms, "they are taken back"),
-        ])
+        Ok(Rounds::of(rounds, items.len(), &self.form()).figures())
     }
 
     /// Rows and totals as they were, with corrections and their taking back behind them.

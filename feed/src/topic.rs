@@ -2,7 +2,7 @@
 
 use crate::feeder::{Last, Target};
 use crate::message::{DEFINITION_HEADER, ID_HEADER, Message, SOURCE_HEADER};
-use event_log::kafka::{Connection, LetGo};
+use event_log::kafka::{Connection, LetGo, heals};
 use futures_executor::block_on;
 use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -195,6 +195,8 @@ impl Target for Topic {
                     missing -= usize::from(lasts[partition].replace(last).is_none());
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+                // One of several brokers is away, perhaps.
+                Some(Err(cause)) if heals(&cause) => {}
                 Some(Err(cause)) => return Err(fail(cause)),
             }
         }

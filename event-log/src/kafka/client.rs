@@ -197,8 +197,8 @@ impl ProducerContext for Reports {
     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
 }
 
-/// Whether the client heals by itself after this: the brokers are away, or another has the partition now.
-pub(super) fn heals(error: &KafkaError) -> bool {
+/// Whether the client heals by itself after this: brokers are away, one of them at least, or another has the partition now.
+pub fn heals(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
         Some(

@@ -3,7 +3,7 @@
 //! Several nodes may meet an empty topic at once. Each sends a mark; the one that arrives first is the mark, the others
 //! are foreign bytes to admission. Nobody writes an entry before it has read the mark.
 
-use super::client::{Connection, LetGo, PARTITION, REQUEST_TIMEOUT, Reading, Reports};
+use super::client::{Connection, LetGo, PARTITION, REQUEST_TIMEOUT, Reading, Reports, heals};
 use crate::engine::LogError;
 use event_schemas::ids::{InstanceId, Position};
 use rdkafka::consumer::Consumer;
@@ -96,6 +96,8 @@ fn first_message(
                 return payload.and_then(Mark::from_bytes).ok_or_else(|| foreign(connection));
             }
             Some(Err(KafkaError::PartitionEOF(_))) | None => {}
+            // One of several brokers is away, perhaps.
+            Some(Err(error)) if heals(&error) => {}
             Some(Err(error)) => return Err(connection.failure("reading the mark", &error)),
         }
     }

@@ -29,7 +29,7 @@ mod tests;
 mod topic;
 
 pub use candidacy::{Candidacy, DEFAULT_SESSION_TIMEOUT};
-pub use client::{Connection, LetGo};
+pub use client::{Connection, LetGo, heals};
 pub use reader::KafkaReader;
 pub use saved_index::IndexFile;
 pub use topic::{TopicOptions, create_topic, is_good_topic};

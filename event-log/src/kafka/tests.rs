@@ -134,6 +134,17 @@ fn nobody_to_answer_is_an_error_that_says_so() {
     assert!(error.contains("no broker answers") && error.contains("127.0.0.1:1"), "{error}");
 }
 
+/// What a client says of a broker that is away must not be taken for an answer about the log.
+#[test]
+fn a_log_is_opened_though_a_broker_that_is_named_is_away() {
+    let _in_use = InUse::begin();
+    let good = fresh_topic();
+    let connection = Connection { bootstrap: format!("127.0.0.1:1,{}", good.bootstrap), ..good };
+    for _ in 0..3 {
+        open(&connection).unwrap();
+    }
+}
+
 #[test]
 fn another_copy_than_the_expected_one_is_refused() {
     let _in_use = InUse::begin();

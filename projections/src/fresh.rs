@@ -11,28 +11,23 @@
 //! Rows are held for a range of ids; beyond it, the log is read again for the next range. So memory is bounded by
 //! [`Bounds::ids_a_pass`], whatever the size of the nation.
 
+mod gathered;
 mod held;
 
+pub(crate) use gathered::is_whole;
 pub(crate) use held::Bounds;
 
-use crate::apply::{Applier, decode_row, encode_row};
-use crate::derived::{Derived, Parts};
-use crate::layout::{TABLES, TOTALS, row_ref};
+use crate::apply::Applier;
 use crate::projector::{ProjectorError, restart_point};
 use crate::rebuild::{RebuildError, Watch};
 use crate::reference::Reference;
-use crate::sorter::Sorter;
 use crate::view::View;
 use event_log::{Admission, AdmissionState, LogSource, Verdict};
 use event_schemas::ids::{LogId, Lsn};
 use event_schemas::record::AdmittedEntry;
-use held::{CHUNK_ROWS, Chunk, Held, HeldRows, Slot, SortedEntries, unreadable};
-use state_store::TablesBuild;
-use state_store::engine::TableId;
-use state_store::store::{Store, StoreError};
-use state_store::tables::TableKind;
-use std::collections::{BTreeMap, HashMap};
-use std::num::NonZero;
+use gathered::{Asked, Gathered};
+use held::{Held, HeldRows, SortedEntries};
+use state_store::store::StoreError;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -42,7 +37,8 @@ const READ_BYTES: usize = 4 << 20;
 /// Batches of decoded entries that wait for the fold (O1).
 const MAX_WAITING_BATCHES: usize = 4;
 
-/// Fills an empty view with everything up to the present end of the log, or to where it is to stand. `scratch` is where runs of index entries lie.
+/// Fills an empty view with everything up to the present end of the log, or to where it is to stand. `scratch` holds what is gathered
+/// meanwhile; after a crash it goes on after the last pass that is whole there.
 pub(crate) fn fill(
     view: View,
     source: &dyn LogSource,
@@ -50,25 +46,25 @@ pub(crate) fn fill(
     bounds: Bounds,
     watch: &Watch,
 ) -> Result<View, RebuildError> {
-    let log_id = view.log_id();
+    let log = (view.log_id(), source.instance());
     watch.expect(source.end().0);
     view.refilled(|store| {
-        let first = Pass::run(source, log_id, bounds, 0, None, watch)?;
-        let Some(Reached { state, format, highest_id }) = first.read.reached() else {
-            return Ok(());
-        };
-        let lsn = state.last_lsn;
-        let mut writing = Writing::begin(store, scratch, lsn)?;
-        writing.write(first.rows, &first.reference, watch)?;
-        let mut sorted = first.sorted;
-        let passes = highest_id / bounds.ids_a_pass;
-        watch.expect(state.next.0 * u64::from(passes + 1));
-        for number in 1..=passes {
-            let pass = Pass::run(source, log_id, bounds, number, Some(lsn), watch)?;
-            writing.write(pass.rows, &pass.reference, watch)?;
-            sorted = pass.sorted;
+        let mut gathered = Gathered::resume(scratch, Asked::new(log, bounds))?;
+        loop {
+            let before = gathered.reached();
+            if let Some(before) = &before {
+                watch.expect(before.next.0 * u64::from(before.passes));
+                watch.begin_at(before.next.0 * u64::from(gathered.passes()));
+            }
+            let last = before.map(|before| before.lsn);
+            let pass = Pass::run(source, log.0, bounds, gathered.passes(), last, watch)?;
+            let Some(reached) = pass.read.reached() else { return Ok(()) };
+            gathered.reach(&restart_point(log, &reached.state, reached.format), reached.highest_id)?;
+            if gathered.is_last_pass() {
+                return gathered.write(store, pass.rows, pass.sorted, &pass.reference, watch);
+            }
+            gathered.keep(pass.rows, &pass.reference, watch)?;
         }
-        writing.finish(sorted, &restart_point((log_id, source.instance()), &state, format))
     })
 }
 
@@ -177,136 +173,4 @@ fn fold(
     }
     let held = applier.publish()?;
     Ok((held, reference))
-}
-
-/// What one piece of a table gives.
-struct Finished {
-    rows: Vec<(u32, Vec<u8>)>,
-    derived: Vec<Derived>,
-}
-
-fn finish_chunk(
-    table: TableId,
-    number: u32,
-    chunk: Chunk,
-    reference: &Reference,
-) -> Result<Finished, StoreError> {
-    let mut finished = Finished { rows: Vec::new(), derived: Vec::new() };
-    for (id, slot) in (number * CHUNK_ROWS as u32..).zip(chunk) {
-        let row = row_ref(table, id);
-        let (value, bytes) = match slot {
-            Slot::Empty => continue,
-            Slot::Open(value) => {
-                let bytes = encode_row(&value);
-                (value, bytes)
-            }
-            Slot::Bytes(bytes) => {
-                let value = decode_row(row, &bytes).map_err(|error| unreadable(row, &error))?;
-                (value, bytes.into_vec())
-            }
-        };
-        finished.derived.push(Derived::of(row, &value, Parts::ALL, reference));
-        finished.rows.push((id, bytes));
-    }
-    Ok(finished)
-}
-
-/// Writes the tables of a view.
-struct Writing<'a> {
-    build: TablesBuild<'a>,
-    indexes: BTreeMap<TableId, Sorter>,
-    totals: HashMap<Vec<u8>, u64>,
-    threads: usize,
-}
-
-impl<'a> Writing<'a> {
-    fn begin(store: &'a Store, scratch: &Path, lsn: Lsn) -> Result<Self, RebuildError> {
-        let sorted = TABLES.iter().filter(|spec| spec.kind == TableKind::Sorted);
-        let sorter = |table: TableId| Sorter::new(scratch.join(format!("sorting-{}", table.0)));
-        Ok(Self {
-            build: TablesBuild::begin(store, TABLES, lsn)?,
-            indexes: sorted.map(|spec| (spec.id, sorter(spec.id))).collect(),
-            totals: HashMap::new(),
-            threads: std::thread::available_parallelism().map_or(1, NonZero::get),
-        })
-    }
-
-    /// Rows in the order of their ids; what is derived from them is gathered.
-    fn write(&mut self, rows: HeldRows, reference: &Reference, watch: &Watch) -> Result<(), RebuildError> {
-        for (table, chunks) in rows.tables {
-            let mut chunks = chunks.into_iter();
-            loop {
-                if watch.is_stopping() {
-                    return Err(RebuildError::Stopping);
-                }
-                let some: Vec<_> = chunks.by_ref().take(self.threads).collect();
-                if some.is_empty() {
-                    break;
-                }
-                for finished in finish_chunks(table, some, reference) {
-                    self.take(table, finished?)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, table: TableId, finished: Finished) -> Result<(), StoreError> {
-        for (id, bytes) in &finished.rows {
-            self.build.put_row(table, *id, bytes)?;
-        }
-        for derived in &finished.derived {
-            for entry in &derived.entries {
-                let sorter = self.indexes.get_mut(&entry.table);
-                let sorter = sorter.ok_or_else(|| StoreError::Misuse("an index is in no table".into()))?;
-                sorter.push(&entry.key, &entry.value)?;
-            }
-            for key in &derived.totals {
-                match self.totals.get_mut(key.as_bytes()) {
-                    Some(count) => *count += 1,
-                    None => drop(self.totals.insert(key.as_bytes().to_vec(), 1)),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(
-        mut self,
-        others: SortedEntries,
-        restart: &state_store::restart::RestartPoint,
-    ) -> Result<(), RebuildError> {
-        // In any order: they are sorted like all others.
-        let counted: Vec<_> = std::mem::take(&mut self.totals).into_iter().collect();
-        for (key, count) in counted {
-            let totals = self.indexes.get_mut(&TOTALS).expect("totals are a table");
-            totals.push(&key, &count.to_be_bytes()).map_err(StoreError::Io)?;
-        }
-        for (table, entries) in others {
-            let sorter = self.indexes.get_mut(&table).expect("every sorted table has a sorter");
-            for (key, value) in entries {
-                sorter.push(&key, &value).map_err(StoreError::Io)?;
-            }
-        }
-        for (table, sorter) in self.indexes {
-            sorter.drain(|key, value| self.build.put(table, key, value))?;
-        }
-        Ok(self.build.finish(restart)?)
-    }
-}
-
-/// Each piece on a thread of its own.
-fn finish_chunks(
-    table: TableId,
-    chunks: Vec<(u32, Chunk)>,
-    reference: &Reference,
-) -> Vec<Result<Finished, StoreError>> {
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = chunks
-            .into_iter()
-            .map(|(number, chunk)| scope.spawn(move || finish_chunk(table, number, chunk, reference)))
-            .collect();
-        let panicked = |_| Err(StoreError::Misuse("a thread that derived indexes panicked".into()));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
-    })
 }

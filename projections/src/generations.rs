@@ -4,8 +4,11 @@
 //! |---|---|
 //! | `CURRENT` | the name of the directory in use; replaced by renaming, so that it always names a whole view |
 //! | `view-000001` … | one view |
-//! | `scratch-000002` … | what a fold of the whole log needs while it goes on |
+//! | `scratch-000002` … | what a fold of the whole log into the view of that number needs while it goes on |
+//!
+//! A fold that a crash interrupted, and that has come so far that something of it is of use, is kept: the next one goes on with it.
 
+use crate::fresh::is_whole;
 use crate::projector::ProjectorError;
 use crate::view::View;
 use event_schemas::ids::{InstanceId, LogId};
@@ -33,7 +36,7 @@ pub(crate) struct Generations {
 }
 
 impl Generations {
-    /// Opens the view in use, a first one if there is none, and removes what an interrupted rebuild has left.
+    /// Opens the view in use, a first one if there is none, and removes what is of no use any more.
     pub fn open(
         dir: &Path,
         engine: EngineOptions,
@@ -47,8 +50,14 @@ impl Generations {
         if named.is_none() {
             generations.switch(1).map_err(StoreError::Io)?;
         }
-        generations.remove_others(generations.youngest).map_err(StoreError::Io)?;
-        let (view, discarded) = generations.open_view(generations.youngest)?;
+        let current = generations.youngest;
+        let interrupted = generations.interrupted(current).map_err(StoreError::Io)?;
+        generations.remove_others(current, interrupted).map_err(StoreError::Io)?;
+        if let Some(number) = interrupted {
+            tracing::info!(generation = number, "a rebuild was interrupted; the next one goes on with it");
+            generations.youngest = number - 1;
+        }
+        let (view, discarded) = generations.open_view(current)?;
         Ok((generations, view, discarded))
     }
 
@@ -57,23 +66,32 @@ impl Generations {
         self.engine.kind
     }
 
-    /// An empty view beside the one in use, kept by `kind`, and its number. Later views are kept by it too.
-    pub fn begin(&mut self, kind: EngineKind) -> Result<(u32, View), ProjectorError> {
+    /// A view beside the one in use, kept by `kind`, its number, and what its fold has for itself. Both are empty unless a fold was
+    /// interrupted. Later views are kept by that engine too.
+    pub fn begin(&mut self, kind: EngineKind) -> Result<(u32, View, Scratch), ProjectorError> {
         self.engine.kind = kind;
         self.youngest += 1;
         let path = self.path(self.youngest);
-        if path.exists() {
+        let scratch = self.scratch(self.youngest);
+        let is_whole = is_whole(&scratch).map_err(StoreError::Io)?.unwrap_or(false);
+        let is_of_use = is_whole && engine_of(&path).map_err(StoreError::Io)? == Some(kind);
+        if !is_of_use && path.exists() {
             fs::remove_dir_all(&path).map_err(StoreError::Io)?;
         }
+        if is_whole && !is_of_use {
+            fs::remove_dir_all(&scratch).map_err(StoreError::Io)?;
+        }
+        fs::create_dir_all(&scratch).map_err(StoreError::Io)?;
         let (view, _) = self.open_view(self.youngest)?;
-        Ok((self.youngest, view))
+        Ok((self.youngest, view, Scratch { path: scratch, is_kept: false }))
     }
 
-    /// An empty directory for the fold of one generation.
-    pub fn scratch(&self, number: u32) -> io::Result<Scratch> {
-        let path = self.dir.join(format!("{SCRATCH_PREFIX}{number:06}"));
-        fs::create_dir(&path)?;
-        Ok(Scratch(path))
+    /// A fold that failed leaves nothing.
+    pub fn remove(&self, number: u32) {
+        let path = self.path(number);
+        if let Err(error) = fs::remove_dir_all(&path) {
+            tracing::warn!(%error, "the directory of a failed fold is left behind");
+        }
     }
 
     /// From now on this is the view that is opened. Atomic: a crash leaves the one or the other.
@@ -93,17 +111,45 @@ impl Generations {
         Ok((view.in_directory(path), discarded))
     }
 
-    fn remove_others(&self, keep: u32) -> io::Result<()> {
+    /// The youngest fold that was interrupted and left something of use.
+    fn interrupted(&self, current: u32) -> io::Result<Option<u32>> {
+        let mut found = None;
+        for (number, is_scratch, path) in self.numbered()? {
+            if is_scratch && number > current && is_whole(&path)?.is_some() {
+                found = found.max(Some(number));
+            }
+        }
+        Ok(found)
+    }
+
+    fn remove_others(&self, current: u32, interrupted: Option<u32>) -> io::Result<()> {
+        for (number, is_scratch, path) in self.numbered()? {
+            let is_current = number == current && !is_scratch;
+            if !is_current && Some(number) != interrupted {
+                fs::remove_dir_all(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Views and scratch directories with their numbers.
+    fn numbered(&self) -> io::Result<Vec<(u32, bool, PathBuf)>> {
+        let mut found = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             let name = entry.file_name();
             let name = name.to_str().unwrap_or_default();
-            let is_scratch = name.starts_with(SCRATCH_PREFIX);
-            if is_scratch || number(name).is_some_and(|found| found != keep) {
-                fs::remove_dir_all(entry.path())?;
+            let scratch = name.strip_prefix(SCRATCH_PREFIX).and_then(|number| number.parse().ok());
+            let view = number(name).map(|number| (number, false));
+            if let Some((number, is_scratch)) = view.or_else(|| Some((scratch?, true))) {
+                found.push((number, is_scratch, entry.path()));
             }
         }
-        Ok(())
+        Ok(found)
+    }
+
+    fn scratch(&self, number: u32) -> PathBuf {
+        self.dir.join(format!("{SCRATCH_PREFIX}{number:06}"))
     }
 
     fn path(&self, number: u32) -> PathBuf {
@@ -111,18 +157,29 @@ impl Generations {
     }
 }
 
-/// A directory that goes with this value.
-pub(crate) struct Scratch(PathBuf);
+/// A directory that goes with this value, unless it is kept.
+pub(crate) struct Scratch {
+    path: PathBuf,
+    is_kept: bool,
+}
 
 impl Scratch {
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
+    }
+
+    /// The fold is interrupted, and is gone on with later.
+    pub fn keep(mut self) {
+        self.is_kept = true;
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
+        if self.is_kept {
+            return;
+        }
+        if let Err(error) = fs::remove_dir_all(&self.path) {
             tracing::warn!(%error, "the scratch files of a fold are left behind");
         }
     }

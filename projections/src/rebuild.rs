@@ -58,7 +58,7 @@ pub enum RebuildError {
     Switch(String),
 }
 
-/// Folds the log into an empty view up to its present end, or to `until`.
+/// Folds the log into an empty view up to its present end, or to `until`. A view that an interrupted fold had filled is brought there.
 pub(crate) fn fold_all(
     view: View,
     source: &dyn LogSource,
@@ -67,7 +67,8 @@ pub(crate) fn fold_all(
     watch: &Watch,
 ) -> Result<Projector, RebuildError> {
     let until = bounds.until;
-    let mut projector = Projector::open(fill(view, source, scratch, bounds, watch)?, source)?;
+    let view = if view.lsn() == Lsn::ZERO { fill(view, source, scratch, bounds, watch)? } else { view };
+    let mut projector = Projector::open(view, source)?;
     // What was recorded meanwhile.
     loop {
         if watch.is_stopping() {

@@ -2,7 +2,7 @@
 
 use crate::checksum::{Checksum, checksum};
 use crate::fresh::Bounds;
-use crate::generations::Generations;
+use crate::generations::{Generations, Scratch};
 use crate::options::Options;
 use crate::projector::{Projector, ProjectorError};
 use crate::rebuild::{RebuildError, RebuildProgress, RebuildReport, Watch, bring_to, compare, fold_all};
@@ -91,6 +91,7 @@ enum Request {
 struct Adoption {
     rebuilt: Projector,
     generation: u32,
+    scratch: Scratch,
     /// Put the fresh fold in place even if it differs from the live view.
     accept_difference: bool,
     reply: SyncSender<Result<RebuildReport, RebuildError>>,
@@ -212,10 +213,9 @@ impl Views {
         accept_difference: bool,
     ) -> Result<RebuildReport, RebuildError> {
         let _under_way = self.shared.watch.begin().ok_or(RebuildError::UnderWay)?;
-        let (generation, view) = self.shared.generations().begin(kind)?;
-        let rebuilt = self.shared.fold_into(generation, view)?;
+        let (generation, rebuilt, scratch) = self.shared.fold_beside(kind)?;
         let (reply, answer) = sync_channel(1);
-        let adoption = Adoption { rebuilt, generation, accept_difference, reply };
+        let adoption = Adoption { rebuilt, generation, scratch, accept_difference, reply };
         let sent = self.shared.requests.send(Request::Adopt(Box::new(adoption)));
         sent.map_err(|_| RebuildError::Stopping)?;
         answer.recv().map_err(|_| RebuildError::Stopping)?
@@ -233,12 +233,25 @@ impl ViewService {
 }
 
 impl Shared {
-    /// A fresh fold of the whole log. Its directory goes with it unless it is put in place.
-    fn fold_into(&self, generation: u32, view: View) -> Result<Projector, RebuildError> {
-        view.remove_when_unused();
-        let scratch = self.generations().scratch(generation).map_err(StoreError::Io)?;
+    /// A fresh fold of the whole log. Unless it is put in place, its directories go with it; if the service stops meanwhile they stay, and
+    /// the next fold goes on with them.
+    fn fold_beside(&self, kind: EngineKind) -> Result<(u32, Projector, Scratch), RebuildError> {
+        let (generation, view, scratch) = self.generations().begin(kind)?;
         let bounds = Bounds { ids_a_pass: self.ids_at_once, until: self.until, ..Bounds::default() };
-        fold_all(view, &*self.source, scratch.path(), bounds, &self.watch)
+        match fold_all(view, &*self.source, scratch.path(), bounds, &self.watch) {
+            Ok(rebuilt) => {
+                rebuilt.view().remove_when_unused();
+                Ok((generation, rebuilt, scratch))
+            }
+            Err(RebuildError::Stopping) => {
+                scratch.keep();
+                Err(RebuildError::Stopping)
+            }
+            Err(error) => {
+                self.generations().remove(generation);
+                Err(error)
+            }
+        }
     }
 
     fn generations(&self) -> MutexGuard<'_, Generations> {
@@ -287,8 +300,7 @@ impl Driver {
         }
         tracing::info!(entries = behind, "the views are folded from the whole log");
         let kind = self.shared.generations().engine();
-        let (generation, view) = self.shared.generations().begin(kind)?;
-        let rebuilt = self.shared.fold_into(generation, view)?;
+        let (generation, rebuilt, _scratch) = self.shared.fold_beside(kind)?;
         self.put_in_place(rebuilt, generation)
     }
 
@@ -373,7 +385,7 @@ impl Driver {
                 let _ = reply.try_send(sums);
             }
             Request::Adopt(adoption) => {
-                let Adoption { rebuilt, generation, accept_difference, reply } = *adoption;
+                let Adoption { rebuilt, generation, scratch: _scratch, accept_difference, reply } = *adoption;
                 let _ = reply.try_send(self.adopt(rebuilt, generation, accept_difference));
             }
         }

@@ -1,13 +1,12 @@
 //! Sorts more keys than memory should hold: sorted runs in files, merged at the end.
 //!
-//! A run is a sequence of entries: key length 2, value length 2, key, value. Runs are scratch: nothing of them is durable, and
-//! whoever opens the directory anew removes what was left.
+//! A run is a sequence of entries: key length 2, value length 2, key, value. Nothing of them is durable before [`Sorter::save`].
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Entries are gathered up to here before they become a run.
 const GATHERED_BYTES: usize = 48 << 20;
@@ -37,6 +36,8 @@ pub(crate) struct Sorter {
     bytes: Vec<u8>,
     places: Vec<Place>,
     runs: Vec<PathBuf>,
+    /// How many of them outlast a crash.
+    durable: usize,
 }
 
 impl Sorter {
@@ -46,7 +47,25 @@ impl Sorter {
     }
 
     fn gathering(stem: PathBuf, gathered_bytes: usize) -> Self {
-        Self { stem, gathered_bytes, bytes: Vec::new(), places: Vec::new(), runs: Vec::new() }
+        Self { stem, gathered_bytes, bytes: Vec::new(), places: Vec::new(), runs: Vec::new(), durable: 0 }
+    }
+
+    /// Goes on with runs that were saved.
+    pub fn resume(stem: PathBuf, runs: usize) -> Self {
+        let saved = (0..runs).map(|run| run_path(&stem, run)).collect();
+        Self { runs: saved, durable: runs, ..Self::new(stem) }
+    }
+
+    /// Brings everything gathered so far into runs that outlast a crash; how many these are.
+    pub fn save(&mut self) -> io::Result<usize> {
+        if !self.places.is_empty() {
+            self.write_run()?;
+        }
+        for run in &self.runs[self.durable..] {
+            File::open(run)?.sync_all()?;
+        }
+        self.durable = self.runs.len();
+        Ok(self.durable)
     }
 
     /// Takes one entry. Keys and values are short: what does not fit into a run's lengths is an error.
@@ -94,7 +113,7 @@ impl Sorter {
 
     fn write_run(&mut self) -> io::Result<()> {
         self.sort();
-        let path = self.stem.with_extension(self.runs.len().to_string());
+        let path = run_path(&self.stem, self.runs.len());
         let mut file = BufWriter::with_capacity(1 << 20, File::create(&path)?);
         for place in &self.places {
             let (key, value) = entry_at(&self.bytes, place);
@@ -109,6 +128,10 @@ impl Sorter {
         self.places.clear();
         Ok(())
     }
+}
+
+fn run_path(stem: &Path, run: usize) -> PathBuf {
+    stem.with_extension(run.to_string())
 }
 
 fn entry_at<'a>(bytes: &'a [u8], place: &Place) -> (&'a [u8], &'a [u8]) {

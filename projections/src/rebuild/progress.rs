@@ -57,6 +57,11 @@ impl Watch {
         self.of.store(entries, Ordering::Relaxed);
     }
 
+    /// So many are read already.
+    pub fn begin_at(&self, entries: u64) {
+        self.read.store(entries, Ordering::Relaxed);
+    }
+
     pub fn have_read(&self, entries: usize) {
         self.read.fetch_add(entries as u64, Ordering::Relaxed);
     }

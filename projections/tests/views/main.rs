@@ -16,5 +16,6 @@ mod laws;
 mod operations;
 mod past;
 mod projecting;
+mod resuming;
 mod searching;
 mod serving;

@@ -309,12 +309,12 @@ fn each_row(path: &Path, put_row: &mut PutRow<'_>) -> Result<(), StoreError> {
 
 fn write_totals(path: &Path, totals: &HashMap<Vec<u8>, u64>) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?);
-    for (key, count) in totals {
-        let len = u8::try_from(key.len()).map_err(io::Error::other)?;
-        file.write_all(&[len])?;
+    // In any order: they are counted on, and sorted at the end.
+    totals.iter().try_for_each(|(key, count)| {
+        file.write_all(&[u8::try_from(key.len()).map_err(io::Error::other)?])?;
         file.write_all(key)?;
-        file.write_all(&count.to_le_bytes())?;
-    }
+        file.write_all(&count.to_le_bytes())
+    })?;
     file.into_inner()?.sync_all()
 }
 

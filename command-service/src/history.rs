@@ -88,6 +88,7 @@ impl History<'_> {
     }
 
     /// Visits what was recorded of a row, newest first, until `visit` has seen enough: lsn, events from the stated place on, timelines.
+    /// In those that a part states, its own events have lsn 0.
     fn walk(
         &self,
         row: RowRef,
@@ -100,23 +101,24 @@ impl History<'_> {
             }
             let next = self.with_entry(lsn, |entry| {
                 let changes = entry.changes().ok_or_else(|| format!("lsn {lsn} changes no row"))?;
-                if let Some(touch) = changes.rows.iter().find(|touch| touch.row == row) {
+                let touch = changes.rows.iter().find(|touch| touch.row == row);
+                let moved = committed(changes).and_then(|it| it.moved(row));
+                let (previous, seen) = match (touch, moved) {
+                    (Some(touch), None) => {
+                        (touch.previous, Some(visit(lsn, 0, &changes.events, &changes.restatements)))
+                    }
                     // What moved after its part: what is said of it stands there, what is done here.
-                    let seen = match committed(changes).and_then(|it| it.moved(row)) {
-                        Some(_) => {
-                            let (_, said) = self.by_commit(lsn, changes, row)?;
-                            let (first, said) = said.ok_or_else(|| format!("no part names {row}"))?;
+                    (Some(touch), Some(_)) => {
+                        let (_, seen) = self.by_commit(lsn, changes, row, |first, said| {
                             visit(lsn, first, &said.events, &changes.restatements)
-                        }
-                        None => visit(lsn, 0, &changes.events, &changes.restatements),
-                    };
-                    return Ok(if seen == Enough::Yes { Lsn::ZERO } else { touch.previous });
-                }
-                let (previous, said) = self.by_commit(lsn, changes, row)?;
-                let seen = said.map_or(Enough::No, |(first, said)| {
-                    visit(lsn, first, &said.events, &said.restatements_at(lsn))
-                });
-                Ok(if seen == Enough::Yes { Lsn::ZERO } else { previous })
+                        })?;
+                        (touch.previous, Some(seen.ok_or_else(|| format!("no part names {row}"))?))
+                    }
+                    (None, _) => self.by_commit(lsn, changes, row, |first, said| {
+                        visit(lsn, first, &said.events, &said.restatements)
+                    })?,
+                };
+                Ok(if seen == Some(Enough::Yes) { Lsn::ZERO } else { previous })
             });
             lsn = next.and_then(|next: Result<Lsn, String>| next)?;
         }
@@ -129,7 +131,7 @@ impl History<'_> {
         self.walk(stream.row, |lsn, first, events, restatements| {
             // All that came before stands in the restatement.
             if let Some(restatement) = restatements.iter().find(|it| it.stream == stream) {
-                restated.clone_from(&restatement.timeline);
+                restated = restatement.clone().placed_at(lsn).timeline;
                 return Enough::Yes;
             }
             let of_stream = |row, aspect| StreamRef { row, aspect } == stream;
@@ -148,12 +150,16 @@ enum Enough {
     No,
 }
 
-/// A correction that a commit makes, and the place of its first event.
-type Placed = (u32, StagedCorrection);
-
 impl History<'_> {
-    /// The record before a commit, which does not itself name the rows that it changes; and what it corrects of the row, if so.
-    fn by_commit(&self, lsn: Lsn, changes: &Changes, row: RowRef) -> Result<(Lsn, Option<Placed>), String> {
+    /// The record before a commit, which does not itself name the rows that it changes; calls `visit` with what it corrects of the row, if
+    /// so, and the place of that correction's first event.
+    fn by_commit<T>(
+        &self,
+        lsn: Lsn,
+        changes: &Changes,
+        row: RowRef,
+        mut visit: impl FnMut(u32, &StagedCorrection) -> T,
+    ) -> Result<(Lsn, Option<T>), String> {
         let not_named = || format!("lsn {lsn} does not name {row}");
         let committed = committed(changes).ok_or_else(not_named)?;
         let known = match committed.before(row) {
@@ -163,11 +169,12 @@ impl History<'_> {
         };
         for part in committed.parts_with(row) {
             let found = self.with_part(part, |content| {
+                let (_, last) = content.previous(row)?;
                 let said = match content {
-                    PartContent::Corrections(said) => said.of_row(row).map(|(first, it)| (first, it.clone())),
+                    PartContent::Corrections(said) => said.of_row(row),
                     PartContent::Pins(_) => None,
                 };
-                content.previous(row).map(|(_, last)| (known.unwrap_or(last), said))
+                Some((known.unwrap_or(last), said.map(|(first, said)| visit(first, said))))
             })?;
             if let Some(Some(found)) = found {
                 return Ok(found);

@@ -5,7 +5,7 @@ use super::EDITS;
 use super::kinds;
 use crate::context::TimelineUnavailable;
 use crate::refusal::Code;
-use crate::timeline::slots::{Slots, streams_of};
+use crate::timeline::slots::{Slots, of_stream, streams_of};
 use event_schemas::correction::Edit;
 use event_schemas::event::{Event, EventAmended, EventAnnulled, EventBody};
 use event_schemas::guarded::Confidentiality;
@@ -91,12 +91,8 @@ impl Plan {
             });
         }
         name_streams(stated, &slots, &edits, &mut events);
-        let streams = restated_streams(&events).into_iter().map(|stream| Restated {
-            stream,
-            before: slots.timeline(stream),
-            after: after.timeline(stream),
-        });
-        Ok(Some(Self { edits, streams: streams.collect(), events, slots: after }))
+        let streams = restated(&events, &slots, &after);
+        Ok(Some(Self { edits, streams, events, slots: after }))
     }
 
     /// The timelines that the record carries.
@@ -374,6 +370,18 @@ fn name_streams(stated: &[Edit], slots: &Slots, edits: &[Planned], events: &mut 
             _ => {}
         }
     }
+}
+
+/// Every stream that is restated, as it is without the events and with them.
+fn restated(events: &[Event], before: &Slots, after: &Slots) -> Vec<Restated> {
+    let (before, after) = (before.in_order(), after.in_order());
+    let streams = restated_streams(events).into_iter();
+    let restated = streams.map(|stream| Restated {
+        stream,
+        before: of_stream(&before, stream),
+        after: of_stream(&after, stream),
+    });
+    restated.collect()
 }
 
 /// Streams of the record's events, and those of the same row that are restated with them: they share the row's latest day, which must

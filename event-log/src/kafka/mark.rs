@@ -10,7 +10,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Key of the mark; entries have none.
 const KEY: &[u8] = b"dancu-log";
@@ -44,8 +44,12 @@ impl Mark {
 
 /// The position after the last message. Asks the broker.
 pub(super) fn end_of(connection: &Connection) -> Result<Position, LogError> {
+    end_within(connection, REQUEST_TIMEOUT)
+}
+
+pub(super) fn end_within(connection: &Connection, within: Duration) -> Result<Position, LogError> {
     let consumer = connection.consumer(Reading::SingleEntries)?;
-    let marks = consumer.fetch_watermarks(&connection.topic, PARTITION, REQUEST_TIMEOUT);
+    let marks = consumer.fetch_watermarks(&connection.topic, PARTITION, within);
     let (low, high) = marks.map_err(|error| connection.failure("asking for the log's end", &error))?;
     if low > 0 {
         let place = format!("the beginning of {} (its first message is {low})", connection.place());

@@ -130,7 +130,8 @@ fn a_topic_of_others_is_foreign() {
 fn nobody_to_answer_is_an_error_that_says_so() {
     let connection =
         Connection { bootstrap: "127.0.0.1:1".to_owned(), topic: "log".to_owned(), settings: Vec::new() };
-    let error = mark::end_of(&connection).err().map(|error| error.to_string()).unwrap_or_default();
+    let answer = mark::end_within(&connection, Duration::from_secs(1));
+    let error = answer.err().map(|error| error.to_string()).unwrap_or_default();
     assert!(error.contains("no broker answers") && error.contains("127.0.0.1:1"), "{error}");
 }
 

@@ -19,7 +19,7 @@ const CLIENTS: usize = 3;
 const BATCH: usize = 8;
 /// Between two requests of a client, so that the work lasts.
 const PACE: Duration = Duration::from_millis(60);
-const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+const REQUEST_WITHIN: Duration = Duration::from_secs(3);
 /// Short: a node that sleeps must not keep its clients from the other.
 const LOOK_WITHIN: Duration = Duration::from_millis(300);
 /// Of the batches that got no answer while people are enrolled, every so many is never sent again: its fate is read in the log.

@@ -16,30 +16,54 @@ use event_schemas::row::{Aspect, RowRef, StreamRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Most records, and parts of operations that they commit, that are searched for residence told anew (O1).
 pub const MAX_RECORDS_SEARCHED: u64 = 100_000;
 /// Persons looked at in one reading of the view.
 const MAX_LOOKED_AT: usize = 2_000;
 
-/// Persons of whom a record after `since` told residence anew.
-pub(crate) fn told_anew(
-    source: &dyn LogSource,
+/// Persons of whom records after one told residence anew, as far as these are seen. It is true for good: whatever is recorded only adds
+/// to it.
+#[derive(Clone, Debug)]
+pub(crate) struct ToldAnew {
     since: Lsn,
-    last: Lsn,
-) -> Result<BTreeSet<PersonId>, HistoryError> {
-    let mut left = MAX_RECORDS_SEARCHED;
-    if last.0.saturating_sub(since.0) > left {
-        return Err(HistoryError::TooLong);
+    seen: Lsn,
+    records_left: u64,
+    persons: Arc<BTreeSet<PersonId>>,
+}
+
+impl ToldAnew {
+    /// Nothing recorded since is seen yet.
+    pub fn since(since: Lsn) -> Self {
+        Self { since, seen: since, records_left: MAX_RECORDS_SEARCHED, persons: Arc::default() }
     }
-    let mut found = BTreeSet::new();
-    for lsn in (since.0 + 1..=last.0).map(Lsn) {
-        changes_by(source, lsn, &mut left, &mut |_, restatements| {
-            found.extend(restatements.iter().filter_map(whose_residence));
-            Ok(())
-        })?;
+
+    /// Whether it is of that record, and of no later one than `last`.
+    pub fn is_of(&self, since: Lsn, last: Lsn) -> bool {
+        self.since == since && self.seen <= last
     }
-    Ok(found)
+
+    /// Sees what was recorded up to `last`.
+    pub fn follow(
+        &mut self,
+        source: &dyn LogSource,
+        last: Lsn,
+    ) -> Result<Arc<BTreeSet<PersonId>>, HistoryError> {
+        if last.0.saturating_sub(self.seen.0) > self.records_left {
+            return Err(HistoryError::TooLong);
+        }
+        let persons = Arc::make_mut(&mut self.persons);
+        while self.seen < last {
+            let lsn = self.seen.next();
+            changes_by(source, lsn, &mut self.records_left, &mut |_, restatements| {
+                persons.extend(restatements.iter().filter_map(whose_residence));
+                Ok(())
+            })?;
+            self.seen = lsn;
+        }
+        Ok(Arc::clone(&self.persons))
+    }
 }
 
 fn whose_residence(restated: &Restatement) -> Option<PersonId> {

@@ -46,8 +46,9 @@ impl KnownThen {
         Self { known_at, seen: known_at, records_left, allowance, gave: BTreeMap::new() }
     }
 
-    pub fn known_at(&self) -> Lsn {
-        self.known_at
+    /// Whether it is of that record, and of no later one than `last`.
+    pub fn is_of(&self, known_at: Lsn, last: Lsn) -> bool {
+        self.known_at == known_at && self.seen <= last
     }
 
     /// Sees what was recorded up to `last`.

@@ -201,7 +201,7 @@ impl QueryState {
         self.references.clone()
     }
 
-    /// Totals of what was known lately.
+    /// What was known lately.
     pub(super) fn lately(&self) -> Lately {
         self.lately.clone()
     }

@@ -8,7 +8,7 @@ use super::units::name_of;
 use crate::answers::{AspectChange, ChangesAnswer, PersonBrief, PersonChange, Reflecting, Teller};
 use crate::as_of::{AsOf, Past};
 use crate::cursor::{Cursor, ListingKind};
-use crate::difference::{Causes, Differs, candidates, differs, told_anew};
+use crate::difference::{Causes, Differs, candidates, differs};
 use crate::explanation::{ExplainedEvent, Shown, by_lsn, explained, says_of};
 use crate::labels::Label;
 use crate::row_source::Moment;
@@ -70,7 +70,7 @@ pub(super) async fn changes(
     let name = name_of(&code)?;
     let (from, to) = (pair(from.as_deref())?, pair(to.as_deref())?);
     state.wait_for(paging.token()).await?;
-    let views = state.views().clone();
+    let (views, lately) = (state.views().clone(), state.lately());
     state
         .off_the_async_threads(move || {
             let (view, source) = (views.current(), &**views.source());
@@ -85,7 +85,7 @@ pub(super) async fn changes(
             drop(reading);
             let listing = Cursor { kind: ListingKind::Changes, subject: (0, unit.0), place: 0, log_id };
             let after = PersonId(paging.place(listing)?.unwrap_or(0) as u32);
-            let anew = told_anew(source, from.known_at.min(to.known_at), last)?;
+            let anew = lately.told_anew(source, from.known_at.min(to.known_at), last)?;
             let (changes, shown) = (Vec::new(), Vec::new());
             let mut page = Page { view: &view, source, from, to, units: &units, changes, shown };
             let next = each_candidate(&view, &units, &anew, after, |person| {

@@ -1,15 +1,18 @@
-//! Readings whose totals are those of what was known lately.
+//! What was known lately: kept between questions, because whoever reproduces a table or leafs through a listing asks several of the
+//! same state of the log.
 
 use super::ask::NoAnswer;
 use super::effects::References;
 use super::problems;
+use crate::difference::ToldAnew;
 use crate::known_then::KnownThen;
 use crate::view::{Reading, View};
 use crate::walk::HistoryError;
 use access::http::Problem;
 use event_log::LogSource;
-use event_schemas::ids::Lsn;
-use std::sync::{Arc, Mutex, PoisonError};
+use event_schemas::ids::{Lsn, PersonId};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Questions at a time (O1): each may read back many records.
@@ -17,17 +20,25 @@ const MAX_AT_A_TIME: usize = 2;
 /// Rounds of following what is recorded meanwhile without holding a reading, which publishing would wait for.
 const ROUNDS: usize = 3;
 
-/// The state of the log that was asked for last is kept: whoever reproduces a table asks several questions of it.
+/// The states of the log that were asked for last.
 #[derive(Clone)]
 pub struct Lately {
     turns: Arc<Semaphore>,
     references: References,
-    kept: Arc<Mutex<Option<KnownThen>>>,
+    totals: Kept<KnownThen>,
+    residents: Kept<ToldAnew>,
+}
+
+type Kept<T> = Arc<Mutex<Option<T>>>;
+
+fn kept<T>(kept: &Kept<T>) -> MutexGuard<'_, Option<T>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lately {
     pub(super) fn new(references: References) -> Self {
-        Self { turns: Arc::new(Semaphore::new(MAX_AT_A_TIME)), references, kept: Arc::default() }
+        let turns = Arc::new(Semaphore::new(MAX_AT_A_TIME));
+        Self { turns, references, totals: Kept::default(), residents: Kept::default() }
     }
 
     /// A turn; refused while others have theirs.
@@ -43,8 +54,8 @@ impl Lately {
         source: &dyn LogSource,
         known_at: Lsn,
     ) -> Result<Reading<'a>, NoAnswer> {
-        let mut then = self.kept().take().filter(|kept| kept.known_at() == known_at);
-        let then = then.get_or_insert_with(|| KnownThen::at(known_at));
+        let then = kept(&self.totals).take().filter(|kept| kept.is_of(known_at, view.lsn()));
+        let mut then = then.unwrap_or_else(|| KnownThen::at(known_at));
         for _ in 0..ROUNDS {
             let reading = view.read();
             let (last, reference) = (reading.lsn(), self.references.of(&reading)?);
@@ -55,12 +66,22 @@ impl Lately {
         let (last, reference) = (reading.lsn(), self.references.of(&reading)?);
         then.follow(source, &reference, last).map_err(|error| no_answer(error, last, known_at))?;
         let totals = then.beside(&reading, &reference)?;
-        *self.kept() = Some(then.clone());
+        *kept(&self.totals) = Some(then);
         Ok(reading.with_totals_of(totals))
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Option<KnownThen>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Persons of whom records after `since` and up to `last` told residence anew.
+    pub(super) fn told_anew(
+        &self,
+        source: &dyn LogSource,
+        since: Lsn,
+        last: Lsn,
+    ) -> Result<Arc<BTreeSet<PersonId>>, HistoryError> {
+        let found = kept(&self.residents).take().filter(|kept| kept.is_of(since, last));
+        let mut anew = found.unwrap_or_else(|| ToldAnew::since(since));
+        let persons = anew.follow(source, last)?;
+        *kept(&self.residents) = Some(anew);
+        Ok(persons)
     }
 }
 

@@ -7,7 +7,6 @@ use super::units::{UnitName, find};
 use crate::answers::{MembersAnswer, PersonBrief, Reflecting, Teller};
 use crate::as_of::Past;
 use crate::cursor::{Cursor, ListingKind};
-use crate::difference::told_anew;
 use crate::layout::ResidenceKind;
 use crate::row_source::{Moment, RowSource};
 use access::http::Answer;
@@ -26,7 +25,7 @@ pub(super) async fn members_then(
 ) -> Answered<MembersAnswer> {
     let limit = paging.limit()?;
     state.wait_for(paging.token()).await?;
-    let views = state.views().clone();
+    let (views, lately) = (state.views().clone(), state.lately());
     let work = move || {
         let (view, source) = (views.current(), &**views.source());
         let as_of = asked_for.resolve(&view, source)?;
@@ -39,7 +38,7 @@ pub(super) async fn members_then(
         let listing =
             Cursor { kind: ListingKind::ResidentsThen, subject: (kind as u8, unit.0), place: 0, log_id };
         let after = PersonId(paging.place(listing)?.unwrap_or(0) as u32);
-        let anew = told_anew(source, as_of.known_at, last)?;
+        let anew = lately.told_anew(source, as_of.known_at, last)?;
         let (mut members, mut shown) = (Vec::new(), Vec::new());
         let next = each_candidate(&view, &BTreeSet::from([unit]), &anew, after, |person| {
             let past = Past::new(&view, source, as_of);

@@ -1,6 +1,6 @@
 //! Questions over HTTP. Each answer is made from one reading, names its lsn, and says whom it shows.
 //!
-//! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads; `past`, `past_rows`, `changes`, `members` what may be asked for any time;
+//! Layout: [`problems`] the catalogue of what can go wrong; [`ask`] tokens, paging, readings off the async threads; `past`, `past_rows`, `changes`, `members` what may be asked for any time; `lately` what is kept for that;
 //! `persons`, `search`, `households`, `cards`, `units`, `operations`, `totals`, `disclosed`, `views` the handlers; `area` what totals are asked for; `live` a stream; `effects`, `operation_effects` what a record, or an operation, would change.
 
 mod area;

@@ -5,5 +5,6 @@
 mod common;
 mod engine_conformance;
 mod id_index;
+mod interrupted;
 mod store_recovery;
 mod tables;

@@ -6,8 +6,8 @@
 use crate::as_of::{AsOf, AsOfError, Past, is_effective, timelines};
 use crate::layout::PERSONS;
 use crate::rows::{PersonRow, Row, Spell};
-use crate::view::View;
-use crate::walk::{HistoryError, RowRecord, changes_by};
+use crate::view::Reading;
+use crate::walk::{HistoryError, RowRecord, changes_by, follow};
 use event_log::LogSource;
 use event_schemas::event::Event;
 use event_schemas::ids::{EventAddress, Lsn, PersonId, UnitId};
@@ -16,7 +16,6 @@ use event_schemas::row::{Aspect, RowRef, StreamRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Most records, and parts of operations that they commit, that are searched for residence told anew (O1).
 pub const MAX_RECORDS_SEARCHED: u64 = 100_000;
@@ -30,39 +29,35 @@ pub(crate) struct ToldAnew {
     since: Lsn,
     seen: Lsn,
     records_left: u64,
-    persons: Arc<BTreeSet<PersonId>>,
+    persons: BTreeSet<PersonId>,
 }
 
 impl ToldAnew {
     /// Nothing recorded since is seen yet.
     pub fn since(since: Lsn) -> Self {
-        Self { since, seen: since, records_left: MAX_RECORDS_SEARCHED, persons: Arc::default() }
+        Self { since, seen: since, records_left: MAX_RECORDS_SEARCHED, persons: BTreeSet::new() }
     }
 
-    /// Whether it is of that record, and of no later one than `last`.
-    pub fn is_of(&self, since: Lsn, last: Lsn) -> bool {
-        self.since == since && self.seen <= last
+    /// Whether it is of that record.
+    pub fn is_since(&self, since: Lsn) -> bool {
+        self.since == since
     }
 
-    /// Sees what was recorded up to `last`.
-    pub fn follow(
-        &mut self,
-        source: &dyn LogSource,
-        last: Lsn,
-    ) -> Result<Arc<BTreeSet<PersonId>>, HistoryError> {
-        if last.0.saturating_sub(self.seen.0) > self.records_left {
-            return Err(HistoryError::TooLong);
-        }
-        let persons = Arc::make_mut(&mut self.persons);
-        while self.seen < last {
-            let lsn = self.seen.next();
-            changes_by(source, lsn, &mut self.records_left, &mut |_, restatements| {
+    /// Up to where records are seen.
+    pub fn seen(&self) -> Lsn {
+        self.seen
+    }
+
+    /// Sees what was recorded up to `last`, and some that is there already beyond it.
+    pub fn follow(&mut self, source: &dyn LogSource, last: Lsn) -> Result<(), HistoryError> {
+        let Self { seen, records_left, persons, .. } = self;
+        let left = *records_left;
+        follow(seen, last, left, |lsn| {
+            changes_by(source, lsn, records_left, &mut |_, restatements| {
                 persons.extend(restatements.iter().filter_map(whose_residence));
                 Ok(())
-            })?;
-            self.seen = lsn;
-        }
-        Ok(Arc::clone(&self.persons))
+            })
+        })
     }
 }
 
@@ -77,22 +72,21 @@ fn whose_residence(restated: &Restatement) -> Option<PersonId> {
 }
 
 /// Of the next persons beyond `after` those who may have been residents of these units, and the last one that was looked at; none
-/// at the end.
+/// at the end. The reading shows nothing recorded that is not seen.
 pub(crate) fn candidates(
-    view: &View,
+    reading: &Reading<'_>,
     units: &BTreeSet<UnitId>,
-    told_anew: &BTreeSet<PersonId>,
+    told_anew: &ToldAnew,
     after: PersonId,
 ) -> Result<(Vec<PersonId>, Option<PersonId>), AsOfError> {
     let mut found = Vec::new();
-    let reading = view.read();
     let ids = reading.ids_from(PERSONS, after.0.saturating_add(1))?;
     let mut last = None;
     for id in ids.iter().take(MAX_LOOKED_AT).copied().map(PersonId) {
         last = Some(id);
         let lived_there = |spell: &Spell| units.contains(&spell.unit);
         let Some(Row::Person(row)) = reading.row(RowRef::Person(id))? else { continue };
-        if told_anew.contains(&id) || row.homes().iter().chain(&row.stays()).any(lived_there) {
+        if told_anew.persons.contains(&id) || row.homes().iter().chain(&row.stays()).any(lived_there) {
             found.push(id);
         }
     }

@@ -14,7 +14,7 @@
 mod gathered;
 mod held;
 
-pub(crate) use gathered::is_whole;
+pub(crate) use gathered::{Left, left_in};
 pub(crate) use held::Bounds;
 
 use crate::apply::Applier;

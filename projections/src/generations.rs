@@ -8,7 +8,7 @@
 //!
 //! A fold that a crash interrupted, and that has come so far that something of it is of use, is kept: the next one goes on with it.
 
-use crate::fresh::is_whole;
+use crate::fresh::{Left, left_in};
 use crate::projector::ProjectorError;
 use crate::view::View;
 use event_schemas::ids::{InstanceId, LogId};
@@ -71,27 +71,21 @@ impl Generations {
     pub fn begin(&mut self, kind: EngineKind) -> Result<(u32, View, Scratch), ProjectorError> {
         self.engine.kind = kind;
         self.youngest += 1;
-        let path = self.path(self.youngest);
-        let scratch = self.scratch(self.youngest);
-        let is_whole = is_whole(&scratch).map_err(StoreError::Io)?.unwrap_or(false);
-        let is_of_use = is_whole && engine_of(&path).map_err(StoreError::Io)? == Some(kind);
-        if !is_of_use && path.exists() {
+        let (path, scratch) = (self.path(self.youngest), self.scratch(self.youngest));
+        let is_filled = left_in(&scratch).map_err(StoreError::Io)? == Some(Left::Everything)
+            && engine_of(&path).map_err(StoreError::Io)? == Some(kind);
+        if !is_filled && path.exists() {
             fs::remove_dir_all(&path).map_err(StoreError::Io)?;
-        }
-        if is_whole && !is_of_use {
-            fs::remove_dir_all(&scratch).map_err(StoreError::Io)?;
         }
         fs::create_dir_all(&scratch).map_err(StoreError::Io)?;
         let (view, _) = self.open_view(self.youngest)?;
-        Ok((self.youngest, view, Scratch { path: scratch, is_kept: false }))
+        Ok((self.youngest, view, Scratch(scratch)))
     }
 
     /// A fold that failed leaves nothing.
     pub fn remove(&self, number: u32) {
-        let path = self.path(number);
-        if let Err(error) = fs::remove_dir_all(&path) {
-            tracing::warn!(%error, "the directory of a failed fold is left behind");
-        }
+        remove(&self.path(number));
+        remove(&self.scratch(number));
     }
 
     /// From now on this is the view that is opened. Atomic: a crash leaves the one or the other.
@@ -115,7 +109,7 @@ impl Generations {
     fn interrupted(&self, current: u32) -> io::Result<Option<u32>> {
         let mut found = None;
         for (number, is_scratch, path) in self.numbered()? {
-            if is_scratch && number > current && is_whole(&path)?.is_some() {
+            if is_scratch && number > current && left_in(&path)?.is_some() {
                 found = found.max(Some(number));
             }
         }
@@ -157,31 +151,23 @@ impl Generations {
     }
 }
 
-/// A directory that goes with this value, unless it is kept.
-pub(crate) struct Scratch {
-    path: PathBuf,
-    is_kept: bool,
-}
+/// What a fold has for itself. It stays until it is removed: the next fold goes on with it if this one is interrupted.
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0
     }
 
-    /// The fold is interrupted, and is gone on with later.
-    pub fn keep(mut self) {
-        self.is_kept = true;
+    /// Nothing of it is needed any more.
+    pub fn remove(self) {
+        remove(&self.0);
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if self.is_kept {
-            return;
-        }
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(%error, "the scratch files of a fold are left behind");
-        }
+fn remove(dir: &Path) {
+    if let Err(error) = fs::remove_dir_all(dir) {
+        tracing::warn!(%error, ?dir, "a directory of a fold is left behind");
     }
 }
 

@@ -233,20 +233,13 @@ impl ViewService {
 }
 
 impl Shared {
-    /// A fresh fold of the whole log. Unless it is put in place, its directories go with it; if the service stops meanwhile they stay, and
-    /// the next fold goes on with them.
+    /// A fresh fold of the whole log. If the service stops meanwhile, its directories stay, and the next fold goes on with them.
     fn fold_beside(&self, kind: EngineKind) -> Result<(u32, Projector, Scratch), RebuildError> {
         let (generation, view, scratch) = self.generations().begin(kind)?;
         let bounds = Bounds { ids_a_pass: self.ids_at_once, until: self.until, ..Bounds::default() };
         match fold_all(view, &*self.source, scratch.path(), bounds, &self.watch) {
-            Ok(rebuilt) => {
-                rebuilt.view().remove_when_unused();
-                Ok((generation, rebuilt, scratch))
-            }
-            Err(RebuildError::Stopping) => {
-                scratch.keep();
-                Err(RebuildError::Stopping)
-            }
+            Ok(rebuilt) => Ok((generation, rebuilt, scratch)),
+            Err(RebuildError::Stopping) => Err(RebuildError::Stopping),
             Err(error) => {
                 self.generations().remove(generation);
                 Err(error)
@@ -300,8 +293,10 @@ impl Driver {
         }
         tracing::info!(entries = behind, "the views are folded from the whole log");
         let kind = self.shared.generations().engine();
-        let (generation, rebuilt, _scratch) = self.shared.fold_beside(kind)?;
-        self.put_in_place(rebuilt, generation)
+        let (generation, rebuilt, scratch) = self.shared.fold_beside(kind)?;
+        self.put_in_place(rebuilt, generation)?;
+        scratch.remove();
+        Ok(())
     }
 
     /// Whether it stands where it is to stay.
@@ -385,8 +380,11 @@ impl Driver {
                 let _ = reply.try_send(sums);
             }
             Request::Adopt(adoption) => {
-                let Adoption { rebuilt, generation, scratch: _scratch, accept_difference, reply } = *adoption;
-                let _ = reply.try_send(self.adopt(rebuilt, generation, accept_difference));
+                let Adoption { rebuilt, generation, scratch, accept_difference, reply } = *adoption;
+                rebuilt.view().remove_when_unused();
+                let report = self.adopt(rebuilt, generation, accept_difference);
+                scratch.remove();
+                let _ = reply.try_send(report);
             }
         }
     }

@@ -56,16 +56,22 @@ impl Sorter {
         Self { runs: saved, durable: runs, ..Self::new(stem) }
     }
 
-    /// Brings everything gathered so far into runs that outlast a crash; how many these are.
-    pub fn save(&mut self) -> io::Result<usize> {
+    /// Brings everything gathered so far into runs that outlast a crash; the new ones.
+    pub fn save(&mut self) -> io::Result<&[PathBuf]> {
         if !self.places.is_empty() {
             self.write_run()?;
         }
-        for run in &self.runs[self.durable..] {
+        let new = self.durable;
+        for run in &self.runs[new..] {
             File::open(run)?.sync_all()?;
         }
         self.durable = self.runs.len();
-        Ok(self.durable)
+        Ok(&self.runs[new..])
+    }
+
+    /// How many runs there are.
+    pub fn runs(&self) -> usize {
+        self.runs.len()
     }
 
     /// Takes one entry. Keys and values are short: what does not fit into a run's lengths is an error.
@@ -96,7 +102,8 @@ impl Sorter {
         (self.bytes, self.places) = (Vec::new(), Vec::new());
         let merged = Merge::open(&self.runs)?;
         last_of_each(merged, &mut each)?;
-        for run in &self.runs {
+        // What is durable stays: whoever is interrupted here goes on with it.
+        for run in &self.runs[self.durable..] {
             fs::remove_file(run)?;
         }
         Ok(())
@@ -234,6 +241,36 @@ mod tests {
                 .unwrap();
             prop_assert_eq!(drained, model.into_iter().collect::<Vec<_>>());
             prop_assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "runs are removed");
+        }
+
+        #[test]
+        fn what_was_saved_is_gone_on_with_however_often_it_was_drained(
+            saved in prop::collection::vec(0..50_u8, 1..100),
+            then in prop::collection::vec(0..50_u8, 0..100),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let stem = dir.path().join("run");
+            let mut sorter = Sorter::gathering(stem.clone(), 500);
+            saved.iter().for_each(|key| sorter.push(&[*key], &[1]).unwrap());
+            sorter.save().unwrap();
+            let runs = sorter.runs();
+            let drained = |mut sorter: Sorter| {
+                then.iter().for_each(|key| sorter.push(&[*key], &[2]).unwrap());
+                let mut drained = Vec::new();
+                let each = |key: &[u8], value: &[u8]| {
+                    drained.push((key[0], value[0]));
+                    Ok::<_, io::Error>(())
+                };
+                sorter.drain(each).unwrap();
+                drained
+            };
+            let first = drained(sorter);
+            prop_assert_eq!(fs::read_dir(dir.path()).unwrap().count(), runs);
+            let again = drained(Sorter { gathered_bytes: 500, ..Sorter::resume(stem, runs) });
+            let before = saved.iter().map(|key| (*key, 1));
+            let model: BTreeMap<u8, u8> = before.chain(then.iter().map(|key| (*key, 2))).collect();
+            prop_assert_eq!(&first, &model.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(first, again);
         }
     }
 }

@@ -226,7 +226,7 @@ impl Reading<'_> {
         Self { then: Some(then), ..self }
     }
 
-    /// Everything read here reflects exactly the log up to this lsn.
+    /// Everything read here reflects exactly the log up to this lsn; if totals are those of then, only they and the day do.
     pub fn lsn(&self) -> Lsn {
         self.then.as_ref().map_or_else(|| self.snapshot.lsn(), |then| then.lsn)
     }

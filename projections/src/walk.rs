@@ -110,29 +110,56 @@ fn decoded(lsn: Lsn, bytes: &[u8]) -> Result<AdmittedEntry, HistoryError> {
 /// Hears rows that a record changes, and timelines that it tells anew.
 pub(crate) type HearsChanges<'a> = dyn FnMut(&[RowTouch], &[Restatement]) -> Result<(), HistoryError> + 'a;
 
-/// Tells `visit` the rows that a record changes and the timelines that it tells anew: its own first, then those of each correction that
-/// it commits, as it was staged. Takes the record and the parts that it reads from `left`.
+/// Tells `visit` the rows that a record changes and the timelines that it tells anew: its own first, among them those of corrections whose
+/// rows moved, then those of each correction that it commits, as it was staged. Takes the record and the parts that it reads from
+/// `left`. False if nothing is recorded there yet.
 pub(crate) fn changes_by(
     source: &dyn LogSource,
     lsn: Lsn,
     left: &mut u64,
     visit: &mut HearsChanges<'_>,
-) -> Result<(), HistoryError> {
-    let mut read = |lsn| {
+) -> Result<bool, HistoryError> {
+    let mut read = |lsn| -> Result<Option<AdmittedEntry>, HistoryError> {
+        let Some(bytes) = source.fetch(lsn)? else { return Ok(None) };
         *left = left.checked_sub(1).ok_or(HistoryError::TooLong)?;
-        decoded(lsn, &source.fetch(lsn)?.ok_or(HistoryError::Unreadable(lsn))?)
+        decoded(lsn, &bytes).map(Some)
     };
-    let entry = read(lsn)?;
-    let Some(changes) = entry.changes() else { return Ok(()) };
+    let Some(entry) = read(lsn)? else { return Ok(false) };
+    let Some(changes) = entry.changes() else { return Ok(true) };
     visit(&changes.rows, &changes.restatements)?;
     for event in &changes.events {
         let EventBody::OperationCommitted(committed) = &event.body else { continue };
         for part in &committed.parts {
-            let part = read(part.lsn)?;
+            let part = read(part.lsn)?.ok_or(HistoryError::Unreadable(part.lsn))?;
             let made = corrections_in(&part).filter(|item| !committed.leaves_out(item));
             for item in made {
                 visit(&item.rows, &item.restatements)?;
             }
+        }
+    }
+    Ok(true)
+}
+
+/// Records that are seen beyond the last one that must be, so that a reading taken next is likely to show nothing else.
+const SEEN_AHEAD: u64 = 1_000;
+
+/// Calls `see` with every record after `seen` up to `last`, and with some that are there already beyond it. `see` says whether there is
+/// such a record.
+pub(crate) fn follow(
+    seen: &mut Lsn,
+    last: Lsn,
+    left: u64,
+    mut see: impl FnMut(Lsn) -> Result<bool, HistoryError>,
+) -> Result<(), HistoryError> {
+    if last.0.saturating_sub(seen.0) > left {
+        return Err(HistoryError::TooLong);
+    }
+    while seen.0 < last.0.saturating_add(SEEN_AHEAD) {
+        match see(seen.next()) {
+            Ok(true) => *seen = seen.next(),
+            Ok(false) if *seen < last => return Err(HistoryError::Unreadable(seen.next())),
+            Err(error) if *seen < last => return Err(error),
+            Ok(false) | Err(_) => break,
         }
     }
     Ok(())

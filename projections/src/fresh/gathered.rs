@@ -7,7 +7,8 @@
 //! | `sorting-5.0` … | runs of index entries |
 //! | `PROGRESS` | how many passes are whole, and up to where the log was read; replaced by renaming |
 //!
-//! What `PROGRESS` counts is durable. Whatever lies beside it is of a pass that a crash interrupted, and is written again.
+//! What `PROGRESS` counts is durable, and named there with length and checksum: if one file is not as it was, all passes begin anew.
+//! Whatever else lies beside it is of a pass that a crash interrupted, and is written again.
 
 use super::held::{CHUNK_ROWS, Chunk, HeldRows, Slot, SortedEntries, unreadable};
 use super::{Bounds, misuse};
@@ -29,6 +30,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use xxhash_rust::xxh3::Xxh3;
 
 const PROGRESS: &str = "PROGRESS";
 const PROGRESS_NEW: &str = "PROGRESS.new";
@@ -62,8 +64,33 @@ struct Progress {
     highest_id: u32,
     /// Runs of index entries by table.
     runs: BTreeMap<u8, usize>,
+    /// Every file that is kept, by name.
+    files: BTreeMap<String, FileSum>,
     /// The view holds everything, and nothing of this is needed any more.
     is_whole: bool,
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct FileSum {
+    len: u64,
+    xxh3: u64,
+}
+
+impl FileSum {
+    fn of(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let (mut hash, mut len, mut bytes) = (Xxh3::new(), 0, vec![0; BUFFER_BYTES]);
+        loop {
+            match file.read(&mut bytes)? {
+                0 => return Ok(Self { len, xxh3: hash.digest() }),
+                read => {
+                    hash.update(&bytes[..read]);
+                    len += read as u64;
+                }
+            }
+        }
+    }
 }
 
 impl Progress {
@@ -85,9 +112,19 @@ impl Progress {
     }
 }
 
-/// Whether the fold that this directory belongs to has come to its end; none if nothing in it is of use.
-pub(crate) fn is_whole(scratch: &Path) -> io::Result<Option<bool>> {
-    Ok(Progress::load(scratch)?.map(|progress| progress.is_whole))
+/// What a fold that was interrupted has left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Left {
+    /// Passes that are whole.
+    Passes,
+    /// The view is filled.
+    Everything,
+}
+
+/// What is left in such a directory; none if nothing in it is of use.
+pub(crate) fn left_in(scratch: &Path) -> io::Result<Option<Left>> {
+    let left = |progress: Progress| if progress.is_whole { Left::Everything } else { Left::Passes };
+    Ok(Progress::load(scratch)?.map(left))
 }
 
 /// How far the first pass came.
@@ -110,6 +147,7 @@ pub(super) struct Gathered {
     reached: Option<(RestartPoint, u32)>,
     indexes: BTreeMap<TableId, Sorter>,
     totals: HashMap<Vec<u8>, u64>,
+    files: BTreeMap<String, FileSum>,
     threads: usize,
 }
 
@@ -125,12 +163,19 @@ impl Gathered {
             reached: None,
             indexes: sorted().map(|table| (table, Sorter::new(stem(table)))).collect(),
             totals: HashMap::new(),
+            files: BTreeMap::new(),
             threads: std::thread::available_parallelism().map_or(1, NonZero::get),
         };
         let found = Progress::load(scratch).map_err(StoreError::Io)?;
-        let Some(found) = found.filter(|found| found.asked == gathered.asked && found.passes > 0) else {
+        // Of a view that was filled and is not there any more, nothing that it was made of is kept.
+        let is_of_use =
+            |found: &Progress| found.asked == gathered.asked && found.passes > 0 && !found.is_whole;
+        let Some(found) = found.filter(is_of_use) else { return Ok(gathered) };
+        let changed = |(name, sum): (&String, &FileSum)| FileSum::of(&scratch.join(name)).ok() != Some(*sum);
+        if found.files.iter().any(changed) {
+            tracing::warn!("what an interrupted fold has left is not as it was; the log is folded anew");
             return Ok(gathered);
-        };
+        }
         let restart = RestartPoint::from_bytes(&found.restart);
         let restart = restart.map_err(|error| misuse(&format!("{PROGRESS}: {error}")))?;
         for (table, sorter) in &mut gathered.indexes {
@@ -138,6 +183,7 @@ impl Gathered {
         }
         gathered.totals = read_totals(&gathered.file("totals", found.passes - 1)).map_err(StoreError::Io)?;
         gathered.passes = found.passes;
+        gathered.files = found.files;
         gathered.reached = Some((restart, found.highest_id));
         tracing::info!(passes = found.passes, of = gathered.all_passes(), "goes on with an interrupted fold");
         Ok(gathered)
@@ -191,9 +237,17 @@ impl Gathered {
     fn save(&mut self, rows: BufWriter<File>) -> io::Result<()> {
         rows.into_inner()?.sync_all()?;
         write_totals(&self.file("totals", self.passes), &self.totals)?;
+        let mut written = vec![self.file("rows", self.passes), self.file("totals", self.passes)];
         let mut runs = BTreeMap::new();
         for (table, sorter) in &mut self.indexes {
-            runs.insert(table.0, sorter.save()?);
+            written.extend(sorter.save()?.iter().cloned());
+            runs.insert(table.0, sorter.runs());
+        }
+        if let Some(before) = self.passes.checked_sub(1) {
+            self.files.remove(&name_of(&self.file("totals", before)));
+        }
+        for path in written {
+            self.files.insert(name_of(&path), FileSum::of(&path)?);
         }
         self.passes += 1;
         self.progress(runs, false)
@@ -203,7 +257,8 @@ impl Gathered {
         let Some((restart, highest_id)) = &self.reached else { return Ok(()) };
         let restart = restart.to_bytes().map_err(io::Error::other)?;
         let (asked, passes, highest_id) = (self.asked.clone(), self.passes, *highest_id);
-        Progress { asked, passes, restart, highest_id, runs, is_whole }.save(&self.scratch)
+        let files = self.files.clone();
+        Progress { asked, passes, restart, highest_id, runs, files, is_whole }.save(&self.scratch)
     }
 
     /// Writes the tables of an empty view: what was kept, and what the last pass gave.
@@ -293,6 +348,10 @@ impl Gathered {
     fn file(&self, what: &str, pass: u32) -> PathBuf {
         self.scratch.join(format!("{what}-{pass}"))
     }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn each_row(path: &Path, put_row: &mut PutRow<'_>) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! What changed in a unit between two pairs of times.
 
 use super::ask::{Answered, NoAnswer, Paging, QueryState};
+use super::lately::Anew;
 use super::past::{AskedFor, about};
 use super::past_rows::shown;
 use super::problems;
@@ -76,7 +77,7 @@ pub(super) async fn changes(
             let (view, source) = (views.current(), &**views.source());
             let (from, to) = (from.resolve(&view, source)?, to.resolve(&view, source)?);
             let reading = view.read();
-            let (last, log_id) = (reading.lsn(), reading.log_id());
+            let log_id = reading.log_id();
             let mut teller = Teller::new(&reading);
             let unit = super::units::find(&mut teller, name)?;
             let brief = teller.unit(unit)?;
@@ -85,10 +86,10 @@ pub(super) async fn changes(
             drop(reading);
             let listing = Cursor { kind: ListingKind::Changes, subject: (0, unit.0), place: 0, log_id };
             let after = PersonId(paging.place(listing)?.unwrap_or(0) as u32);
-            let anew = lately.told_anew(source, from.known_at.min(to.known_at), last)?;
+            let mut anew = lately.told_anew(source, from.known_at.min(to.known_at));
             let (changes, shown) = (Vec::new(), Vec::new());
             let mut page = Page { view: &view, source, from, to, units: &units, changes, shown };
-            let next = each_candidate(&view, &units, &anew, after, |person| {
+            let next = each_candidate(&view, &units, &mut anew, after, |person| {
                 page.compare(person)?;
                 Ok(page.changes.len() == limit)
             })?;
@@ -107,13 +108,15 @@ pub(super) async fn changes(
 pub(super) fn each_candidate(
     view: &View,
     units: &BTreeSet<UnitId>,
-    told_anew: &BTreeSet<PersonId>,
+    anew: &mut Anew<'_>,
     mut after: PersonId,
     mut look: impl FnMut(PersonId) -> Result<bool, NoAnswer>,
 ) -> Result<Option<PersonId>, NoAnswer> {
     let mut looked_closely = 0;
     for _ in 0..MAX_ROUNDS {
-        let (found, looked_at) = candidates(view, units, told_anew, after)?;
+        let reading = anew.reading(view)?;
+        let (found, looked_at) = candidates(&reading, units, anew.told(), after)?;
+        drop(reading);
         let Some(looked_at) = looked_at else { return Ok(None) };
         for person in found {
             looked_closely += 1;

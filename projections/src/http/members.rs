@@ -30,7 +30,7 @@ pub(super) async fn members_then(
         let (view, source) = (views.current(), &**views.source());
         let as_of = asked_for.resolve(&view, source)?;
         let reading = view.read();
-        let (last, log_id) = (reading.lsn(), reading.log_id());
+        let log_id = reading.log_id();
         let mut teller = Teller::new(&reading);
         let unit = find(&mut teller, name)?;
         let brief = teller.unit(unit)?;
@@ -38,9 +38,9 @@ pub(super) async fn members_then(
         let listing =
             Cursor { kind: ListingKind::ResidentsThen, subject: (kind as u8, unit.0), place: 0, log_id };
         let after = PersonId(paging.place(listing)?.unwrap_or(0) as u32);
-        let anew = lately.told_anew(source, as_of.known_at, last)?;
+        let mut anew = lately.told_anew(source, as_of.known_at);
         let (mut members, mut shown) = (Vec::new(), Vec::new());
-        let next = each_candidate(&view, &BTreeSet::from([unit]), &anew, after, |person| {
+        let next = each_candidate(&view, &BTreeSet::from([unit]), &mut anew, after, |person| {
             let past = Past::new(&view, source, as_of);
             let row = Moment::Then(&past).person(person)?.filter(|row| row.death.is_none());
             let lives_in = row.as_ref().and_then(|row| match kind {

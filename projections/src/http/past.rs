@@ -184,13 +184,13 @@ impl QueryState {
         self.off_the_async_threads(move || {
             let _turn = turn;
             let (view, source) = (views.current(), &**views.source());
-            let AsOf { known_at, .. } = asked_for.resolve(&view, source)?;
-            let reading = lately.reading(&view, source, known_at)?;
+            let as_of = asked_for.resolve(&view, source)?;
+            let about = about(source, as_of)?;
+            let reading = lately.reading(&view, source, as_of.known_at)?;
             let mut teller = Teller::new(&reading);
             let body = make(&mut teller)?;
-            let valid_on = reading.day()?.unwrap_or(Date(0));
-            let as_of = Some(about(source, AsOf { valid_on, known_at })?);
-            let body = Reflecting { as_of, ..teller.reflecting(body) };
+            let about = AsOfView { valid_on: reading.day()?.unwrap_or(Date(0)), ..about };
+            let body = Reflecting { as_of: Some(about), ..teller.reflecting(body) };
             Ok(Answer { body, lsn: reading.lsn(), shown: teller.shown })
         })
         .await

@@ -261,13 +261,17 @@ fn card_of(row: &CardRow) -> Card {
 pub fn lived(life: &[(u8, u32)]) -> (Town, Corrections) {
     let (mut town, mut corrections) = (Town::new(), Corrections::default());
     town.enrol(2, crate::common::town::WARDS[0]);
+    live_on(&mut town, &mut corrections, life);
+    (town, corrections)
+}
+
+pub fn live_on(town: &mut Town, corrections: &mut Corrections, life: &[(u8, u32)]) {
     for (what, which) in life {
         match what % 5 {
-            4 => corrections.correct(&mut town, *which),
+            4 => corrections.correct(town, *which),
             _ => town.live(*what / 5, *which),
         }
     }
-    (town, corrections)
 }
 
 fn numbers(events: &[(EventAddress, Event)]) -> BTreeMap<OperationId, Vec<(PersonId, Pin)>> {

@@ -1,5 +1,5 @@
 //! Totals and flows by what was known at an earlier record are those that a view shows which goes no further.
-use crate::as_of::lived;
+use crate::as_of::{live_on, lived};
 use crate::common::serving::{Api, LONG, caught_up, start};
 use crate::common::{LOG, cases};
 use event_schemas::ids::Lsn;
@@ -38,8 +38,8 @@ async fn said(api: &Api, question: &str, known_at: Option<Lsn>) -> Value {
     answer
 }
 
-async fn compare(life: &[(u8, u32)], shares: &[f64]) {
-    let (town, _) = lived(life);
+async fn compare(life: &[(u8, u32)], later: &[(u8, u32)], shares: &[f64]) {
+    let (mut town, mut corrections) = lived(life);
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let (views, service) = start(dirs[0].path(), &town);
     caught_up(&views, &town).await;
@@ -61,6 +61,18 @@ async fn compare(life: &[(u8, u32)], shares: &[f64]) {
                 "{question} at lsn {known_at} of {last}"
             );
         }
+        // What is recorded meanwhile changes nothing of it.
+        live_on(&mut town, &mut corrections, later);
+        caught_up(&views, &town).await;
+        for question in questions() {
+            let told = said(&now, &question, Some(known_at)).await;
+            let last = town.scribe.log.last_lsn();
+            assert_eq!(
+                told,
+                said(&replayed, &question, None).await,
+                "{question} at {known_at} later, of {last}"
+            );
+        }
         of_then.stop();
     }
     service.stop();
@@ -72,10 +84,11 @@ proptest! {
     #[test]
     fn totals_known_then_are_those_of_a_replay(
         life in prop::collection::vec((any::<u8>(), 0..1_000_u32), 1..60),
+        later in prop::collection::vec((any::<u8>(), 0..1_000_u32), 1..10),
         shares in prop::collection::vec(0.0..1.0_f64, 2),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        runtime.block_on(compare(&life, &shares));
+        runtime.block_on(compare(&life, &later, &shares));
     }
 }
 

@@ -5,6 +5,7 @@ use event_log::{LogError, LogReader, LogSource};
 use event_schemas::ids::{InstanceId, Lsn, Position};
 use projections::{Options, RebuildReport, Views};
 use state_store::engine::EngineKind;
+use state_store::home::{DiskHome, Home};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -90,10 +91,18 @@ fn of_many() -> Town {
     town
 }
 
+/// What lies in a directory under names that begin so, in order.
+fn below(dir: &Path, begin: &str) -> Vec<PathBuf> {
+    let found = fs::read_dir(dir).unwrap().map(|found| found.unwrap().path());
+    let mut found: Vec<_> =
+        found.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(begin)).collect();
+    found.sort();
+    found
+}
+
 /// What a pass that was interrupted may have written.
 fn leave_half_a_pass(views: &Path, done: u32) {
-    let found = fs::read_dir(views).unwrap().map(|found| found.unwrap().path());
-    for scratch in found.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("scratch-")) {
+    for scratch in below(views, "scratch-") {
         for of_it in [format!("rows-{done}"), format!("totals-{done}"), "PROGRESS.new".to_owned()] {
             fs::write(scratch.join(of_it), b"not whole").unwrap();
         }
@@ -132,19 +141,35 @@ fn a_rebuild_that_was_killed_goes_on_with_the_pass_that_it_was_in() {
     let again = Watched::new(log, taken);
     rebuilt(&live, &again);
     assert_eq!(again.passes(), all);
-    let taken: Vec<PathBuf> = fs::read_dir(&moments).unwrap().map(|found| found.unwrap().path()).collect();
-    assert_eq!(taken.len() as u32, all + 1);
-    for moment in taken {
-        let done: u32 = moment.file_name().unwrap().to_str().unwrap().parse().unwrap();
-        leave_half_a_pass(&moment, done);
+    let goes_on = |moment: &Path, already: u32| {
         let source = Watched::new(log, |_| {});
-        let report = rebuilt(&moment, &source);
-        assert_eq!(
-            (&report.rebuilt, report.difference, report.switched),
-            (&whole.rebuilt, None, true),
-            "{done}"
-        );
-        assert_eq!(source.passes() + done, all, "what was whole after {done} passes is not done again");
-        assert_eq!(fs::read_dir(&moment).unwrap().count(), 2, "one view and the file that names it are left");
+        let report = rebuilt(moment, &source);
+        assert_eq!((&report.rebuilt, report.difference, report.switched), (&whole.rebuilt, None, true));
+        assert_eq!(source.passes() + already, all, "what was whole after {already} passes is not done again");
+        assert_eq!(fs::read_dir(moment).unwrap().count(), 2, "one view and the file that names it are left");
+    };
+    for done in 0..=all {
+        let moment = dir.path().join(format!("after-{done}"));
+        copy(&moments.join(done.to_string()), &moment);
+        leave_half_a_pass(&moment, done);
+        goes_on(&moment, done);
+    }
+    // What is not as it was is of no use: a view that was filled and is condemned, a file that is damaged or cut short.
+    let condemned = moments.join(all.to_string());
+    let disk = DiskHome::lock(&below(&condemned, "view-").pop().unwrap(), EngineKind::Fjall.into()).unwrap();
+    disk.condemn("in a test").unwrap();
+    drop(disk);
+    goes_on(&condemned, 0);
+    for kept in ["rows-0", "totals-3", "sorting-"] {
+        let moment = dir.path().join(format!("damaged-{kept}"));
+        copy(&moments.join("4"), &moment);
+        let file = below(&below(&moment, "scratch-")[0], kept).remove(0);
+        let mut bytes = fs::read(&file).unwrap();
+        match kept {
+            "totals-3" => bytes.truncate(bytes.len() - 1),
+            _ => *bytes.last_mut().unwrap() ^= 1,
+        }
+        fs::write(file, bytes).unwrap();
+        goes_on(&moment, 0);
     }
 }

@@ -19,6 +19,11 @@ pub(crate) type BaseIter<'a> = Box<dyn Iterator<Item = Result<engine::Entry, Sto
 /// Beside so many times as many others, keys are brought in one by one; otherwise all are merged in one pass.
 const FEW: usize = 16;
 
+/// Keys that readers wait for while they are put in one by one: some milliseconds.
+const MAX_WORK: usize = 10_000;
+/// Most layers between two checkpoints: every read looks into each.
+const MAX_LAYERS: usize = 4;
+
 type Changed = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// The changed keys of all tables, by the table's place in the list of specifications.
@@ -61,8 +66,13 @@ impl Layer {
         }
     }
 
-    /// Brings in everything of a newer layer. Readers wait for it: what it takes follows from the smaller of the two, but where both are
-    /// large and one pass over both is less.
+    /// How much work it is to bring in a newer layer, in keys that are put in one by one.
+    fn work_to_absorb(&self, newer: &Self) -> usize {
+        self.tables.iter().zip(&newer.tables).map(|(table, newer)| table.work_to_absorb(newer)).sum()
+    }
+
+    /// Brings in everything of a newer layer: what it takes follows from the smaller of the two, but where both are large and one pass
+    /// over both is less.
     pub fn absorb(&mut self, newer: Self) {
         for (table, newer) in self.tables.iter_mut().zip(newer.tables) {
             table.absorb(newer);
@@ -75,6 +85,39 @@ impl Layer {
     }
 }
 
+/// Layers over each other, the newest first: each hides what it changed of those below.
+pub(crate) struct Layers(Vec<Layer>);
+
+impl Layers {
+    pub fn new(tables: usize) -> Self {
+        Self(vec![Layer::new(tables)])
+    }
+
+    /// `None`: not changed here. `Some(None)`: removed here.
+    pub fn get(&self, table: usize, key: &[u8]) -> Option<Option<&[u8]>> {
+        self.0.iter().find_map(|layer| layer.get(table, key))
+    }
+
+    pub fn range<'a>(&'a self, table: usize, range: &KeyRange, order: Order) -> LayerIter<'a> {
+        let each = self.0.iter().map(|layer| layer.range(table, range, order));
+        each.reduce(|upper, lower| over(upper, lower, order)).unwrap_or_else(|| Box::new(std::iter::empty()))
+    }
+
+    /// Brings in everything of a newer layer. Readers wait for it: what would keep them too long becomes a layer of its own.
+    pub fn absorb(&mut self, newer: Layer) {
+        let is_full = self.0.len() >= MAX_LAYERS;
+        match self.0.first_mut() {
+            Some(top) if is_full || top.work_to_absorb(&newer) <= MAX_WORK => top.absorb(newer),
+            _ => self.0.insert(0, newer),
+        }
+    }
+
+    /// About how much memory they take.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(Layer::bytes).sum()
+    }
+}
+
 impl Table {
     fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
         let bytes = entry_bytes(&key, value.as_deref());
@@ -83,6 +126,13 @@ impl Table {
         if let Some(replaced) = self.changed.insert(key, value) {
             self.bytes -= key_bytes + replaced.map_or(0, |value| value.len());
         }
+    }
+
+    fn work_to_absorb(&self, newer: &Self) -> usize {
+        let (larger, smaller) =
+            (self.changed.len().max(newer.changed.len()), self.changed.len().min(newer.changed.len()));
+        // One pass costs an eighth for each key that it passes.
+        if smaller <= larger / FEW { smaller } else { (larger + smaller) / 8 }
     }
 
     fn absorb(&mut self, mut newer: Self) {
@@ -186,6 +236,23 @@ mod tests {
         layer
     }
 
+    #[test]
+    fn what_is_large_beside_something_large_becomes_a_layer_of_its_own() {
+        let large = |begin: u32| {
+            let mut layer = Layer::new(1);
+            (begin..begin + 100_000).for_each(|key| layer.set(0, key.to_be_bytes().to_vec(), None));
+            layer
+        };
+        let mut layers = Layers::new(1);
+        layers.absorb(large(0));
+        layers.absorb(layer_of(&[(1, None)]));
+        assert_eq!(layers.0.len(), 1, "little is brought into what is there");
+        for begin in 1..10 {
+            layers.absorb(large(begin));
+        }
+        assert_eq!(layers.0.len(), MAX_LAYERS);
+    }
+
     proptest! {
         /// Whichever of the two is larger.
         #[test]
@@ -201,6 +268,29 @@ mod tests {
             let expected = layer_of(&[older, newer].concat());
             prop_assert_eq!(&absorbed.tables[0].changed, &expected.tables[0].changed);
             prop_assert_eq!(absorbed.bytes(), expected.bytes());
+        }
+
+        /// However many layers became of them.
+        #[test]
+        fn layers_show_what_was_changed_last(
+            changes in prop::collection::vec(prop::collection::vec((any::<u8>(), any::<Option<u8>>()), 0..60), 1..8),
+            apart in prop::collection::vec(any::<bool>(), 8),
+        ) {
+            let mut layers = Layers::new(1);
+            for (changes, apart) in changes.iter().zip(apart) {
+                match apart {
+                    true => layers.0.insert(0, layer_of(changes)),
+                    false => layers.absorb(layer_of(changes)),
+                }
+            }
+            let expected = layer_of(&changes.concat());
+            for order in [Order::Ascending, Order::Descending] {
+                let shown: Vec<_> = layers.range(0, &KeyRange::all(), order).collect();
+                prop_assert_eq!(shown, expected.range(0, &KeyRange::all(), order).collect::<Vec<_>>());
+            }
+            for key in 0..=u8::MAX {
+                prop_assert_eq!(layers.get(0, &[key; 2]), expected.get(0, &[key; 2]));
+            }
         }
     }
 }

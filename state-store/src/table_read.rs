@@ -2,7 +2,7 @@
 
 use crate::engine::{Entry, KeyRange, Order, TableId};
 use crate::leaves::Leaf;
-use crate::overlay::{BaseIter, Layer, LayerIter, OverBase, over};
+use crate::overlay::{BaseIter, Layer, Layers, OverBase, over};
 use crate::pages::PageLayout;
 use crate::store::{Store, StoreError};
 use crate::tables::{MAX_SCAN_ENTRIES, Scan, TableSpec};
@@ -13,8 +13,10 @@ use std::ops::Bound;
 pub(crate) struct View<'a> {
     pub store: &'a Store,
     pub specs: &'a [TableSpec],
-    /// The newest first: the reading batch's own, the published, the one being saved.
-    pub layers: [Option<&'a Layer>; 3],
+    /// The reading batch's own; it hides the published, which hides what is being saved.
+    pub own: Option<&'a Layer>,
+    pub active: &'a Layers,
+    pub sealed: Option<&'a Layers>,
     /// Checkpoints that have ended.
     pub checkpoints: u64,
     pub unpacked: &'a Unpacked,
@@ -22,10 +24,10 @@ pub(crate) struct View<'a> {
 
 impl View<'_> {
     pub fn get(&self, place: usize, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        for layer in self.layers.iter().flatten() {
-            if let Some(found) = layer.get(place, key) {
-                return Ok(found.map(<[u8]>::to_vec));
-            }
+        let own = self.own.and_then(|layer| layer.get(place, key));
+        let changed = own.or_else(|| self.active.get(place, key));
+        if let Some(found) = changed.or_else(|| self.sealed?.get(place, key)) {
+            return Ok(found.map(<[u8]>::to_vec));
         }
         let spec = &self.specs[place];
         match spec.rows() {
@@ -42,9 +44,12 @@ impl View<'_> {
         limit: usize,
     ) -> Result<Scan, StoreError> {
         let limit = limit.min(MAX_SCAN_ENTRIES);
-        let mut changed: LayerIter<'_> = Box::new(std::iter::empty());
-        for layer in self.layers.iter().rev().flatten() {
-            changed = over(layer.range(place, range, order), changed, order);
+        let mut changed = self.active.range(place, range, order);
+        if let Some(sealed) = self.sealed {
+            changed = over(changed, sealed.range(place, range, order), order);
+        }
+        if let Some(own) = self.own {
+            changed = over(own.range(place, range, order), changed, order);
         }
         let spec = &self.specs[place];
         let saved = match spec.rows() {

@@ -2,7 +2,7 @@
 
 use crate::engine::{KeyRange, Order, TableId};
 use crate::leaves::{LEAF_TARGET_LEN, Leaf, LeafBuilder};
-use crate::overlay::{Layer, LayerEntry, LayerIter};
+use crate::overlay::{LayerEntry, LayerIter, Layers};
 use crate::pages::{PageBuilder, PageError, PageLayout};
 use crate::restart::RestartPoint;
 use crate::store::{Build, CheckpointWriter, Store, StoreError};
@@ -14,16 +14,16 @@ use std::ops::Bound;
 
 type Changes<'a> = Peekable<LayerIter<'a>>;
 
-/// Writes every page that a layer touches, once.
-pub(crate) fn save_layer(
+/// Writes every page that some layers touch, once.
+pub(crate) fn save_layers(
     store: &Store,
     specs: &Specs,
-    layer: &Layer,
+    layers: &Layers,
     lsn: Lsn,
     writer: &mut CheckpointWriter<'_>,
 ) -> Result<(), StoreError> {
     for (place, spec) in specs.list().iter().enumerate() {
-        let mut changes = layer.range(place, &KeyRange::all(), Order::Ascending).peekable();
+        let mut changes = layers.range(place, &KeyRange::all(), Order::Ascending).peekable();
         match spec.rows() {
             Some(layout) => save_rows(store, layout, &mut changes, lsn, writer)?,
             None => save_sorted(store, spec.id, &mut changes, writer)?,

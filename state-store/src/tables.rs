@@ -32,12 +32,12 @@
 
 use crate::engine::{Entry, KeyRange, MAX_KEY_LEN, Order, TableId};
 use crate::leaves::MAX_ENTRY_LEN;
-use crate::overlay::Layer;
+use crate::overlay::{Layer, Layers};
 use crate::pages::{PageLayout, PageRow, decode_row};
 use crate::restart::RestartPoint;
 use crate::store::{CheckpointStats, Store, StoreError};
 use crate::table_read::{View, id_of};
-use crate::table_save::save_layer;
+use crate::table_save::save_layers;
 use crate::unpacked::Unpacked;
 use event_schemas::ids::Lsn;
 use std::ops::Bound;
@@ -131,9 +131,9 @@ impl Specs {
 struct State {
     /// What is published.
     lsn: Lsn,
-    active: Layer,
+    active: Layers,
     /// Being saved. Hides every key that the checkpoint writes, so that readers never see its half.
-    sealed: Option<Arc<Layer>>,
+    sealed: Option<Arc<Layers>>,
     /// Checkpoints that have ended since these tables were opened.
     checkpoints: u64,
 }
@@ -149,7 +149,7 @@ pub struct Tables {
 /// A checkpoint whose changes are sealed and wait to be saved, on any thread.
 #[must_use = "sealed changes stay in memory until they are saved"]
 pub struct SealedCheckpoint {
-    layer: Arc<Layer>,
+    layers: Arc<Layers>,
     restart: RestartPoint,
 }
 
@@ -166,7 +166,7 @@ impl Tables {
     pub fn open(store: Store, specs: &[TableSpec]) -> Result<Self, StoreError> {
         let specs = Specs::new(specs)?;
         let lsn = store.restart_point().map_or(Lsn::ZERO, |restart| restart.newest_lsn);
-        let state = State { lsn, active: Layer::new(specs.list.len()), sealed: None, checkpoints: 0 };
+        let state = State { lsn, active: Layers::new(specs.list.len()), sealed: None, checkpoints: 0 };
         Ok(Self { store, specs, state: RwLock::new(state), writing: Mutex::new(()) })
     }
 
@@ -188,7 +188,7 @@ impl Tables {
     /// About how much memory unsaved changes take. The writer checkpoints when this reaches its bound.
     pub fn dirty_bytes(&self) -> usize {
         let state = self.read();
-        state.active.bytes() + state.sealed.as_ref().map_or(0, |layer| layer.bytes())
+        state.active.bytes() + state.sealed.as_ref().map_or(0, |layers| layers.bytes())
     }
 
     /// A consistent view of one lsn. Publishing waits while it lives: keep it for one answer.
@@ -226,17 +226,17 @@ impl Tables {
         if state.sealed.is_some() {
             return Err(StoreError::Misuse("an earlier checkpoint has not been saved".into()));
         }
-        let layer = Arc::new(std::mem::replace(&mut state.active, Layer::new(self.specs.list.len())));
-        state.sealed = Some(Arc::clone(&layer));
-        Ok(SealedCheckpoint { layer, restart: restart.clone() })
+        let layers = Arc::new(std::mem::replace(&mut state.active, Layers::new(self.specs.list.len())));
+        state.sealed = Some(Arc::clone(&layers));
+        Ok(SealedCheckpoint { layers, restart: restart.clone() })
     }
 
     /// Second half: writes the pages. Reading and publishing go on. After an error reads still answer, but the store
     /// must be opened again before anything can be saved.
     pub fn save(&self, sealed: SealedCheckpoint) -> Result<CheckpointStats, StoreError> {
-        let SealedCheckpoint { layer, restart } = sealed;
+        let SealedCheckpoint { layers, restart } = sealed;
         let stats = self.store.checkpoint(&restart, |writer| {
-            save_layer(&self.store, &self.specs, &layer, restart.newest_lsn, writer)
+            save_layers(&self.store, &self.specs, &layers, restart.newest_lsn, writer)
         })?;
         let mut state = self.write();
         state.sealed = None;
@@ -248,7 +248,9 @@ impl Tables {
         View {
             store: &self.store,
             specs: self.specs.list(),
-            layers: [own, Some(&state.active), state.sealed.as_deref()],
+            own,
+            active: &state.active,
+            sealed: state.sealed.as_deref(),
             checkpoints: state.checkpoints,
             unpacked,
         }

@@ -45,6 +45,7 @@ test: preflight preflight-kafka
 soak: preflight preflight-kafka
 	SIMULATION_SEEDS=20000 DANCU_KILL_ROUNDS=1000 DANCU_BULK_PEOPLE=40000 DANCU_DEMO_PERSONS=100000 PROPTEST_CASES=4096 \
 		$(CARGO) test --locked --release --workspace --no-fail-fast -- --nocapture
+	PROPTEST_CASES=500000 $(CARGO) test --locked --release -p projections --test views every_row_as_of
 	$(MAKE) upgrade
 	$(MAKE) fuzz FUZZ_SECONDS=1800
 

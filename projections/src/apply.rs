@@ -1,7 +1,7 @@
 //! Applies admitted entries to a batch: rows by their folds, indexes and totals by what the rows became.
 
 use crate::derived::{Derived, Parts, TotalChanges, count_of};
-use crate::layout::{DAYS, FACT_DAY, FACT_ENTRIES, FACT_UNITS, FACTS, row_place};
+use crate::layout::{DAYS, FACT_DAY, FACT_ENTRIES, FACT_UNITS, FACTS};
 use crate::reference::Reference;
 use crate::rows::each_kind;
 use crate::rows::{
@@ -17,7 +17,7 @@ use event_schemas::ids::{EventAddress, LogId, Lsn, Version};
 use event_schemas::record::{AdmittedEntry, Changes, EntryBody, EntryError};
 use event_schemas::row::RowRef;
 use event_schemas::time::Date;
-use state_store::pages::PageRow;
+use state_store::pages::{PageError, PageRow};
 use state_store::store::StoreError;
 
 /// Why an admitted entry cannot be applied. The projector stops with it and never skips (R5).
@@ -255,27 +255,24 @@ pub(crate) fn decode_entry(lsn: Lsn, bytes: &[u8]) -> Result<AdmittedEntry, Appl
     })
 }
 
-/// Reads a row of any kind through `get`, decoded.
-pub(crate) fn read_row(
+/// A row of any kind as it was found.
+pub(crate) fn found_row(
     row: RowRef,
-    get: impl FnOnce(state_store::engine::TableId, u32) -> Result<Option<Vec<u8>>, StoreError>,
+    found: Option<Result<Row, PageError>>,
 ) -> Result<Option<Row>, StoreError> {
-    let (table, id) = row_place(row);
-    let Some(bytes) = get(table, id)? else {
-        return Ok(None);
-    };
-    let decoded = decode_row(row, &bytes);
-    decoded.map(Some).map_err(|error| StoreError::Damaged(format!("{row}: {error}")))
+    found.transpose().map_err(|error| StoreError::Damaged(format!("{row}: {error}")))
 }
 
 /// A row's bytes.
 pub(crate) fn encode_row(value: &Row) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(512);
     each_kind!(value, inner => inner.encode(&mut bytes));
+    // Changed rows are kept as they are until they are saved.
+    bytes.shrink_to_fit();
     bytes
 }
 
-pub(crate) fn decode_row(row: RowRef, bytes: &[u8]) -> Result<Row, state_store::pages::PageError> {
+pub(crate) fn decode_row(row: RowRef, bytes: &[u8]) -> Result<Row, PageError> {
     use state_store::pages::decode_row as decode;
     Ok(match row {
         RowRef::Person(_) => Row::Person(Box::new(decode::<PersonRow>(bytes)?)),

@@ -15,6 +15,7 @@ use event_schemas::ids::{EventAddress, Lsn, UnitId};
 use event_schemas::time::PartialDate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// By which date something is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +77,9 @@ pub(crate) struct Change {
     pub counted: u8,
 }
 
+/// A handful, like the places where somebody has lived.
+type Changes = SmallVec<[Change; 8]>;
+
 /// Place of a definition and a date in [`Change::counted`].
 pub(crate) fn mask(definition: Definition, by: ByDate) -> u8 {
     match by {
@@ -95,25 +99,24 @@ struct Turn {
 }
 
 /// Every change of a person.
-pub(crate) fn changes(person: &PersonRow, reference: &Reference) -> Vec<Change> {
+pub(crate) fn changes(person: &PersonRow, reference: &Reference) -> Changes {
     let (homes, stays) = (person.homes(), person.stays());
     let Some(registration) = person.registration.as_ref().filter(|_| !homes.is_empty() || !stays.is_empty())
     else {
-        return Vec::new();
+        return Changes::new();
     };
     let first = match registration.origin {
         Origin::Birth(_) => Component::Born,
         Origin::Enrolment => Component::Enrolled,
     };
     let mut walk =
-        Walk { homes: &homes, stays: &stays, first: (registration.by.lsn, first), found: Vec::new() };
-    let turns = |spells: &[Spell], is_home| -> Vec<Turn> {
+        Walk { homes: &homes, stays: &stays, first: (registration.by.lsn, first), found: Changes::new() };
+    let mut all = SmallVec::<[Turn; 8]>::new();
+    for (spells, is_home) in [(&homes, true), (&stays, false)] {
         let turn =
             |(place, spell): (usize, &Spell)| Turn { since: spell.since, by: spell.by, is_home, place };
-        spells.iter().enumerate().map(turn).collect()
-    };
-    let mut all = turns(&homes, true);
-    all.extend(turns(&stays, false));
+        all.extend(spells.iter().enumerate().map(turn));
+    }
     let death = person.death.as_ref();
 
     all.sort_by_key(|turn| (turn.since.earliest(), turn.by));
@@ -135,7 +138,7 @@ struct Walk<'a> {
     stays: &'a [Spell],
     /// The record that registered the person, and what it makes of the first place in which he is counted.
     first: (Lsn, Component),
-    found: Vec<Change>,
+    found: Changes,
 }
 
 /// What one record did on one day.

@@ -24,9 +24,9 @@ use event_schemas::ids::{HouseholdId, PersonId, UnitId};
 use event_schemas::person::Sex;
 use event_schemas::record::Changes;
 use event_schemas::row::{Aspect, RowRef};
+use hashbrown::HashMap;
 use state_store::engine::TableId;
 use state_store::store::StoreError;
-use std::collections::BTreeMap;
 
 /// One key of one index, and its value.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -283,7 +283,7 @@ impl IndexEntry {
 
 /// Changes of totals, gathered over the rows of a batch.
 #[derive(Default)]
-pub(crate) struct TotalChanges(BTreeMap<TotalKey, i64>);
+pub(crate) struct TotalChanges(HashMap<TotalKey, i64>);
 
 impl TotalChanges {
     /// Brings the indexes from what the row before gave to what the row after gives, and notes the totals.
@@ -306,9 +306,10 @@ impl TotalChanges {
         if before.totals == after.totals {
             return Ok(());
         }
-        // What was counted before and is counted still needs no entry; the lists are short.
-        let mut gone = before.totals.clone();
-        for key in &after.totals {
+        // What was counted before and is counted still needs no entry; most of it stands at the same place.
+        let (before, after) = apart(&before.totals, &after.totals);
+        let mut gone = before.to_vec();
+        for key in after {
             match gone.iter().position(|kept| kept == key) {
                 Some(place) => drop(gone.swap_remove(place)),
                 None => *self.0.entry(*key).or_default() += 1,
@@ -322,12 +323,10 @@ impl TotalChanges {
 
     /// Adds what was noted elsewhere.
     pub fn add(&mut self, other: Self) {
-        for (key, change) in other.0 {
-            *self.0.entry(key).or_default() += change;
-        }
+        other.0.into_iter().for_each(|(key, change)| *self.0.entry(key).or_default() += change);
     }
 
-    /// Each total that is another, with its key and by how much.
+    /// Each total that is another, with its key and by how much, in no order.
     pub fn changed(&self) -> impl Iterator<Item = (&TotalKey, i64)> {
         self.0.iter().filter(|(_, change)| **change != 0).map(|(key, change)| (key, *change))
     }
@@ -339,10 +338,9 @@ impl TotalChanges {
 
     /// Writes what was noted. A total of zero has no entry. `Err(key)`: a total would fall below zero.
     pub fn write(self, batch: &mut impl Target) -> Result<Result<(), TotalKey>, StoreError> {
-        for (key, change) in self.0 {
-            if change == 0 {
-                continue;
-            }
+        let mut changed: Vec<_> = self.0.into_iter().filter(|(_, change)| *change != 0).collect();
+        changed.sort_unstable();
+        for (key, change) in changed {
             let before = batch.get(TOTALS, key.as_bytes())?.map_or(0, |bytes| count_of(&bytes));
             match before.checked_add_signed(change) {
                 Some(0) => batch.delete(TOTALS, key.as_bytes())?,
@@ -352,6 +350,21 @@ impl TotalChanges {
         }
         Ok(Ok(()))
     }
+}
+
+/// Two lists without what they begin and end with alike.
+fn apart<'a>(mut one: &'a [TotalKey], mut other: &'a [TotalKey]) -> (&'a [TotalKey], &'a [TotalKey]) {
+    while let ([first, left @ ..], [same, right @ ..]) = (one, other)
+        && first == same
+    {
+        (one, other) = (left, right);
+    }
+    while let ([left @ .., last], [right @ .., same]) = (one, other)
+        && last == same
+    {
+        (one, other) = (left, right);
+    }
+    (one, other)
 }
 
 /// A stored count.

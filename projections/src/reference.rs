@@ -7,18 +7,19 @@ use crate::totals::NATION;
 use crate::view::{MAX_LEVELS, Reading};
 use event_schemas::ids::{Lsn, UnitId};
 use event_schemas::time::Date;
+use smallvec::SmallVec;
 use state_store::engine::{KeyRange, Order};
 use state_store::pages::decode_row;
 use state_store::store::StoreError;
 use state_store::tables::MAX_SCAN_ENTRIES;
-use std::collections::HashMap;
 
 /// Days by their first records, and units by what they were established below.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Reference {
     /// The first lsn of each opened day, in order.
     days: Vec<(Lsn, Date)>,
-    parents: HashMap<UnitId, UnitId>,
+    /// By the unit's number, which is dense; [`UnitId::NONE`] above what lies below nothing, or is not known.
+    parents: Vec<UnitId>,
 }
 
 impl Reference {
@@ -65,7 +66,11 @@ impl Reference {
     /// Notes what a unit lies below.
     pub fn establish(&mut self, unit: UnitId, row: &UnitRow) {
         if let Some(established) = &row.established {
-            self.parents.insert(unit, established.parent.unwrap_or(UnitId::NONE));
+            let place = unit.0 as usize;
+            if self.parents.len() <= place {
+                self.parents.resize(place + 1, UnitId::NONE);
+            }
+            self.parents[place] = established.parent.unwrap_or(UnitId::NONE);
         }
     }
 
@@ -78,7 +83,9 @@ impl Reference {
     /// The unit itself and every unit that it was established below, the smallest first. Units that nobody established lie
     /// below nothing.
     pub fn with_ancestors(&self, unit: UnitId) -> impl Iterator<Item = UnitId> {
-        let above = |unit: &UnitId| self.parents.get(unit).copied().filter(|parent| *parent != UnitId::NONE);
+        let above = |unit: &UnitId| {
+            self.parents.get(unit.0 as usize).copied().filter(|parent| *parent != UnitId::NONE)
+        };
         std::iter::successors(Some(unit), above).take(MAX_LEVELS)
     }
 
@@ -89,15 +96,15 @@ impl Reference {
 
     /// The unit and all above it, each with the other unit's of the same level; up to where both lie in one. With no other unit,
     /// all above.
-    pub fn levels(&self, unit: UnitId, other: UnitId) -> Vec<(UnitId, UnitId)> {
+    pub fn levels(&self, unit: UnitId, other: UnitId) -> impl Iterator<Item = (UnitId, UnitId)> {
         let down = |unit: UnitId| {
-            let mut levels: Vec<UnitId> = self.with_ancestors(unit).collect();
+            let mut levels: SmallVec<[UnitId; 4]> = self.with_ancestors(unit).collect();
             levels.reverse();
             levels
         };
         let (units, others) = (down(unit), down(other));
-        let beside = |level: usize| others.get(level).copied().unwrap_or(other);
-        let pairs = units.into_iter().enumerate().map(|(level, unit)| (unit, beside(level)));
-        pairs.filter(|(unit, other)| unit != other).collect()
+        let beside = move |level: usize| others.get(level).copied().unwrap_or(other);
+        let pairs = units.into_iter().enumerate().map(move |(level, unit)| (unit, beside(level)));
+        pairs.filter(|(unit, other)| unit != other)
     }
 }

@@ -1,6 +1,6 @@
 //! Where applied entries go: the live view's batch, or the rows of a fresh fold.
 
-use crate::apply::{encode_row, read_row};
+use crate::apply::{decode_row, encode_row, found_row};
 use crate::layout::row_place;
 use crate::rows::Row;
 use event_schemas::ids::Lsn;
@@ -42,7 +42,8 @@ impl Target for Batch<'_> {
     }
 
     fn take_row(&mut self, row: RowRef) -> Result<Option<Row>, StoreError> {
-        read_row(row, |table, id| self.get_row(table, id))
+        let (table, id) = row_place(row);
+        found_row(row, self.read_row(table, id, |bytes| decode_row(row, bytes))?)
     }
 
     fn put_row(&mut self, row: RowRef, value: Row) -> Result<(), StoreError> {

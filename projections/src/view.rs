@@ -1,6 +1,6 @@
 //! A view: its tables, and readings of one lsn.
 
-use crate::apply::read_row;
+use crate::apply::{decode_row, found_row};
 use crate::derived::count_of;
 use crate::known_then::TotalsThen;
 use crate::layout::{
@@ -238,7 +238,8 @@ impl Reading<'_> {
 
     /// A row of any kind.
     pub fn row(&self, row: RowRef) -> Result<Option<Row>, StoreError> {
-        read_row(row, |table, id| self.snapshot.get_row(table, id))
+        let (table, id) = row_place(row);
+        found_row(row, self.snapshot.read_row(table, id, |bytes| decode_row(row, bytes))?)
     }
 
     /// Version and last record of a row of any kind; `None` if no record has named it.

@@ -13,6 +13,7 @@ use event_schemas::place::Place;
 use event_schemas::time::{Date, PartialDate};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// By which place something is counted.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
@@ -144,8 +145,8 @@ pub(crate) fn mask(by: ByDate, place: ByPlace) -> u8 {
 /// All that happened to one person.
 #[derive(Default)]
 pub(crate) struct Happenings {
-    pub events: Vec<Happening>,
-    pub delays: Vec<Late>,
+    pub events: SmallVec<[Happening; 8]>,
+    pub delays: SmallVec<[Late; 4]>,
 }
 
 /// One thing that happened, with where.

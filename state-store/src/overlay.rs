@@ -2,12 +2,16 @@
 
 use crate::engine::{self, KeyRange, Order};
 use crate::store::StoreError;
+use crate::table_read::id_of;
+use crate::tables::{TableKind, TableSpec};
+use smallvec::SmallVec;
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::iter::Peekable;
 
-/// Memory that an entry takes beside its key and value: two vectors' headers, their allocations, its share of a node.
+/// Memory that an entry takes beside its key and value: headers of both, their allocations, its share of a node.
 const ENTRY_OVERHEAD_BYTES: usize = 96;
 
 /// A key and its new value; `None` says that it was removed.
@@ -24,45 +28,55 @@ const MAX_WORK: usize = 10_000;
 /// Most layers between two checkpoints: every read looks into each.
 const MAX_LAYERS: usize = 4;
 
-type Changed = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// Key of a row: its id.
+type RowKey = [u8; 4];
+/// Almost every key lies in the node itself: comparing it follows no pointer.
+type SortedKey = SmallVec<[u8; 16]>;
 
 /// The changed keys of all tables, by the table's place in the list of specifications.
 pub(crate) struct Layer {
     tables: Vec<Table>,
 }
 
-#[derive(Clone, Default)]
-struct Table {
-    changed: Changed,
+/// The changed keys of one table.
+enum Table {
+    Rows(Changed<RowKey>),
+    Sorted(Changed<SortedKey>),
+}
+
+struct Changed<K> {
+    values: BTreeMap<K, Option<Vec<u8>>>,
     bytes: usize,
 }
 
 impl Layer {
-    pub fn new(tables: usize) -> Self {
-        Self { tables: vec![Table::default(); tables] }
+    pub fn new(specs: &[TableSpec]) -> Self {
+        Self { tables: specs.iter().map(|spec| Table::new(spec.kind)).collect() }
     }
 
-    pub fn set(&mut self, table: usize, key: Vec<u8>, value: Option<Vec<u8>>) {
-        self.tables[table].set(key, value);
+    pub fn set(&mut self, table: usize, key: &[u8], value: Option<Vec<u8>>) {
+        match &mut self.tables[table] {
+            Table::Rows(rows) => rows.set(row_key(key), value),
+            Table::Sorted(sorted) => sorted.set(SortedKey::from_slice(key), value),
+        }
     }
 
     /// `None`: not changed here. `Some(None)`: removed here.
     pub fn get(&self, table: usize, key: &[u8]) -> Option<Option<&[u8]>> {
-        self.tables[table].changed.get(key).map(Option::as_deref)
+        let found = match &self.tables[table] {
+            Table::Rows(rows) => rows.values.get(&row_key(key)),
+            Table::Sorted(sorted) => sorted.values.get(key),
+        };
+        found.map(Option::as_deref)
     }
 
     pub fn range<'a>(&'a self, table: usize, range: &KeyRange, order: Order) -> LayerIter<'a> {
         if range.is_empty() {
             return Box::new(std::iter::empty());
         }
-        let bounds = (range.from.as_ref().map(Vec::as_slice), range.to.as_ref().map(Vec::as_slice));
-        let found = self.tables[table]
-            .changed
-            .range::<[u8], _>(bounds)
-            .map(|(key, value)| (key.as_slice(), value.as_deref()));
-        match order {
-            Order::Ascending => Box::new(found),
-            Order::Descending => Box::new(found.rev()),
+        match &self.tables[table] {
+            Table::Rows(rows) => rows.range(range, order),
+            Table::Sorted(sorted) => sorted.range(range, order),
         }
     }
 
@@ -81,7 +95,7 @@ impl Layer {
 
     /// About how much memory it takes.
     pub fn bytes(&self) -> usize {
-        self.tables.iter().map(|table| table.bytes).sum()
+        self.tables.iter().map(Table::bytes).sum()
     }
 }
 
@@ -89,8 +103,8 @@ impl Layer {
 pub(crate) struct Layers(Vec<Layer>);
 
 impl Layers {
-    pub fn new(tables: usize) -> Self {
-        Self(vec![Layer::new(tables)])
+    pub fn new(specs: &[TableSpec]) -> Self {
+        Self(vec![Layer::new(specs)])
     }
 
     /// `None`: not changed here. `Some(None)`: removed here.
@@ -119,37 +133,87 @@ impl Layers {
 }
 
 impl Table {
-    fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        let bytes = entry_bytes(&key, value.as_deref());
-        let key_bytes = entry_bytes(&key, None);
+    fn new(kind: TableKind) -> Self {
+        match kind {
+            TableKind::Rows { .. } => Self::Rows(Changed::new()),
+            TableKind::Sorted => Self::Sorted(Changed::new()),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Rows(rows) => rows.bytes,
+            Self::Sorted(sorted) => sorted.bytes,
+        }
+    }
+
+    fn work_to_absorb(&self, newer: &Self) -> usize {
+        match (self, newer) {
+            (Self::Rows(rows), Self::Rows(newer)) => rows.work_to_absorb(newer),
+            (Self::Sorted(sorted), Self::Sorted(newer)) => sorted.work_to_absorb(newer),
+            _ => unreachable!("all layers have the same tables"),
+        }
+    }
+
+    fn absorb(&mut self, newer: Self) {
+        match (self, newer) {
+            (Self::Rows(rows), Self::Rows(newer)) => rows.absorb(newer),
+            (Self::Sorted(sorted), Self::Sorted(newer)) => sorted.absorb(newer),
+            _ => unreachable!("all layers have the same tables"),
+        }
+    }
+}
+
+fn row_key(key: &[u8]) -> RowKey {
+    id_of(key).to_be_bytes()
+}
+
+impl<K: Ord + Borrow<[u8]>> Changed<K> {
+    fn new() -> Self {
+        Self { values: BTreeMap::new(), bytes: 0 }
+    }
+
+    fn range<'a>(&'a self, range: &KeyRange, order: Order) -> LayerIter<'a> {
+        let bounds = (range.from.as_ref().map(Vec::as_slice), range.to.as_ref().map(Vec::as_slice));
+        let found = self.values.range::<[u8], _>(bounds).map(|(key, value)| (key.borrow(), value.as_deref()));
+        match order {
+            Order::Ascending => Box::new(found),
+            Order::Descending => Box::new(found.rev()),
+        }
+    }
+
+    fn set(&mut self, key: K, value: Option<Vec<u8>>) {
+        let bytes = entry_bytes(key.borrow(), value.as_deref());
+        let key_bytes = entry_bytes(key.borrow(), None);
         self.bytes += bytes;
-        if let Some(replaced) = self.changed.insert(key, value) {
+        if let Some(replaced) = self.values.insert(key, value) {
             self.bytes -= key_bytes + replaced.map_or(0, |value| value.len());
         }
     }
 
     fn work_to_absorb(&self, newer: &Self) -> usize {
         let (larger, smaller) =
-            (self.changed.len().max(newer.changed.len()), self.changed.len().min(newer.changed.len()));
+            (self.values.len().max(newer.values.len()), self.values.len().min(newer.values.len()));
         // One pass costs an eighth for each key that it passes.
         if smaller <= larger / FEW { smaller } else { (larger + smaller) / 8 }
     }
 
     fn absorb(&mut self, mut newer: Self) {
-        if newer.changed.len() <= self.changed.len() / FEW {
-            newer.changed.into_iter().for_each(|(key, value)| self.set(key, value));
-        } else if self.changed.len() <= newer.changed.len() / FEW {
+        if newer.values.len() <= self.values.len() / FEW {
+            newer.values.into_iter().for_each(|(key, value)| self.set(key, value));
+        } else if self.values.len() <= newer.values.len() / FEW {
             std::mem::swap(self, &mut newer);
-            newer.changed.into_iter().for_each(|(key, value)| self.set_if_unchanged(key, value));
+            newer.values.into_iter().for_each(|(key, value)| self.set_if_unchanged(key, value));
         } else {
-            self.changed.append(&mut newer.changed);
-            self.bytes = self.changed.iter().map(|(key, value)| entry_bytes(key, value.as_deref())).sum();
+            self.values.append(&mut newer.values);
+            self.bytes =
+                self.values.iter().map(|(key, value)| entry_bytes(key.borrow(), value.as_deref())).sum();
         }
     }
 
-    fn set_if_unchanged(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        if let Entry::Vacant(place) = self.changed.entry(key) {
-            self.bytes += entry_bytes(place.key(), value.as_deref());
+    fn set_if_unchanged(&mut self, key: K, value: Option<Vec<u8>>) {
+        if let Entry::Vacant(place) = self.values.entry(key) {
+            self.bytes += entry_bytes(place.key().borrow(), value.as_deref());
             place.insert(value);
         }
     }
@@ -226,24 +290,48 @@ impl Iterator for OverBase<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::TableId;
     use proptest::prelude::*;
 
+    /// Both kinds of table.
+    const SPECS: [TableSpec; 2] = [
+        TableSpec { id: TableId(1), name: "sorted", kind: TableKind::Sorted },
+        TableSpec { id: TableId(2), name: "rows", kind: TableKind::Rows { rows_per_page: 4 } },
+    ];
+
     fn layer_of(changes: &[(u8, Option<u8>)]) -> Layer {
-        let mut layer = Layer::new(1);
+        let mut layer = Layer::new(&SPECS);
         for (key, value) in changes {
-            layer.set(0, vec![*key; 2], value.map(|value| vec![value; usize::from(value % 7)]));
+            let value = value.map(|value| vec![value; usize::from(value % 7)]);
+            layer.set(SORTED, &sorted_key(*key), value.clone());
+            layer.set(ROWS, &[*key; 4], value);
         }
         layer
+    }
+
+    const SORTED: usize = 0;
+    const ROWS: usize = 1;
+
+    /// Short ones and long ones.
+    fn sorted_key(key: u8) -> Vec<u8> {
+        vec![key; 1 + usize::from(key % 32)]
+    }
+
+    fn shown<'a>(layer: impl Fn(usize, &KeyRange, Order) -> LayerIter<'a>) -> Vec<LayerEntry<'a>> {
+        let ways = [SORTED, ROWS]
+            .into_iter()
+            .flat_map(|table| [Order::Ascending, Order::Descending].map(|order| (table, order)));
+        ways.flat_map(|(table, order)| layer(table, &KeyRange::all(), order)).collect()
     }
 
     #[test]
     fn what_is_large_beside_something_large_becomes_a_layer_of_its_own() {
         let large = |begin: u32| {
-            let mut layer = Layer::new(1);
-            (begin..begin + 100_000).for_each(|key| layer.set(0, key.to_be_bytes().to_vec(), None));
+            let mut layer = Layer::new(&SPECS);
+            (begin..begin + 100_000).for_each(|key| layer.set(ROWS, &key.to_be_bytes(), None));
             layer
         };
-        let mut layers = Layers::new(1);
+        let mut layers = Layers::new(&SPECS);
         layers.absorb(large(0));
         layers.absorb(layer_of(&[(1, None)]));
         assert_eq!(layers.0.len(), 1, "little is brought into what is there");
@@ -266,7 +354,10 @@ mod tests {
             let mut absorbed = layer_of(older);
             absorbed.absorb(layer_of(newer));
             let expected = layer_of(&[older, newer].concat());
-            prop_assert_eq!(&absorbed.tables[0].changed, &expected.tables[0].changed);
+            prop_assert_eq!(
+                shown(|table, range, order| absorbed.range(table, range, order)),
+                shown(|table, range, order| expected.range(table, range, order))
+            );
             prop_assert_eq!(absorbed.bytes(), expected.bytes());
         }
 
@@ -276,7 +367,7 @@ mod tests {
             changes in prop::collection::vec(prop::collection::vec((any::<u8>(), any::<Option<u8>>()), 0..60), 1..8),
             apart in prop::collection::vec(any::<bool>(), 8),
         ) {
-            let mut layers = Layers::new(1);
+            let mut layers = Layers::new(&SPECS);
             for (changes, apart) in changes.iter().zip(apart) {
                 match apart {
                     true => layers.0.insert(0, layer_of(changes)),
@@ -284,12 +375,13 @@ mod tests {
                 }
             }
             let expected = layer_of(&changes.concat());
-            for order in [Order::Ascending, Order::Descending] {
-                let shown: Vec<_> = layers.range(0, &KeyRange::all(), order).collect();
-                prop_assert_eq!(shown, expected.range(0, &KeyRange::all(), order).collect::<Vec<_>>());
-            }
+            prop_assert_eq!(
+                shown(|table, range, order| layers.range(table, range, order)),
+                shown(|table, range, order| expected.range(table, range, order))
+            );
             for key in 0..=u8::MAX {
-                prop_assert_eq!(layers.get(0, &[key; 2]), expected.get(0, &[key; 2]));
+                prop_assert_eq!(layers.get(SORTED, &sorted_key(key)), expected.get(SORTED, &sorted_key(key)));
+                prop_assert_eq!(layers.get(ROWS, &[key; 4]), expected.get(ROWS, &[key; 4]));
             }
         }
     }

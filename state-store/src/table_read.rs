@@ -24,15 +24,28 @@ pub(crate) struct View<'a> {
 
 impl View<'_> {
     pub fn get(&self, place: usize, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.read(place, key, <[u8]>::to_vec)
+    }
+
+    /// What `read` makes of a value's bytes, where they lie.
+    pub fn read<T>(
+        &self,
+        place: usize,
+        key: &[u8],
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, StoreError> {
         let own = self.own.and_then(|layer| layer.get(place, key));
         let changed = own.or_else(|| self.active.get(place, key));
         if let Some(found) = changed.or_else(|| self.sealed?.get(place, key)) {
-            return Ok(found.map(<[u8]>::to_vec));
+            return Ok(found.map(read));
         }
         let spec = &self.specs[place];
         match spec.rows() {
-            Some(layout) => self.unpacked.row(self.store, self.checkpoints, layout, id_of(key)),
-            None => self.unpacked.entry(self.store, self.checkpoints, spec.id, key),
+            Some(layout) => self.unpacked.row(self.store, self.checkpoints, (layout, id_of(key)), read),
+            None => {
+                let found = self.unpacked.entry(self.store, self.checkpoints, spec.id, key)?;
+                Ok(found.map(|value| read(&value)))
+            }
         }
     }
 

@@ -33,7 +33,7 @@
 use crate::engine::{Entry, KeyRange, MAX_KEY_LEN, Order, TableId};
 use crate::leaves::MAX_ENTRY_LEN;
 use crate::overlay::{Layer, Layers};
-use crate::pages::{PageLayout, PageRow, decode_row};
+use crate::pages::{PageError, PageLayout, PageRow, decode_row};
 use crate::restart::RestartPoint;
 use crate::store::{CheckpointStats, Store, StoreError};
 use crate::table_read::{View, id_of};
@@ -166,7 +166,7 @@ impl Tables {
     pub fn open(store: Store, specs: &[TableSpec]) -> Result<Self, StoreError> {
         let specs = Specs::new(specs)?;
         let lsn = store.restart_point().map_or(Lsn::ZERO, |restart| restart.newest_lsn);
-        let state = State { lsn, active: Layers::new(specs.list.len()), sealed: None, checkpoints: 0 };
+        let state = State { lsn, active: Layers::new(specs.list()), sealed: None, checkpoints: 0 };
         Ok(Self { store, specs, state: RwLock::new(state), writing: Mutex::new(()) })
     }
 
@@ -203,7 +203,7 @@ impl Tables {
             // A batch that was not published changed nothing.
             Err(poisoned) => poisoned.into_inner(),
         };
-        let layer = Layer::new(self.specs.list.len());
+        let layer = Layer::new(self.specs.list());
         Batch { tables: self, layer, unpacked: Unpacked::default(), _turn: turn }
     }
 
@@ -226,7 +226,7 @@ impl Tables {
         if state.sealed.is_some() {
             return Err(StoreError::Misuse("an earlier checkpoint has not been saved".into()));
         }
-        let layers = Arc::new(std::mem::replace(&mut state.active, Layers::new(self.specs.list.len())));
+        let layers = Arc::new(std::mem::replace(&mut state.active, Layers::new(self.specs.list())));
         state.sealed = Some(Arc::clone(&layers));
         Ok(SealedCheckpoint { layers, restart: restart.clone() })
     }
@@ -285,13 +285,23 @@ impl Snapshot<'_> {
 
     /// The bytes of a row.
     pub fn get_row(&self, table: TableId, id: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.view().get(self.tables.specs.rows_place(table)?, &id.to_be_bytes())
+        self.read_row(table, id, <[u8]>::to_vec)
     }
 
     /// A row, decoded. Bytes that cannot be decoded condemn the store (S3).
     pub fn row<R: PageRow>(&self, table: TableId, id: u32) -> Result<Option<R>, StoreError> {
-        let bytes = self.get_row(table, id)?;
-        decode_found(self.tables, bytes)
+        let found = self.read_row(table, id, decode_row)?;
+        decoded(self.tables, found)
+    }
+
+    /// What `read` makes of a row's bytes.
+    pub fn read_row<T>(
+        &self,
+        table: TableId,
+        id: u32,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        self.view().read(self.tables.specs.rows_place(table)?, &id.to_be_bytes(), read)
     }
 
     /// Entries of a sorted table within `range`, at most `limit` and [`MAX_SCAN_ENTRIES`].
@@ -336,14 +346,14 @@ impl Batch<'_> {
     pub fn put(&mut self, table: TableId, key: &[u8], value: Vec<u8>) -> Result<(), StoreError> {
         check_entry(key, &value)?;
         let place = self.tables.specs.sorted_place(table)?;
-        self.layer.set(place, key.to_vec(), Some(value));
+        self.layer.set(place, key, Some(value));
         Ok(())
     }
 
     /// Removes a key of a sorted table.
     pub fn delete(&mut self, table: TableId, key: &[u8]) -> Result<(), StoreError> {
         let place = self.tables.specs.sorted_place(table)?;
-        self.layer.set(place, key.to_vec(), None);
+        self.layer.set(place, key, None);
         Ok(())
     }
 
@@ -351,14 +361,14 @@ impl Batch<'_> {
     pub fn put_row(&mut self, table: TableId, id: u32, row: Vec<u8>) -> Result<(), StoreError> {
         check_row(&row)?;
         let place = self.tables.specs.rows_place(table)?;
-        self.layer.set(place, id.to_be_bytes().to_vec(), Some(row));
+        self.layer.set(place, &id.to_be_bytes(), Some(row));
         Ok(())
     }
 
     /// Removes a row.
     pub fn delete_row(&mut self, table: TableId, id: u32) -> Result<(), StoreError> {
         let place = self.tables.specs.rows_place(table)?;
-        self.layer.set(place, id.to_be_bytes().to_vec(), None);
+        self.layer.set(place, &id.to_be_bytes(), None);
         Ok(())
     }
 
@@ -369,13 +379,24 @@ impl Batch<'_> {
 
     /// The bytes of a row, this batch's changes included.
     pub fn get_row(&self, table: TableId, id: u32) -> Result<Option<Vec<u8>>, StoreError> {
-        self.view(|view| view.get(self.tables.specs.rows_place(table)?, &id.to_be_bytes()))
+        self.read_row(table, id, <[u8]>::to_vec)
     }
 
     /// A row, decoded, this batch's changes included.
     pub fn row<R: PageRow>(&self, table: TableId, id: u32) -> Result<Option<R>, StoreError> {
-        let bytes = self.get_row(table, id)?;
-        decode_found(self.tables, bytes)
+        let found = self.read_row(table, id, decode_row)?;
+        decoded(self.tables, found)
+    }
+
+    /// What `read` makes of a row's bytes, this batch's changes included.
+    pub fn read_row<T>(
+        &self,
+        table: TableId,
+        id: u32,
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        let place = self.tables.specs.rows_place(table)?;
+        self.view(|view| view.read(place, &id.to_be_bytes(), read))
     }
 
     /// Entries of a sorted table within `range`, this batch's changes included.
@@ -410,11 +431,8 @@ impl Batch<'_> {
     }
 }
 
-fn decode_found<R: PageRow>(tables: &Tables, bytes: Option<Vec<u8>>) -> Result<Option<R>, StoreError> {
-    let Some(bytes) = bytes else {
-        return Ok(None);
-    };
-    decode_row(&bytes).map(Some).map_err(|error| tables.store.condemn(&error.0))
+fn decoded<R>(tables: &Tables, found: Option<Result<R, PageError>>) -> Result<Option<R>, StoreError> {
+    found.transpose().map_err(|error| tables.store.condemn(&error.0))
 }
 
 pub(crate) fn check_entry(key: &[u8], value: &[u8]) -> Result<(), StoreError> {

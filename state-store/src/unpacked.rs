@@ -31,19 +31,18 @@ struct Kept {
 }
 
 impl Unpacked {
-    /// The bytes of a saved row.
-    pub fn row(
+    /// What `read` makes of the bytes of a saved row.
+    pub fn row<T>(
         &self,
         store: &Store,
         checkpoints: u64,
-        layout: PageLayout,
-        id: u32,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
+        (layout, id): (PageLayout, u32),
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, StoreError> {
         let mut kept = self.as_of(checkpoints);
         let place = (layout.table, layout.page_of(id));
-        let row = |page: &Option<Page>| {
-            page.as_ref().and_then(|page| page.row_bytes(layout.slot_of(id)).map(<[u8]>::to_vec))
-        };
+        let row =
+            |page: &Option<Page>| page.as_ref().and_then(|page| page.row_bytes(layout.slot_of(id)).map(read));
         if let Some(page) = kept.pages.get(&place) {
             return Ok(row(page));
         }

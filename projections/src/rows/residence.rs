@@ -8,6 +8,7 @@ use event_schemas::household::ResidenceEndReason;
 use event_schemas::ids::{EventAddress, UnitId};
 use event_schemas::place::RegisteredPlace;
 use event_schemas::time::{Date, PartialDate};
+use smallvec::SmallVec;
 
 /// Permanent residence.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,6 +39,9 @@ pub struct Spell {
     pub ended: Option<ResidenceEndReason>,
     pub by: EventAddress,
 }
+
+/// A handful: hardly anybody has lived at more places.
+pub type Spells = SmallVec<[Spell; 4]>;
 
 stored! {
     Residence { value place, value since, value by }
@@ -100,13 +104,13 @@ impl PersonRow {
     }
 
     /// Permanent residence now and before, in the order of days.
-    pub fn homes(&self) -> Vec<Spell> {
+    pub fn homes(&self) -> Spells {
         let now = self.permanent.as_ref().map(Residence::spell);
         self.permanent_before.iter().copied().chain(now).collect()
     }
 
     /// Temporary residence now and before, in the order of days.
-    pub fn stays(&self) -> Vec<Spell> {
+    pub fn stays(&self) -> Spells {
         let now = self.temporary.as_ref().map(Stay::spell);
         self.temporary_before.iter().copied().chain(now).collect()
     }

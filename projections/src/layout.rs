@@ -34,7 +34,7 @@ use state_store::engine::TableId;
 use state_store::tables::{TableKind, TableSpec};
 
 /// One more whenever the same records would make other rows, indexes or totals.
-pub const FOLD_REVISION: u32 = 8;
+pub const FOLD_REVISION: u32 = 9;
 
 pub(crate) const PERSONS: TableId = TableId(1);
 pub(crate) const HOUSEHOLDS: TableId = TableId(2);

@@ -21,6 +21,11 @@ pub struct Word {
 }
 
 impl Word {
+    /// Of small letters, decomposed.
+    fn of(part: &str) -> Self {
+        Self { folded: fold(part), written: tone_last(part) }
+    }
+
     /// Small letters without marks.
     pub fn folded(&self) -> &str {
         &self.folded
@@ -34,23 +39,29 @@ impl Word {
 
 /// The words of a name: what stands between anything that is no letter and no digit.
 pub fn words_of(text: &str) -> Vec<Word> {
-    let small: String = text.to_lowercase().nfc().collect();
-    let parts = small.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c));
-    let words = parts.filter(|part| !part.is_empty()).take(MAX_WORDS);
-    words.map(|part| Word { folded: fold(part), written: tone_last(part) }).collect()
+    let small: String = text.to_lowercase().nfd().collect();
+    let parts = small.split(|c: char| !c.is_alphanumeric() && !is_mark(c));
+    // Marks that stand on no letter are no word.
+    let words = parts.filter(|part| !part.chars().all(is_mark)).take(MAX_WORDS);
+    words.map(Word::of).collect()
+}
+
+fn is_mark(c: char) -> bool {
+    // Below are the letters that almost all are; the table of marks need not be asked.
+    c >= '\u{300}' && is_combining_mark(c)
 }
 
 /// Grave, acute, tilde, hook above, dot below: the five written tones.
 const TONES: [char; 5] = ['\u{300}', '\u{301}', '\u{303}', '\u{309}', '\u{323}'];
 
-fn tone_last(small: &str) -> String {
+fn tone_last(decomposed: &str) -> String {
     let is_tone = |c: &char| TONES.contains(c);
-    let (letters, tones) = (small.nfd().filter(|c| !is_tone(c)), small.nfd().filter(is_tone));
+    let (letters, tones) = (decomposed.chars().filter(|c| !is_tone(c)), decomposed.chars().filter(is_tone));
     letters.chain(tones).collect()
 }
 
-fn fold(small: &str) -> String {
-    let unmarked = small.nfd().filter(|c| !is_combining_mark(*c));
+fn fold(decomposed: &str) -> String {
+    let unmarked = decomposed.chars().filter(|c| !is_mark(*c));
     let mut folded: String = unmarked.map(|c| if c == 'đ' { 'd' } else { c }).collect();
     while folded.len() > MAX_WORD_BYTES {
         folded.pop();
@@ -108,6 +119,7 @@ mod tests {
     #[test]
     fn what_is_no_letter_is_no_word() {
         assert!(words_of("% _ -- !").is_empty());
+        assert!(words_of("\u{301} \u{2260} =\u{338}").is_empty(), "marks on no letter");
         assert_eq!(words_of("Tô-ma").len(), 2);
         assert_eq!(words_of(&"a ".repeat(100)).len(), super::MAX_WORDS);
         assert_eq!(words_of(&"ă".repeat(100))[0].folded().len(), 48);

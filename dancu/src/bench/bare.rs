@@ -52,10 +52,10 @@ pub struct Deciding {
     now: Timestamp,
 }
 
-/// What deciding took, folding left out, and the bytes of each entry.
+/// What deciding took, folding left out, and the entries, their headers left empty.
 pub struct Decided {
     pub elapsed: Duration,
-    pub entry_bytes: Vec<usize>,
+    pub entries: Vec<Vec<u8>>,
 }
 
 struct NoHistory;
@@ -95,12 +95,11 @@ impl Deciding {
 
     /// Decides and encodes each on the state that the others before it left.
     pub fn run(&mut self, commands: Vec<CommandEnvelope>) -> Result<Decided> {
-        let mut decided =
-            Decided { elapsed: Duration::ZERO, entry_bytes: Vec::with_capacity(commands.len()) };
+        let mut decided = Decided { elapsed: Duration::ZERO, entries: Vec::with_capacity(commands.len()) };
         for command in commands {
             let (body, elapsed, bytes) = self.decide(OFFICE, command)?;
             decided.elapsed += elapsed;
-            decided.entry_bytes.push(HEADER_LEN + bytes);
+            decided.entries.push([vec![0; HEADER_LEN], bytes].concat());
             self.fold(body);
         }
         Ok(decided)
@@ -113,7 +112,11 @@ impl Deciding {
         Ok(())
     }
 
-    fn decide(&self, submitter: Submitter, command: CommandEnvelope) -> Result<(EntryBody, Duration, usize)> {
+    fn decide(
+        &self,
+        submitter: Submitter,
+        command: CommandEnvelope,
+    ) -> Result<(EntryBody, Duration, Vec<u8>)> {
         let begin = Instant::now();
         let context = Context {
             lsn: self.registry.head().lsn.next(),
@@ -136,7 +139,7 @@ impl Deciding {
             changes,
         };
         let body = EntryBody::Record(Box::new(record));
-        let bytes = body.encode()?.len();
+        let bytes = body.encode()?;
         Ok((body, begin.elapsed(), bytes))
     }
 

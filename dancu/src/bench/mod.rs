@@ -1,7 +1,7 @@
 //! `dancu bench`: what this machine does, each figure beside its limit.
 //!
 //! Layout: [`measured`] a figure and how it is printed; [`workload`] what is submitted; [`stepped`] the writer with groups of a
-//! chosen size; [`simple_view`] the smallest view; [`bare`] what the machine does without us; [`driving`] operations; [`wire`] HTTP by hand. One file for each family of figures:
+//! chosen size; [`simple_view`] the smallest view; [`bare`] what the machine does without us; [`postgres`] what an office could use instead; [`driving`] operations; [`wire`] HTTP by hand. One file for each family of figures:
 //! [`writer`], [`http`], [`views`], [`pins`], [`fold`], [`ids`], [`memory`], [`registry`], [`time`], [`kafka`].
 
 mod bare;
@@ -14,6 +14,7 @@ mod measured;
 mod memory;
 mod past;
 mod pins;
+mod postgres;
 mod registry;
 mod simple_view;
 mod stepped;
@@ -75,6 +76,9 @@ pub struct Bench {
     /// Directory of Kafka's jars, to measure its own ProducerPerformance beside the writer.
     #[arg(long, value_name = "DIR", requires = "bootstrap")]
     kafka_libs: Option<PathBuf>,
+    /// Directory of PostgreSQL's programs, to measure beside the writer what a single PostgreSQL writer reaches.
+    #[arg(long, value_name = "DIR")]
+    postgres_bin: Option<PathBuf>,
     /// Bytes of a record of ProducerPerformance: those of a usual entry.
     #[arg(long, value_name = "BYTES", requires = "kafka_libs", default_value_t = USUAL_ENTRY_BYTES)]
     entry_bytes: u32,
@@ -103,6 +107,9 @@ const FAMILIES: &[Family] = &[
             "writer_groups_64",
             "writer_groups_512",
             "writer_groups_4095",
+            "postgres_groups_64",
+            "postgres_groups_512",
+            "postgres_groups_4095",
             "writer_commands",
             "writer_commands_projected",
             "writer_moves",
@@ -214,6 +221,8 @@ struct Setup {
     rounds: u32,
     persons: u32,
     edits: u32,
+    /// PostgreSQL's programs.
+    postgres: Option<PathBuf>,
     kafka: Option<Target>,
     bar: ProgressBar,
 }
@@ -298,6 +307,11 @@ impl Bench {
         if let Some(unknown) = self.only.iter().find(|name| !is_known(name)) {
             bail!("there is no figure {unknown:?}; see `dancu bench --list`");
         }
+        let wants_postgres = self.only.iter().any(|name| name.starts_with("postgres_"));
+        ensure!(
+            self.list || self.postgres_bin.is_some() || !wants_postgres,
+            "--postgres-bin must say where PostgreSQL's programs are"
+        );
         let is_any_wanted =
             |family: &&Family| family.figures.iter().any(|figure| self.is_wanted(family, figure));
         let engine = if self.bootstrap.is_some() { LogEngine::Kafka } else { LogEngine::Embedded };
@@ -324,9 +338,9 @@ impl Bench {
         fs::create_dir_all(&dir).with_context(|| format!("making {}", dir.display()))?;
         let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{elapsed} {msg}")?);
         let Self { commands, rounds, persons, edits, entry_bytes, .. } = *self;
-        let libs = self.kafka_libs.clone();
+        let (libs, postgres) = (self.kafka_libs.clone(), self.postgres_bin.clone());
         let kafka = self.bootstrap.clone().map(|bootstrap| Target { bootstrap, libs, entry_bytes });
-        let setup = Setup { dir: dir.clone(), commands, rounds, persons, edits, kafka, bar };
+        let setup = Setup { dir: dir.clone(), commands, rounds, persons, edits, postgres, kafka, bar };
         setup.progress(family.name);
         let found = (family.measure)(&setup).await;
         setup.bar.finish_and_clear();
@@ -370,6 +384,7 @@ mod tests {
             dir: None,
             bootstrap: None,
             kafka_libs: None,
+            postgres_bin: None,
             entry_bytes: USUAL_ENTRY_BYTES,
         }
     }

@@ -3,7 +3,6 @@
 use event_schemas::ids::{OfficeId, OfficerId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -69,18 +68,54 @@ impl FromStr for Scope {
     }
 }
 
+/// A set of scopes, as bits: it goes with every request, and a copy costs nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes(u16);
+
+const _: () = assert!(Scope::ALL.len() <= u16::BITS as usize);
+
+impl Scopes {
+    /// Whether the scope is one of them.
+    pub fn contains(self, scope: Scope) -> bool {
+        self.0 & 1 << scope as u16 != 0
+    }
+
+    /// They, in the order of [`Scope::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.iter().copied().filter(move |scope| self.contains(*scope))
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | 1 << scope as u16))
+    }
+}
+
+impl<const N: usize> From<[Scope; N]> for Scopes {
+    fn from(scopes: [Scope; N]) -> Self {
+        scopes.into_iter().collect()
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
 /// Whoever presented a token that was found good.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Caller {
     pub office: OfficeId,
     pub officer: OfficerId,
-    pub scopes: BTreeSet<Scope>,
+    pub scopes: Scopes,
 }
 
 impl Caller {
     /// Whether the token allows this.
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+        self.scopes.contains(scope)
     }
 }
 

@@ -19,7 +19,7 @@ pub mod keys;
 pub mod tokens;
 
 pub use audit::{AuditOptions, Durability, FileAudit};
-pub use caller::{Caller, Scope, TokenError};
+pub use caller::{Caller, Scope, Scopes, TokenError};
 pub use keys::{KeyRing, SecretKey};
 pub use tokens::{Issuer, Verifier};
 

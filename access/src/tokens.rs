@@ -1,7 +1,7 @@
 //! Tokens: JWTs signed with Ed25519 (RFC 7519, RFC 8037) that name an office, an officer and scopes.
 
 use crate::WallClock;
-use crate::caller::{Caller, Scope, TokenError};
+use crate::caller::{Caller, Scopes, TokenError};
 use crate::http::Authenticate;
 use crate::keys::{KeyRing, SecretKey};
 use event_schemas::ids::{OfficeId, OfficerId};
@@ -9,7 +9,7 @@ use event_schemas::time::Timestamp;
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Who is said to have issued a token.
@@ -83,7 +83,7 @@ pub struct Verifier {
     remembered: Mutex<HashMap<Box<str>, Good>>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Good {
     caller: Caller,
     not_before: i64,
@@ -122,7 +122,7 @@ impl Verifier {
         if claims.iss != ISSUER || claims.aud != self.audience {
             return Err(TokenError::OtherAudience);
         }
-        let scopes: Result<BTreeSet<Scope>, _> = claims.scope.split_whitespace().map(str::parse).collect();
+        let scopes: Result<Scopes, _> = claims.scope.split_whitespace().map(str::parse).collect();
         let caller = Caller {
             office: OfficeId(claims.office),
             officer: OfficerId(claims.officer),
@@ -145,7 +145,7 @@ impl Authenticate for Verifier {
         if bearer.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Malformed);
         }
-        let known = self.remembered().get(bearer).cloned();
+        let known = self.remembered().get(bearer).copied();
         let good = match known {
             Some(good) => good,
             None => {
@@ -154,7 +154,7 @@ impl Authenticate for Verifier {
                 if remembered.len() >= MAX_REMEMBERED {
                     remembered.clear();
                 }
-                remembered.insert(bearer.into(), good.clone());
+                remembered.insert(bearer.into(), good);
                 good
             }
         };
@@ -185,6 +185,7 @@ fn unix_s(at: Timestamp) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caller::Scope;
     use crate::keys::KeyError;
     use std::path::Path;
     use std::sync::Arc;

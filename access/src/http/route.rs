@@ -1,14 +1,12 @@
 //! A route says who may call it before it says what it does.
 
 use crate::caller::Scope;
-use crate::http::guard::Guard;
+use crate::http::guard::{Guard, Guarded};
 use crate::http::openapi::OpenApi;
 use crate::http::problem::{self, Problem};
 use axum::Router;
-use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::Method;
-use axum::middleware::{Next, from_fn};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -35,8 +33,11 @@ pub struct Route<S> {
     pub(crate) query: Option<SchemaOf>,
     pub(crate) body: Option<(&'static str, SchemaOf)>,
     pub(crate) answer: Option<SchemaOf>,
-    handler: MethodRouter<S>,
+    guarded: GuardedBy<S>,
 }
+
+/// Puts the route's handler behind the guard. There is no other way to it.
+type GuardedBy<S> = Box<dyn FnOnce(Guard) -> MethodRouter<S> + Send + Sync>;
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// `GET path`.
@@ -66,6 +67,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         summary: &'static str,
         handler: impl Handler<T, S>,
     ) -> Self {
+        let guarded = move |guard| on(filter, Guarded { guard, access, path, handler });
         Self {
             method,
             path,
@@ -74,7 +76,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
             query: None,
             body: None,
             answer: None,
-            handler: on(filter, handler),
+            guarded: Box::new(guarded),
         }
     }
 
@@ -125,13 +127,7 @@ impl<S: Clone + Send + Sync + 'static> RouteTable<S> {
     pub fn into_router(self, guard: &Guard, state: S) -> Router {
         let mut router = Router::new();
         for route in self.routes {
-            let guard = guard.clone();
-            let access = route.access;
-            let guarded = route.handler.route_layer(from_fn(move |request: Request, next: Next| {
-                let guard = guard.clone();
-                guard.pass(access, request, next)
-            }));
-            router = router.route(route.path, guarded);
+            router = router.route(route.path, (route.guarded)(guard.clone()));
         }
         router.with_state(state)
     }

@@ -7,8 +7,9 @@ use crate::http::telling::{Asked, Telling};
 use crate::http::{CommandApi, forward};
 use access::Caller;
 use access::http::{Problem, QueryOf};
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::body::Bytes;
+use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -40,10 +41,9 @@ pub async fn submit(
     State(api): State<CommandApi>,
     Extension(caller): Extension<Caller>,
     QueryOf(query): QueryOf<SubmitQuery>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
+    request: Request,
 ) -> Response {
+    let (Parts { uri, headers, .. }, body) = request.into_parts();
     let bytes = match forward::json_for_this_node(&api, &uri, &headers, body).await {
         Ok(bytes) => bytes,
         Err(answer) => return answer,

@@ -3,8 +3,6 @@
 use crate::http::problems;
 use crate::http::rates::Bucket;
 use access::http::Problem;
-use axum::extract::{Request, State};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -94,13 +92,24 @@ impl LinePace {
     }
 }
 
-/// Middleware: an answer begins in time, or is a problem.
-pub async fn keep_time(State(limits): State<Limits>, request: Request, next: Next) -> Response {
-    let is_long = request.uri().path().starts_with(LONG_WORK);
-    let longest = if is_long { limits.long_request } else { limits.request };
-    match timeout(longest, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Problem::of(&problems::TOO_SLOW).retry_after_s(1).into_response(),
+/// Within what time an answer begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LongestAnswer(Duration);
+
+impl Limits {
+    /// Of a request to this path.
+    pub(super) fn longest_answer(&self, path: &str) -> LongestAnswer {
+        LongestAnswer(if path.starts_with(LONG_WORK) { self.long_request } else { self.request })
+    }
+}
+
+impl LongestAnswer {
+    /// The answer, or after that time a problem.
+    pub async fn wait_for<E>(self, answer: impl Future<Output = Result<Response, E>>) -> Result<Response, E> {
+        match timeout(self.0, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Ok(Problem::of(&problems::TOO_SLOW).retry_after_s(1).into_response()),
+        }
     }
 }
 

@@ -8,14 +8,15 @@
 //! - [`clock`]: moves the clock of a scripted log;
 //! - [`operations`]: liveness, readiness, metrics; [`pages`]: OpenAPI and the page that shows it;
 //! - [`input`], [`lines`]: from bytes to commands; [`problems`]: the catalogue of problems;
-//! - [`limits`]: bounds and times; [`rates`]: how often each caller may ask; [`server`]: connections, and their end;
-//!   `progress`: connections that take no bytes.
+//! - [`limits`]: bounds and times; [`rates`]: how often each caller may ask; `timings`: how long requests take; `around`: all
+//!   of that as one layer; [`server`]: connections, and their end; `progress`: connections that take no bytes.
 //!
 //! *Architecture invariant:* office and officer come from the token alone; no body can name another.
 //! *Architecture invariant:* an outcome that tells of rows and does not itself stand in the log leaves only after the audit log
 //! has taken who, whom and why.
 //! *Architecture invariant:* nothing here decides or keeps a command: what was not handed to the gateway does not exist.
 
+mod around;
 pub mod batch;
 pub mod body;
 pub mod clock;
@@ -33,6 +34,7 @@ mod progress;
 pub mod rates;
 pub mod server;
 pub mod telling;
+mod timings;
 
 pub use forward::Forwarder;
 pub use limits::Limits;

@@ -4,16 +4,14 @@ use crate::gateway::{CommandGateway, Histogram, Stats};
 use access::Scope;
 use access::http::{Access, Route, RouteTable};
 use axum::Json;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::fmt::{Display, Write};
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// How one part of the service does.
 pub struct Check {
@@ -115,20 +113,6 @@ async fn metrics_page(State(operations): State<Operations>) -> Response {
     let mut page = operations.gateway.map_or_else(String::new, |gateway| command_metrics(&gateway.stats()));
     page.push_str(&(operations.render)());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page).into_response()
-}
-
-/// Middleware: counts and times every request by route and status.
-pub async fn measure(request: Request, next: Next) -> Response {
-    let begin = Instant::now();
-    let method = request.method().as_str().to_owned();
-    let matched = request.extensions().get::<MatchedPath>();
-    let route = matched.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
-    let elapsed_s = begin.elapsed().as_secs_f64();
-    metrics::histogram!("dancu_http_request_seconds", "method" => method, "route" => route, "status" => status)
-        .record(elapsed_s);
-    response
 }
 
 const MICROS: f64 = 1e-6;

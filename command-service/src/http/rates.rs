@@ -9,9 +9,8 @@ use crate::http::limits::Limits;
 use crate::http::problems;
 use access::Caller;
 use access::http::Problem;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use event_schemas::ids::{OfficeId, OfficerId};
 use hashbrown::HashMap;
@@ -223,41 +222,58 @@ fn network_of(peer: IpAddr) -> IpAddr {
     }
 }
 
-fn claim_of(request: &Request) -> Claim {
-    if PROBES.contains(&request.uri().path()) {
-        return Claim::Probe;
-    }
-    let token = request.headers().get(header::AUTHORIZATION);
-    token.map_or(Claim::Anonymous, |token| Claim::Token(xxh3_64(token.as_bytes())))
+/// Who asked, as far as that is known before the token is verified.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    claim: Claim,
+    peer: Option<IpAddr>,
 }
 
-/// Middleware: refuses what exceeds the caller's rate, before any work is done for it.
-pub async fn keep_rate(State(limiter): State<RateLimiter>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let claim = claim_of(&request);
-    if let Err(wait) = limiter.take(claim, peer) {
-        let seconds = wait.as_secs() as u32 + 1;
-        return Problem::of(&problems::RATE_LIMITED).retry_after_s(seconds).into_response();
+impl Asker {
+    fn of(request: &Request) -> Self {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let token = request.headers().get(header::AUTHORIZATION);
+        let claim = match token {
+            _ if PROBES.contains(&request.uri().path()) => Claim::Probe,
+            Some(token) => Claim::Token(xxh3_64(token.as_bytes())),
+            None => Claim::Anonymous,
+        };
+        Self { claim, peer }
     }
-    let response = next.run(request).await;
-    if let Claim::Token(token) = claim {
+}
+
+impl RateLimiter {
+    /// Counts a request, or says after how long there is room for one.
+    pub(super) fn admit(&self, request: &Request) -> Result<Asker, Duration> {
+        let asker = Asker::of(request);
+        self.take(asker.claim, asker.peer).map(|()| asker)
+    }
+
+    /// Learns from the answer whether the token was good.
+    pub(super) fn heed(&self, asker: Asker, response: &Response) {
+        let Claim::Token(token) = asker.claim else { return };
         // The guard has left the caller in the answer if it verified the token.
         match response.extensions().get::<Caller>() {
-            Some(caller) => limiter.verified(token, caller),
-            None if response.status() == StatusCode::UNAUTHORIZED => limiter.turned_away(token, peer),
+            Some(caller) => self.verified(token, caller),
+            None if response.status() == StatusCode::UNAUTHORIZED => self.turned_away(token, asker.peer),
             None => {}
         }
     }
-    response
+}
+
+/// The answer to what exceeds the caller's rate.
+pub(super) fn refusal(wait: Duration) -> Response {
+    let seconds = wait.as_secs() as u32 + 1;
+    Problem::of(&problems::RATE_LIMITED).retry_after_s(seconds).into_response()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
+    use access::Scopes;
 
     fn officer(number: u32) -> Caller {
-        Caller { office: OfficeId(1), officer: OfficerId(number), scopes: BTreeSet::new() }
+        Caller { office: OfficeId(1), officer: OfficerId(number), scopes: Scopes::default() }
     }
 
     fn address(number: u32) -> Option<IpAddr> {

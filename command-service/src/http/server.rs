@@ -1,12 +1,10 @@
 //! Connections: how many, how long, how large their heads, and how they end.
 
-use crate::http::limits::{Limits, keep_time};
-use crate::http::operations::measure;
+use crate::http::around::Around;
+use crate::http::limits::Limits;
 use crate::http::progress::ProgressTimeout;
-use crate::http::rates::{RateLimiter, keep_rate};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
-use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -49,10 +47,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The router with what stands before every route: measuring, rates, times.
 pub fn with_limits(router: Router, limits: Limits) -> Router {
-    router
-        .layer(from_fn_with_state(limits, keep_time))
-        .layer(from_fn_with_state(RateLimiter::new(limits), keep_rate))
-        .layer(from_fn(measure))
+    router.layer(Around::new(limits))
 }
 
 /// Serves until told to stop. Then no connection is accepted any more, requests under way are answered, and connections

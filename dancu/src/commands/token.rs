@@ -2,11 +2,10 @@
 
 use crate::duration;
 use crate::home::{DEFAULT_DIR, Home, wall_clock};
-use access::{Caller, Issuer, Scope, SecretKey};
+use access::{Caller, Issuer, Scope, Scopes, SecretKey};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use event_schemas::ids::{OfficeId, OfficerId};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -46,17 +45,17 @@ impl Token {
     }
 }
 
-fn scopes(names: &[String]) -> Result<BTreeSet<Scope>> {
-    let mut scopes = BTreeSet::new();
+fn scopes(names: &[String]) -> Result<Scopes> {
+    let mut scopes = Vec::new();
     for name in names.iter().map(|name| name.trim()) {
         if name == "all" {
             scopes.extend(Scope::ALL);
         } else if let Ok(scope) = name.parse() {
-            scopes.insert(scope);
+            scopes.push(scope);
         } else {
             let known: Vec<&str> = Scope::ALL.iter().map(|scope| scope.name()).collect();
             bail!("'{name}' is no scope; these are: all, {}", known.join(", "));
         }
     }
-    Ok(scopes)
+    Ok(scopes.into_iter().collect())
 }

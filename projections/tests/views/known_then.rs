@@ -78,8 +78,11 @@ async fn compare(life: &[(u8, u32)], later: &[(u8, u32)], shares: &[f64]) {
     service.stop();
 }
 
+/// Each asks some hundred questions of views that were replayed for it.
+const MOST_CASES: u32 = 400;
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases(24)))]
+    #![proptest_config(ProptestConfig::with_cases(cases(24).min(MOST_CASES)))]
 
     #[test]
     fn totals_known_then_are_those_of_a_replay(

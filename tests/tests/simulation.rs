@@ -1,5 +1,6 @@
 //! The whole command path under many seeds, and defects that it must find.
 
+use event_schemas::command::Command;
 use tests::simulation::{Mutant, Settings, Simulation};
 
 /// Seeds of the gate; `SIMULATION_SEEDS` sets another number, `SIMULATION_FIRST_SEED` where they begin.
@@ -61,6 +62,9 @@ fn every_invariant_holds_under_every_fault() {
     if seeds >= SEEDS {
         for fault in FAULTS {
             assert!(total.counts.get(fault).is_some_and(|count| *count > 0), "{fault} never came");
+        }
+        for (_, kind) in Command::KINDS {
+            assert!(total.recorded.contains_key(kind), "no {kind} was recorded");
         }
         assert!(total.accepted > 20 * seeds && total.refused > 10 * seeds, "too little is asked");
     }

@@ -448,6 +448,7 @@ impl Cluster {
         for (what, count) in &self.offices.counts {
             self.report.add(what, *count);
         }
+        self.report.recorded = std::mem::take(&mut self.offices.recorded);
         let state = *self.judge.auditor().admission().state();
         self.report.add("term", state.term.0);
         self.report.lsn = state.last_lsn;

@@ -247,6 +247,7 @@ impl Machine {
         for (what, count) in &self.offices.counts {
             self.report.add(what, *count);
         }
+        self.report.recorded = std::mem::take(&mut self.offices.recorded);
         self.report.lsn = self.judge.auditor().registry().head().lsn;
         self.report.accepted = self.judge.accepted;
         self.report.refused = self.judge.refused;

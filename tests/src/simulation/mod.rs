@@ -131,6 +131,8 @@ pub struct Report {
     pub answers: u64,
     /// How often each fault, and each thing worth knowing, came.
     pub counts: BTreeMap<&'static str, u64>,
+    /// Commands that were recorded, by kind.
+    pub recorded: BTreeMap<&'static str, u64>,
 }
 
 impl Report {
@@ -157,6 +159,9 @@ impl Report {
         for (what, count) in &other.counts {
             self.add(what, *count);
         }
+        for (kind, count) in &other.recorded {
+            *self.recorded.entry(kind).or_default() += count;
+        }
     }
 }
 
@@ -169,6 +174,9 @@ impl fmt::Display for Report {
         )?;
         for (what, count) in &self.counts {
             writeln!(f, "{count:>10}  {what}")?;
+        }
+        for (kind, count) in &self.recorded {
+            writeln!(f, "{count:>10}  {kind} recorded")?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use command_service::Submitter;
 use command_service::gateway::{Answer, CommandStatus, SubmitError};
 use command_service::writer::{Request, Waiting};
 use domain::Registry;
-use domain::testing::play::{Dice, command, officer};
+use domain::testing::play::{Dice, Matter, command, officer, pursue};
 use domain::testing::{
     HAI_PHONG_OFFICE, NATIONAL_OFFICE, PHUC_XA_OFFICE, TRUC_BACH_OFFICE, UNITS, code, date, text,
 };
@@ -80,6 +80,8 @@ type Heard = Arc<Mutex<Vec<(usize, Told)>>>;
 /// All offices of a simulation.
 pub struct Offices {
     random: Random,
+    /// What they are mostly busy with, in some worlds.
+    matter: Option<Matter>,
     open: Vec<Asked>,
     heard: Heard,
     /// Answers that come through another node, and when.
@@ -89,15 +91,19 @@ pub struct Offices {
     first: Vec<Command>,
     accepted: Vec<(Submitter, CommandEnvelope, Acceptance)>,
     pub counts: BTreeMap<&'static str, u64>,
+    /// Commands that were recorded, by kind.
+    pub recorded: BTreeMap<&'static str, u64>,
 }
 
 impl Offices {
-    pub fn new(random: Random) -> Self {
+    pub fn new(mut random: Random) -> Self {
+        let matter = Matter::ALL.get(random.below(6) as usize).copied();
         let mut first = vec![establish_units()];
         first.extend(register_offices());
         first.reverse();
         Self {
             random,
+            matter,
             open: Vec::new(),
             heard: Heard::default(),
             under_way: Vec::new(),
@@ -105,6 +111,7 @@ impl Offices {
             first,
             accepted: Vec::new(),
             counts: BTreeMap::new(),
+            recorded: BTreeMap::new(),
         }
     }
 
@@ -151,7 +158,10 @@ impl Offices {
         let mut draw = || self.random.next() as u16;
         let dice =
             Dice { kind: draw(), who: draw(), whom: draw(), place: draw(), day: draw(), detail: draw() };
-        let (office, envelope) = command(registry, dice);
+        let (office, envelope) = match self.matter.filter(|_| self.random.chance(700)) {
+            Some(matter) => pursue(matter, registry, dice),
+            None => command(registry, dice),
+        };
         let mut envelope = CommandEnvelope { command_id: CommandId(self.next_command), ..envelope };
         self.next_command += 1;
         envelope.dry_run = self.random.chance(40);
@@ -259,6 +269,9 @@ impl Offices {
     /// Remembers an acceptance, to ask for it again.
     pub fn remember(&mut self, asked: &Asked, acceptance: &Acceptance) {
         if let Wish::Outcome(envelope) = &asked.wish {
+            if !envelope.dry_run {
+                *self.recorded.entry(envelope.command.name()).or_default() += 1;
+            }
             self.accepted.push((asked.submitter, envelope.clone(), acceptance.clone()));
         }
     }

@@ -35,6 +35,32 @@ pub struct Dice {
     pub detail: u16,
 }
 
+/// What a game is mostly about: matters of many steps, which seldom come to their end where everything is asked for alike.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Matter {
+    /// Numbers and corrections in bulk.
+    Operations,
+    Cards,
+    Corrections,
+}
+
+impl Matter {
+    pub const ALL: [Self; 3] = [Self::Operations, Self::Cards, Self::Corrections];
+}
+
+/// A matter begins when there are so many.
+const FEW_PERSONS: u32 = 8;
+/// Who submits, by the dice's detail.
+const OFFICES: [OfficeId; 7] = [
+    OPERATOR,
+    NATIONAL_OFFICE,
+    OPERATOR,
+    NATIONAL_OFFICE,
+    PHUC_XA_OFFICE,
+    TRUC_BACH_OFFICE,
+    HAI_PHONG_OFFICE,
+];
+
 /// Persons and households that are spoken of: the last ones, so that a short game is about few people.
 const POOL: u32 = 40;
 
@@ -46,18 +72,25 @@ pub struct Play<'a> {
 
 /// The office that submits, and its command.
 pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
+    let office = OFFICES[usize::from(dice.detail / 7) % OFFICES.len()];
+    (office, envelope(registry, dice, Play { registry, dice }.command()))
+}
+
+/// The next step of a matter, mostly of the office that is competent for all of it.
+pub fn pursue(matter: Matter, registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
     let play = Play { registry, dice };
-    let command = play.command();
-    let offices = [
-        OPERATOR,
-        NATIONAL_OFFICE,
-        OPERATOR,
-        NATIONAL_OFFICE,
-        PHUC_XA_OFFICE,
-        TRUC_BACH_OFFICE,
-        HAI_PHONG_OFFICE,
-    ];
-    let office = offices[usize::from(dice.detail / 7) % offices.len()];
+    let command = match matter {
+        _ if registry.head().persons.0 < FEW_PERSONS => play.enrol_household(),
+        Matter::Operations => play.operate(),
+        Matter::Cards => play.pursue_cards(),
+        Matter::Corrections if dice.kind.is_multiple_of(2) => play.correct(),
+        Matter::Corrections => play.correct_by_two(),
+    };
+    let office = if dice.place % 8 == 7 { PHUC_XA_OFFICE } else { NATIONAL_OFFICE };
+    (office, envelope(registry, dice, command))
+}
+
+fn envelope(registry: &Registry, dice: Dice, command: Command) -> CommandEnvelope {
     let is_decided =
         matches!(command, Command::RegisterDivorce(_) | Command::HoldCard(_) | Command::ReturnCard(_));
     let by_court = dice.detail % 5 == 4 || is_decided && !dice.detail.is_multiple_of(5);
@@ -74,7 +107,7 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
         _ => Basis::of(if by_court { BasisKind::Court } else { BasisKind::Declaration }),
     };
     let rules = ["head_required", "head_without_capacity", "parent_too_young", "pin_disagrees"];
-    let envelope = CommandEnvelope {
+    CommandEnvelope {
         command_id: CommandId(u128::from(registry.head().lsn.0) + 1),
         expected_versions: Vec::new(),
         answer_by: None,
@@ -83,8 +116,7 @@ pub fn command(registry: &Registry, dice: Dice) -> (OfficeId, CommandEnvelope) {
         basis,
         overrides: if by_court { rules.iter().map(|rule| super::text(rule)).collect() } else { Vec::new() },
         command,
-    };
-    (office, envelope)
+    }
 }
 
 /// One of two officers who act for whatever office.

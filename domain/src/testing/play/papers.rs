@@ -66,6 +66,39 @@ impl Play<'_> {
         })
     }
 
+    /// What can be done next of some dossier or card, or what begins another.
+    pub(super) fn pursue_cards(&self) -> Command {
+        let has_dossier = |status: DossierStatus| {
+            let dossier = self.registry.dossier(self.dossier_in(status));
+            dossier.is_some_and(|row| row.status == status as u8)
+        };
+        let has_card = |status: CardStatus| {
+            self.registry.card(self.card_in(status)).is_some_and(|row| row.status == status as u8)
+        };
+        let mut steps: Vec<fn(&Self) -> Command> = vec![Self::issue_pin, Self::apply_for_card];
+        if has_dossier(DossierStatus::Received) {
+            steps.extend([Self::decide_application as fn(&Self) -> Command; 2]);
+        }
+        if has_dossier(DossierStatus::Approved) {
+            steps.extend([Self::produce_card as fn(&Self) -> Command; 3]);
+        }
+        if has_card(CardStatus::Produced) {
+            steps.extend([Self::hand_over_card as fn(&Self) -> Command; 4]);
+        }
+        if has_card(CardStatus::Active) {
+            let befalls: [fn(&Self) -> Command; 4] =
+                [Self::report_lost, Self::report_damaged, Self::hold_card, Self::withdraw_card];
+            steps.extend(befalls);
+        }
+        if has_card(CardStatus::Held) {
+            steps.extend([Self::return_card as fn(&Self) -> Command; 2]);
+        }
+        if has_card(CardStatus::ReportedLost) {
+            steps.extend([Self::report_found as fn(&Self) -> Command, Self::replace_card]);
+        }
+        steps[usize::from(self.dice.kind) % steps.len()](self)
+    }
+
     pub(super) fn apply_for_card(&self) -> Command {
         let person = self.person_who(self.dice.who, |id| {
             self.registry

@@ -24,12 +24,13 @@ use std::sync::Arc;
 
 /// Most records since then, with the parts of operations that they commit (O1).
 pub const MAX_RECORDS_TAKEN_BACK: u64 = 100_000;
-/// Most persons and households that were changed since (O1): reading back how one of them stood takes some tenths of a millisecond.
-pub const MAX_ROWS_TAKEN_BACK: usize = 20_000;
+/// Most persons and households that were changed since (O1): an import of forty thousand people, with their households. Reading back how
+/// one of them stood takes some tenths of a millisecond.
+pub const MAX_ROWS_TAKEN_BACK: usize = 60_000;
 /// Rows of now that are read in one reading.
 const ROWS_A_READING: usize = 200;
 /// Most that is read back for all of them.
-const READ_BACK: Allowance = Allowance::of(40 * MAX_ROWS_TAKEN_BACK, 512 << 20);
+const READ_BACK: Allowance = Allowance::of(800_000, 512 << 20);
 
 /// What was known at a record, where it differs from what is known now. What rows gave then is true for good: whatever is recorded only
 /// adds to it.

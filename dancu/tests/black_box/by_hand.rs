@@ -2,14 +2,15 @@
 
 mod corrections;
 
+use crate::program::Process;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 struct Service {
-    child: Child,
+    child: Process,
     url: String,
 }
 
@@ -25,7 +26,7 @@ impl Service {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         let line = lines.find(|line| line.contains("http://127.0.0.1:")).expect("it says where it serves");
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-        Self { child, url: url.trim_end_matches('/').to_owned() }
+        Self { child: Process(child), url: url.trim_end_matches('/').to_owned() }
     }
 
     /// SIGTERM; it must end in order.
@@ -33,13 +34,6 @@ impl Service {
         let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(killed.success());
         assert!(self.child.wait().unwrap().success(), "it ends in order");
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -310,7 +304,7 @@ fn it_serves_on_when_nobody_reads_what_it_prints() {
     let serving: Value = serde_json::from_str(&serving).unwrap();
     let url =
         format!("http://{}", serving["address"].as_str().or(serving["fields"]["address"].as_str()).unwrap());
-    let service = Service { child, url };
+    let service = Service { child: Process(child), url };
     // Longer than it needs to print the lines that follow its log line.
     std::thread::sleep(std::time::Duration::from_millis(500));
     let (_, _, err) = run(&["query", "person", "P1", "--url", &service.url, "--token", "none"]);

@@ -1,12 +1,12 @@
 //! A feed for others: published while the registry lives, killed, published on; read by an example that is none of this program. It is
 //! tested on the registry that moves ([`crate::moving`]), because brokers are dear.
 
-use crate::program::{Service, dancu, good, refused, token};
+use crate::program::{Process, Service, dancu, good, refused, token};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const RECEIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/feed/residents.json");
@@ -20,8 +20,8 @@ fn arguments<'a>(home: &'a str, bootstrap: &'a str) -> Vec<&'a str> {
 }
 
 /// A feed that has read what there was when it began.
-fn begun(home: &str, bootstrap: &str) -> Child {
-    let mut child = dancu().args(arguments(home, bootstrap)).stdout(Stdio::piped()).spawn().unwrap();
+fn begun(home: &str, bootstrap: &str) -> Process {
+    let mut child = Process(dancu().args(arguments(home, bootstrap)).stdout(Stdio::piped()).spawn().unwrap());
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("published"), "{line}");

@@ -7,7 +7,7 @@
 mod corrections;
 mod published;
 
-use crate::program::folded;
+use crate::program::{Process, folded};
 use event_schemas::CommandEnvelope;
 use event_schemas::command::Command as Order;
 use event_schemas::examples::example;
@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -95,8 +95,8 @@ impl Registry {
         assert!(child.wait().unwrap().success(), "every command is accepted");
     }
 
-    fn start(&self) -> Child {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dancu"))
+    fn start(&self) -> Process {
+        let child = Command::new(env!("CARGO_BIN_EXE_dancu"))
             .args(["serve", "--requests-per-second", "1000000", "--save-every", SAVE_EVERY])
             .args(["--listen", &self.address.to_string(), "--dir"])
             .arg(self.home())
@@ -104,6 +104,7 @@ impl Registry {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
+        let mut child = Process(child);
         let client = reqwest::blocking::Client::new();
         let deadline = Instant::now() + READY_WITHIN;
         let url = format!("http://{}/readyz", self.address);
@@ -138,10 +139,10 @@ impl Registry {
     fn keep_killing(
         &self,
         rounds: u32,
-        mut child: Child,
+        mut child: Process,
         is_over: &AtomicBool,
         shown: impl Fn(&Self) -> Option<u64>,
-    ) -> (Child, Vec<u64>) {
+    ) -> (Process, Vec<u64>) {
         let mut seen = Vec::new();
         for round in 0..rounds {
             let spread = u64::from(round.wrapping_mul(2_654_435_761)) % LONGEST_LIFE.as_micros() as u64;

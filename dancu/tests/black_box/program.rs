@@ -6,12 +6,37 @@ use event_schemas::ids::Lsn;
 use event_schemas::record::AdmittedEntry;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+/// A process that does not outlive whoever holds it.
+pub struct Process(pub Child);
+
+impl Deref for Process {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Process {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.kill();
+        let _ = self.wait();
+    }
+}
+
 /// `dancu serve`, as an operator starts it.
 pub struct Service {
-    pub child: Child,
+    pub child: Process,
     pub url: String,
 }
 
@@ -27,7 +52,7 @@ impl Service {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = lines.next().expect("it says where it serves").unwrap();
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-        Self { child, url: url.trim_end_matches('/').to_owned() }
+        Self { child: Process(child), url: url.trim_end_matches('/').to_owned() }
     }
 
     pub fn stop(mut self) {
@@ -46,13 +71,6 @@ impl Service {
             std::fs::write(&path, good(&["example", kind])).unwrap();
         }
         serde_json::from_str(&self.ask(token, &["submit", path.to_str().unwrap()])).unwrap()
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -4,11 +4,11 @@
 
 use super::published::published;
 use super::{COMMITTED, DONE_WITHIN, PAUSE, Registry, enrolments, until_shown};
+use crate::program::Process;
 use event_schemas::ids::Lsn;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ struct Imported {
     file: PathBuf,
 }
 
-fn imported(people: u32) -> (Imported, Child) {
+fn imported(people: u32) -> (Imported, Process) {
     let registry = Registry::new();
     let child = registry.start();
     registry.submit(&registry.first, &registry.run(&["units"]).stdout);
@@ -188,7 +188,7 @@ impl Imported {
 
     /// What is done while the service is killed again and again, until the operation at `place` is committed. All are in the right ward
     /// meanwhile, or nobody is.
-    fn killed_while(&self, rounds: u32, child: Child, place: usize, work: impl FnOnce()) -> Child {
+    fn killed_while(&self, rounds: u32, child: Process, place: usize, work: impl FnOnce()) -> Process {
         let is_over = AtomicBool::new(false);
         let (child, seen) = std::thread::scope(|scope| {
             let killing =
